@@ -1,0 +1,36 @@
+//! Temporary `MariaDB` shards and other child processes that never outlive their owner.
+//!
+//! A rehearsal starts databases and servers by the dozen and kills some of them on purpose. Whatever ends the owner
+//! (a normal return, a panic, Ctrl-C, `kill -9`), no process and no directory may stay behind.
+//!
+//! ```text
+//! sandbox.rs    Sandbox: one temporary directory and its reaper; starts children
+//! reaper.rs     the `sh` process that outlives us by a moment and removes everything
+//! child.rs      Child: signals, waiting, its first line, its log
+//! stop.rs       how a child ends: asked, killed, dropped
+//! log.rs        the last lines of a log, for error messages
+//! port.rs       PortLease: a TCP port nobody else is given while we restart on it
+//! binary.rs     where an installed program is looked for, and what to install if it is not there
+//! mariadb/      Template (initialised once) and Shard (a copy, running)
+//! error.rs      SandboxError: what went wrong and what to do next
+//! ```
+//!
+//! Waiting is `async` (tokio timers) so that it can be bounded; dropping is synchronous and needs no runtime.
+
+mod binary;
+mod child;
+mod error;
+mod log;
+pub mod mariadb;
+mod port;
+mod reaper;
+mod sandbox;
+mod stop;
+
+pub use binary::find_binary;
+pub use child::{Child, Stream, Streams};
+pub use error::SandboxError;
+pub use log::tail;
+pub use mariadb::{Durability, Shard, ShardOptions, Template};
+pub use port::PortLease;
+pub use sandbox::Sandbox;

@@ -1,0 +1,193 @@
+//! One running `mariadbd`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::options::ShardOptions;
+use super::ready::{Failure, version};
+use super::template::Template;
+use crate::sandbox::spawn_in;
+use crate::{Child, PortLease, Sandbox, SandboxError, Streams, log};
+
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const PORT_ATTEMPTS: usize = 5;
+
+/// Shards of one process are numbered, whatever sandbox they are in.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A `MariaDB` server on its own copy of the template, killed when dropped; its data goes with the sandbox.
+#[derive(Debug)]
+pub struct Shard {
+    name: String,
+    dir: PathBuf,
+    server: PathBuf,
+    password: String,
+    options: ShardOptions,
+    lease: PortLease,
+    child: Child,
+    version: String,
+}
+
+impl Shard {
+    /// Copies the template and starts a server on it; returns when it answers queries.
+    ///
+    /// # Errors
+    /// [`SandboxError::ChildDied`] with the end of its error log if it ends meanwhile, [`SandboxError::NotUp`] after a
+    /// minute, [`SandboxError::PortTaken`] when five ports in a row were lost to others.
+    pub async fn start(
+        sandbox: &Sandbox,
+        template: &Template,
+        options: ShardOptions,
+    ) -> Result<Self, SandboxError> {
+        let name = format!("shard-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = sandbox.dir().join(&name);
+        copy(template, &dir).await?;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let lease = PortLease::take()?;
+            let server = template.server.clone();
+            let mut child = spawn(&dir, &name, &server, &options, &lease)?;
+            let url = url(&template.password, lease.port());
+            match version(&mut child, &url, &dir.join("error.log"), START_PATIENCE).await {
+                Ok(version) => {
+                    let password = template.password.clone();
+                    return Ok(Self {
+                        name,
+                        dir,
+                        server,
+                        password,
+                        options,
+                        lease,
+                        child,
+                        version,
+                    });
+                }
+                Err(Failure::Port) if attempts < PORT_ATTEMPTS => {}
+                Err(Failure::Port) => {
+                    return Err(SandboxError::PortTaken {
+                        name,
+                        port: lease.port(),
+                    });
+                }
+                Err(Failure::Other(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Kills it if it runs, and starts it again on the same data and the same port, with the same options.
+    pub async fn restart(&mut self) -> Result<(), SandboxError> {
+        self.kill().await?;
+        self.child = spawn(
+            &self.dir,
+            &self.name,
+            &self.server,
+            &self.options,
+            &self.lease,
+        )?;
+        let error_log = self.dir.join("error.log");
+        match version(
+            &mut self.child,
+            &url(&self.password, self.lease.port()),
+            &error_log,
+            START_PATIENCE,
+        )
+        .await
+        {
+            Ok(_) => Ok(()),
+            Err(Failure::Port) => Err(SandboxError::PortTaken {
+                name: self.name.clone(),
+                port: self.lease.port(),
+            }),
+            Err(Failure::Other(error)) => Err(error),
+        }
+    }
+
+    /// `mysql://user:password@127.0.0.1:port/hotchat`; the user may do anything, so an observer can use it too.
+    pub fn url(&self) -> String {
+        url(&self.password, self.lease.port())
+    }
+
+    /// `shard-0`, `shard-1`, …: unique in this process.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What `SELECT VERSION()` says.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The port on 127.0.0.1; it stays the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.lease.port()
+    }
+
+    /// The process id of the running (or last) server.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// `Some` once the server has ended.
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, SandboxError> {
+        self.child.try_wait()
+    }
+
+    /// Kills the server (`SIGKILL`), as a power cut of the process would; the data stays for [`Shard::restart`].
+    pub async fn kill(&mut self) -> Result<ExitStatus, SandboxError> {
+        self.child.kill().await
+    }
+
+    /// Stops the server in an orderly way, killing it if it takes more than half a minute.
+    pub async fn stop(&mut self) -> Result<ExitStatus, SandboxError> {
+        self.child.terminate(STOP_PATIENCE).await
+    }
+
+    /// Freezes the server: connections stay open, nothing is answered.
+    pub fn pause(&self) -> Result<(), SandboxError> {
+        self.child.pause()
+    }
+
+    /// Thaws it.
+    pub fn resume(&self) -> Result<(), SandboxError> {
+        self.child.resume()
+    }
+
+    /// The last lines of its error log.
+    pub fn error_log_tail(&self) -> String {
+        log::tail(&self.dir.join("error.log"))
+    }
+}
+
+fn url(password: &str, port: u16) -> String {
+    format!("mysql://hotchat:{password}@127.0.0.1:{port}/hotchat?ssl-mode=disabled")
+}
+
+/// Copies off the runtime's threads: it is tens of megabytes.
+async fn copy(template: &Template, dir: &Path) -> Result<(), SandboxError> {
+    let (template, target) = (template.clone(), dir.to_owned());
+    let copied = tokio::task::spawn_blocking(move || {
+        fs::create_dir(&target).map_err(|e| SandboxError::io(&target, e))?;
+        template.copy_to(&target)
+    });
+    copied.await.map_err(|e| SandboxError::io(dir, e.into()))?
+}
+
+fn spawn(
+    dir: &Path,
+    name: &str,
+    server: &Path,
+    options: &ShardOptions,
+    lease: &PortLease,
+) -> Result<Child, SandboxError> {
+    let mut command = Command::new(server);
+    command.args(options.arguments(dir, lease.port()));
+    let sandbox = dir
+        .parent()
+        .expect("a shard's directory lies in its sandbox");
+    spawn_in(sandbox, name, command, &Streams::default())
+}

@@ -1,0 +1,66 @@
+//! How a child ends: by itself, asked to, killed, or dropped.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::{Child, SandboxError};
+
+const POLL: Duration = Duration::from_millis(2);
+
+/// How long a killed process may take to disappear: it may have to finish a write to a slow disk.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Child {
+    /// Waits for its end; `None` when it still runs after `within`.
+    pub async fn wait(&mut self, within: Duration) -> Result<Option<ExitStatus>, SandboxError> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(Some(status));
+            }
+            if started.elapsed() >= within {
+                return Ok(None);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Kills it (`SIGKILL` to its process group) and waits until it is gone.
+    pub async fn kill(&mut self) -> Result<ExitStatus, SandboxError> {
+        self.signal(Signal::KILL)?;
+        let pid = self.pid();
+        self.wait(KILL_PATIENCE)
+            .await?
+            .ok_or_else(|| SandboxError::Unkillable {
+                name: self.name.clone(),
+                pid,
+            })
+    }
+
+    /// Asks it to end (`SIGTERM`), and kills it if it has not after `grace`.
+    pub async fn terminate(&mut self, grace: Duration) -> Result<ExitStatus, SandboxError> {
+        self.signal(Signal::TERM)?;
+        self.signal(Signal::CONT)?; // a paused process does not see a SIGTERM
+        match self.wait(grace).await? {
+            Some(status) => Ok(status),
+            None => self.kill().await,
+        }
+    }
+
+    pub(crate) fn note_end(&mut self, status: Option<ExitStatus>) {
+        self.ended = status;
+        // Best effort: a note that stays is one more `kill` of nobody when the sandbox ends.
+        let _ = std::fs::remove_file(&self.pid_file);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if matches!(self.try_wait(), Ok(None)) && self.signal(Signal::KILL).is_ok() {
+            let status = self.process.wait().ok();
+            self.note_end(status);
+        }
+    }
+}
