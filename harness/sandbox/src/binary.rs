@@ -17,11 +17,7 @@ const EXTRA_DIRS: [&str; 4] = [
 /// The first of `names` found in `beside`, `$PATH` or the usual places for servers.
 ///
 /// `package` is the Debian package that the remedy in [`SandboxError::MissingBinary`] names.
-pub fn find_binary(
-    names: &[&str],
-    beside: &[PathBuf],
-    package: &str,
-) -> Result<PathBuf, SandboxError> {
+pub fn find_binary(names: &[&str], beside: &[PathBuf], package: &str) -> Result<PathBuf, SandboxError> {
     let path = env::var_os("PATH").unwrap_or_default();
     find_in(names, &search_dirs(beside, &path), package)
 }
@@ -51,9 +47,7 @@ fn search_dirs(beside: &[PathBuf], path: &OsStr) -> Vec<PathBuf> {
 }
 
 fn find_in(names: &[&str], dirs: &[PathBuf], package: &str) -> Result<PathBuf, SandboxError> {
-    let candidates = names
-        .iter()
-        .flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));
+    let candidates = names.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));
     candidates
         .into_iter()
         .find(|path| is_program(path))
@@ -99,20 +93,14 @@ mod tests {
                  install it: {sudo}apt-get install mariadb-server"
             )
         );
-        assert_eq!(
-            install_line("x", false),
-            "install it: sudo apt-get install x"
-        );
+        assert_eq!(install_line("x", false), "install it: sudo apt-get install x");
         assert_eq!(install_line("x", true), "install it: apt-get install x");
     }
 
     #[test]
     fn the_sbin_directories_are_searched_even_when_path_lacks_them() {
         let dirs = search_dirs(&[], OsStr::new("/usr/bin"));
-        assert!(
-            dirs.contains(&PathBuf::from("/usr/sbin"))
-                && dirs.contains(&PathBuf::from("/usr/local/mysql/bin"))
-        );
+        assert!(dirs.contains(&PathBuf::from("/usr/sbin")) && dirs.contains(&PathBuf::from("/usr/local/mysql/bin")));
     }
 
     #[test]

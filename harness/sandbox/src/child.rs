@@ -70,12 +70,7 @@ pub struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(
-        name: &str,
-        process: std::process::Child,
-        pid_file: PathBuf,
-        log: PathBuf,
-    ) -> Self {
+    pub(crate) fn new(name: &str, process: std::process::Child, pid_file: PathBuf, log: PathBuf) -> Self {
         Self {
             name: name.to_owned(),
             process,
@@ -104,10 +99,7 @@ impl Child {
     /// `Some` once it has ended; reaps it.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, SandboxError> {
         if self.ended.is_none() {
-            let status = self
-                .process
-                .try_wait()
-                .map_err(|e| SandboxError::io(&self.name, e))?;
+            let status = self.process.try_wait().map_err(|e| SandboxError::io(&self.name, e))?;
             if status.is_some() {
                 self.note_end(status);
             }
@@ -140,9 +132,7 @@ impl Child {
         match tokio::time::timeout(within, stdout.read_line(&mut line)).await {
             Ok(Ok(n)) if n > 0 => Ok(line.trim_end().to_owned()),
             Ok(Ok(_)) => match self.wait(within).await? {
-                Some(status) => {
-                    Err(self.died(status, "its log says why; correct that and start again"))
-                }
+                Some(status) => Err(self.died(status, "its log says why; correct that and start again")),
                 None => Err(self.not_up(within, "it closed its standard output")),
             },
             Ok(Err(source)) => Err(SandboxError::io(&self.name, source)),
@@ -150,12 +140,7 @@ impl Child {
         }
     }
 
-    /// Stops its processes where they are (`SIGSTOP`), as a hanging machine would.
-    pub fn pause(&self) -> Result<(), SandboxError> {
-        self.signal(Signal::STOP)
-    }
-
-    /// Lets them go on (`SIGCONT`).
+    /// Lets it go on after [`Child::pause`] (`SIGCONT`).
     pub fn resume(&self) -> Result<(), SandboxError> {
         self.signal(Signal::CONT)
     }

@@ -71,10 +71,8 @@ pub enum SandboxError {
         /// What to try next.
         remedy: String,
     },
-    /// The child still exists although it was killed (it hangs in the kernel, usually on a disk).
-    #[error(
-        "{name} (pid {pid}) does not end although it was killed; look for a hanging disk in `dmesg`"
-    )]
+    /// The child does not obey a signal that nobody can refuse (it hangs in the kernel, usually on a disk).
+    #[error("{name} (pid {pid}) does not react to being killed or stopped; look for a hanging disk in `dmesg`")]
     Unkillable {
         /// The child.
         name: String,
@@ -96,9 +94,7 @@ impl SandboxError {
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::DiskFull { path, source }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
             _ => Self::Io { path, source },
         }
     }
@@ -112,10 +108,7 @@ mod tests {
     fn a_full_disk_is_told_apart_from_other_io_errors() {
         let full = SandboxError::io("/x", io::Error::from(io::ErrorKind::StorageFull));
         assert!(matches!(full, SandboxError::DiskFull { .. }));
-        assert!(
-            full.to_string().contains("point TMPDIR at a larger disk"),
-            "{full}"
-        );
+        assert!(full.to_string().contains("point TMPDIR at a larger disk"), "{full}");
         let denied = SandboxError::io("/x", io::Error::from(io::ErrorKind::PermissionDenied));
         assert!(matches!(denied, SandboxError::Io { .. }));
     }

@@ -14,11 +14,7 @@ pub fn tail(path: &Path) -> String {
     };
     let length = file.metadata().map_or(0, |m| m.len());
     let mut bytes = Vec::new();
-    if file
-        .seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))
-        .is_err()
-        || file.read_to_end(&mut bytes).is_err()
-    {
+    if file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).is_err() || file.read_to_end(&mut bytes).is_err() {
         return "(log unreadable)".to_owned();
     }
     let text = String::from_utf8_lossy(&bytes);
@@ -27,4 +23,11 @@ pub fn tail(path: &Path) -> String {
         return "(empty)".to_owned();
     }
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+/// The lines of a (short) log that contain `sign`; its tail when there are none.
+pub(crate) fn lines_with(sign: &str, path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|l| l.contains(sign)).take(TAIL_LINES).collect();
+    if lines.is_empty() { tail(path) } else { lines.join("\n") }
 }

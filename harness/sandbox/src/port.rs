@@ -27,10 +27,7 @@ impl PortLease {
             socket.set_reuseaddr(true)?;
             socket.bind(any)?;
             let port = socket.local_addr()?.port();
-            Ok(Self {
-                port,
-                _socket: socket,
-            })
+            Ok(Self { port, _socket: socket })
         };
         bind().map_err(|e| SandboxError::io(any.to_string(), e))
     }

@@ -53,12 +53,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError::MissingBinary`] when the program does not exist, [`SandboxError::Io`] for anything else.
-    pub fn spawn(
-        &self,
-        name: &str,
-        command: Command,
-        streams: &Streams,
-    ) -> Result<Child, SandboxError> {
+    pub fn spawn(&self, name: &str, command: Command, streams: &Streams) -> Result<Child, SandboxError> {
         spawn_in(&self.dir, name, command, streams)
     }
 
@@ -88,10 +83,7 @@ pub(crate) fn spawn_in(
     streams: &Streams,
 ) -> Result<Child, SandboxError> {
     let log = log_path(sandbox, name);
-    command
-        .stdin(Stdio::null())
-        .env(MARK, sandbox)
-        .process_group(0);
+    command.stdin(Stdio::null()).env(MARK, sandbox).process_group(0);
     command
         .stdout(streams.stdout.open(&log)?)
         .stderr(streams.stderr.open(&log)?);

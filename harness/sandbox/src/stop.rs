@@ -1,9 +1,9 @@
-//! How a child ends: by itself, asked to, killed, or dropped.
+//! How a child ends (by itself, asked to, killed, dropped) or stands still for a while.
 
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use crate::{Child, SandboxError};
 
@@ -31,12 +31,10 @@ impl Child {
     pub async fn kill(&mut self) -> Result<ExitStatus, SandboxError> {
         self.signal(Signal::KILL)?;
         let pid = self.pid();
-        self.wait(KILL_PATIENCE)
-            .await?
-            .ok_or_else(|| SandboxError::Unkillable {
-                name: self.name.clone(),
-                pid,
-            })
+        self.wait(KILL_PATIENCE).await?.ok_or_else(|| SandboxError::Unkillable {
+            name: self.name.clone(),
+            pid,
+        })
     }
 
     /// Asks it to end (`SIGTERM`), and kills it if it has not after `grace`.
@@ -47,6 +45,30 @@ impl Child {
             Some(status) => Ok(status),
             None => self.kill().await,
         }
+    }
+
+    /// Stops it where it is (`SIGSTOP` to its process group), as a hanging machine would; returns when it stands still.
+    ///
+    /// Its connections stay open and nothing is answered, until [`Child::resume`].
+    pub async fn pause(&mut self) -> Result<(), SandboxError> {
+        self.signal(Signal::STOP)?;
+        let pid = Pid::from_child(&self.process);
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let started = Instant::now();
+        while self.try_wait()?.is_none() {
+            let stopped = waitid(WaitId::Pid(pid), look).map_err(|e| SandboxError::io(&self.name, e.into()))?;
+            if stopped.is_some() {
+                return Ok(());
+            }
+            if started.elapsed() >= KILL_PATIENCE {
+                return Err(SandboxError::Unkillable {
+                    name: self.name.clone(),
+                    pid: self.pid(),
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
     }
 
     pub(crate) fn note_end(&mut self, status: Option<ExitStatus>) {

@@ -35,11 +35,7 @@ fn marked(dir: &Path) -> Vec<PathBuf> {
         .map(|e| e.path().join("environ"));
     processes
         .filter(|environ| {
-            std::fs::read(environ).is_ok_and(|bytes| {
-                bytes
-                    .split(|&b| b == 0)
-                    .any(|entry| entry == mark.as_bytes())
-            })
+            std::fs::read(environ).is_ok_and(|bytes| bytes.split(|&b| b == 0).any(|entry| entry == mark.as_bytes()))
         })
         .collect()
 }
@@ -47,10 +43,7 @@ fn marked(dir: &Path) -> Vec<PathBuf> {
 /// Path of `examples/hold`, which cargo builds along with the tests.
 fn hold() -> Command {
     let test = std::env::current_exe().unwrap();
-    let target = test
-        .ancestors()
-        .nth(2)
-        .expect("tests run from target/<profile>/deps");
+    let target = test.ancestors().nth(2).expect("tests run from target/<profile>/deps");
     Command::new(target.join("examples/hold"))
 }
 
@@ -111,9 +104,7 @@ fn a_dropped_child_is_gone_and_its_note_with_it() {
     let sandbox = Sandbox::new().unwrap();
     let mut command = Command::new("sleep");
     command.arg("1000");
-    let child = sandbox
-        .spawn("sleep", command, &Streams::default())
-        .unwrap();
+    let child = sandbox.spawn("sleep", command, &Streams::default()).unwrap();
     let pid = child.pid();
     drop(child);
     assert!(!runs(pid));
@@ -125,19 +116,12 @@ async fn a_paused_child_can_still_be_terminated() {
     let sandbox = Sandbox::new().unwrap();
     let mut command = Command::new("sleep");
     command.arg("1000");
-    let mut child = sandbox
-        .spawn("sleep", command, &Streams::default())
-        .unwrap();
-    child.pause().unwrap();
-    let stat = format!("/proc/{}/stat", child.pid());
-    until("it stops", || {
-        std::fs::read_to_string(&stat).unwrap().contains(") T ")
-    });
+    let mut child = sandbox.spawn("sleep", command, &Streams::default()).unwrap();
+    child.pause().await.unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.pid())).unwrap();
+    assert!(stat.contains(") T "), "{stat}");
     let status = child.terminate(LIMIT).await.unwrap();
-    assert_eq!(
-        std::os::unix::process::ExitStatusExt::signal(&status),
-        Some(15)
-    );
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
 }
 
 #[tokio::test]

@@ -8,9 +8,7 @@ use sqlx::{Connection, MySqlConnection, Row};
 async fn ask(shard: &Shard, sql: &'static str) -> Vec<i64> {
     let mut connection = MySqlConnection::connect(&shard.url()).await.unwrap();
     let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
-    let values = (0..row.len())
-        .map(|i| row.try_get_unchecked(i).unwrap())
-        .collect();
+    let values = (0..row.len()).map(|i| row.try_get_unchecked(i).unwrap()).collect();
     connection.close().await.unwrap();
     values
 }
@@ -89,15 +87,10 @@ async fn a_shard_that_dies_at_once_says_why() {
         extra,
         ..ShardOptions::default()
     };
-    let error = Shard::start(&sandbox, &template, options)
-        .await
-        .unwrap_err();
+    let error = Shard::start(&sandbox, &template, options).await.unwrap_err();
     assert!(matches!(error, SandboxError::ChildDied { .. }), "{error}");
     let text = error.to_string();
-    assert!(
-        text.contains("unknown variable 'no-such-option=1'"),
-        "{text}"
-    );
+    assert!(text.contains("unknown variable 'no-such-option=1'"), "{text}");
     assert!(
         text.ends_with("remove that option from the shard's extra options"),
         "{text}"
@@ -108,11 +101,11 @@ async fn a_shard_that_dies_at_once_says_why() {
 async fn a_paused_shard_answers_again_when_it_is_resumed() {
     let sandbox = Sandbox::new().unwrap();
     let template = Template::init(&sandbox).await.unwrap();
-    let shard = Shard::start(&sandbox, &template, ShardOptions::default())
+    let mut shard = Shard::start(&sandbox, &template, ShardOptions::default())
         .await
         .unwrap();
     let mut connection = MySqlConnection::connect(&shard.url()).await.unwrap();
-    shard.pause().unwrap();
+    shard.pause().await.unwrap();
     let query = sqlx::query_scalar::<_, i64>("SELECT 1").fetch_one(&mut connection);
     tokio::pin!(query);
     let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut query).await;

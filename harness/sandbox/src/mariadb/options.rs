@@ -50,11 +50,7 @@ impl ShardOptions {
             Durability::Full => (1, 1),
             Durability::Relaxed => (0, 2),
         };
-        let (cache_type, cache_size) = if self.query_cache {
-            (1, "16M")
-        } else {
-            (0, "0")
-        };
+        let (cache_type, cache_size) = if self.query_cache { (1, "16M") } else { (0, "0") };
         let dir = dir.display();
         let mut arguments = vec![
             "--no-defaults".to_owned(),

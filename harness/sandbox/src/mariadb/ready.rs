@@ -71,38 +71,17 @@ async fn ask(url: &str) -> Result<String, sqlx::Error> {
 /// What to try, from what the log says.
 fn remedy(tail: &str) -> &'static str {
     let table = [
-        (
-            "No space left",
-            "free some space or point TMPDIR at a larger disk",
-        ),
-        (
-            "Disk is full",
-            "free some space or point TMPDIR at a larger disk",
-        ),
-        (
-            "Cannot allocate memory",
-            "free some memory or start fewer shards",
-        ),
-        (
-            "Too many open files",
-            "raise the limit of open files (ulimit -n)",
-        ),
-        (
-            "unknown option",
-            "remove that option from the shard's extra options",
-        ),
-        (
-            "unknown variable",
-            "remove that option from the shard's extra options",
-        ),
+        ("No space left", "free some space or point TMPDIR at a larger disk"),
+        ("Disk is full", "free some space or point TMPDIR at a larger disk"),
+        ("Cannot allocate memory", "free some memory or start fewer shards"),
+        ("Too many open files", "raise the limit of open files (ulimit -n)"),
+        ("unknown option", "remove that option from the shard's extra options"),
+        ("unknown variable", "remove that option from the shard's extra options"),
         (
             "Permission denied",
             "check the permissions of TMPDIR and of the server's AppArmor profile",
         ),
     ];
     let known = table.iter().find(|(sign, _)| tail.contains(sign));
-    known.map_or(
-        "correct what the log names, then try again",
-        |(_, remedy)| remedy,
-    )
+    known.map_or("correct what the log names, then try again", |(_, remedy)| remedy)
 }

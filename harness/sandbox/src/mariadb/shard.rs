@@ -38,11 +38,7 @@ impl Shard {
     /// # Errors
     /// [`SandboxError::ChildDied`] with the end of its error log if it ends meanwhile, [`SandboxError::NotUp`] after a
     /// minute, [`SandboxError::PortTaken`] when five ports in a row were lost to others.
-    pub async fn start(
-        sandbox: &Sandbox,
-        template: &Template,
-        options: ShardOptions,
-    ) -> Result<Self, SandboxError> {
+    pub async fn start(sandbox: &Sandbox, template: &Template, options: ShardOptions) -> Result<Self, SandboxError> {
         let name = format!("shard-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = sandbox.dir().join(&name);
         copy(template, &dir).await?;
@@ -82,13 +78,7 @@ impl Shard {
     /// Kills it if it runs, and starts it again on the same data and the same port, with the same options.
     pub async fn restart(&mut self) -> Result<(), SandboxError> {
         self.kill().await?;
-        self.child = spawn(
-            &self.dir,
-            &self.name,
-            &self.server,
-            &self.options,
-            &self.lease,
-        )?;
+        self.child = spawn(&self.dir, &self.name, &self.server, &self.options, &self.lease)?;
         let error_log = self.dir.join("error.log");
         match version(
             &mut self.child,
@@ -148,8 +138,8 @@ impl Shard {
     }
 
     /// Freezes the server: connections stay open, nothing is answered.
-    pub fn pause(&self) -> Result<(), SandboxError> {
-        self.child.pause()
+    pub async fn pause(&mut self) -> Result<(), SandboxError> {
+        self.child.pause().await
     }
 
     /// Thaws it.
@@ -186,8 +176,6 @@ fn spawn(
 ) -> Result<Child, SandboxError> {
     let mut command = Command::new(server);
     command.args(options.arguments(dir, lease.port()));
-    let sandbox = dir
-        .parent()
-        .expect("a shard's directory lies in its sandbox");
+    let sandbox = dir.parent().expect("a shard's directory lies in its sandbox");
     spawn_in(sandbox, name, command, &Streams::default())
 }

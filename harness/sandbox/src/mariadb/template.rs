@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::options::TEMPLATE_LOG;
 use crate::binary::{find_binary, overridden};
-use crate::{Sandbox, SandboxError, Streams};
+use crate::{Sandbox, SandboxError, Streams, log};
 
 const PACKAGE: &str = "mariadb-server";
 
@@ -39,18 +39,19 @@ impl Template {
         };
         let base = base_dir(&server);
         let beside = [base.join("bin"), base.join("scripts")];
-        let installer = find_binary(
-            &["mariadb-install-db", "mysql_install_db"],
-            &beside,
-            PACKAGE,
-        )?;
+        let installer = find_binary(&["mariadb-install-db", "mysql_install_db"], &beside, PACKAGE)?;
         let data = sandbox.dir().join("template");
+
+        // In the common /tmp two servers that start at the same time remove each other's temporary tables.
+        let scratch = sandbox.dir().join("template-tmp");
+        fs::create_dir(&scratch).map_err(|e| SandboxError::io(&scratch, e))?;
 
         let mut command = Command::new(&installer);
         command
             .arg("--no-defaults")
             .arg(format!("--basedir={}", base.display()))
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", scratch.display()))
             .args([
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
@@ -64,19 +65,18 @@ impl Template {
         match child.wait(INIT_PATIENCE).await? {
             None => return Err(child.not_up(INIT_PATIENCE, "it is still initialising")),
             Some(status) if !status.success() => {
-                return Err(child.died(
+                // Its last page of output is advice; what went wrong comes before that.
+                return Err(SandboxError::ChildDied {
+                    name: child.name().to_owned(),
                     status,
-                    "correct what it names (often the disk), then try again",
-                ));
+                    tail: log::lines_with("ERROR", &sandbox.log_path(child.name())),
+                    remedy: "correct what it names (often the disk), then try again".to_owned(),
+                });
             }
             Some(_) => {}
         }
         let password = password().map_err(|e| SandboxError::io("/dev/urandom", e))?;
-        Ok(Self {
-            server,
-            data,
-            password,
-        })
+        Ok(Self { server, data, password })
     }
 
     /// The server binary in use.
