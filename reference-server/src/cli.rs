@@ -1,0 +1,89 @@
+//! Arguments, logging and exit codes of the `hotchat` binary.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Parser};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{self, Config};
+use crate::service;
+
+/// The configuration file or the command line is wrong.
+const EXIT_CONFIGURATION: u8 = 2;
+/// The server could not start or keep running.
+const EXIT_FAILURE: u8 = 1;
+
+/// A small OpenChat whose overload remedies are switches.
+///
+/// Prints one JSON line on standard output when it accepts requests, logs JSON lines to standard error, drains on SIGTERM.
+/// Exit codes: 0 drained, 1 could not start or keep running, 2 configuration.
+#[derive(Debug, Parser)]
+#[command(version)]
+#[command(group(ArgGroup::new("what").required(true).args(["config", "schema"])))]
+struct Arguments {
+    /// The configuration file (YAML or JSON).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the JSON Schema of the configuration's `settings` block and exit.
+    #[arg(long)]
+    schema: bool,
+}
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let Some(path) = arguments.config else {
+        return print_schema();
+    };
+    match config::load(&path) {
+        Err(error) => fail(EXIT_CONFIGURATION, "failed to read the configuration", &error),
+        Ok(config) => serve(config),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    let filter = EnvFilter::try_from_env("HOTCHAT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ran = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(service::run(config)));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EXIT_FAILURE, "failed to serve", &*error),
+    }
+}
+
+fn print_schema() -> ExitCode {
+    let printed = writeln!(std::io::stdout(), "{}", config::schema());
+    if printed.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILURE)
+    }
+}
+
+/// Plain text rather than a log line: whoever started it by hand reads this.
+fn fail(code: u8, what: &str, error: &dyn std::error::Error) -> ExitCode {
+    let mut message = format!("hotchat: {what}: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some wrappers already print their cause.
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = error.source();
+    }
+    // Nothing is left to try if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{message}");
+    ExitCode::from(code)
+}

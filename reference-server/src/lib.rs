@@ -1,0 +1,28 @@
+//! `hotchat`: a small OpenChat whose overload remedies are switches, so that their worth can be measured.
+//!
+//! ```text
+//! cli.rs        arguments, exit codes, logging
+//! service.rs    wires everything together; runs until asked to stop, then drains
+//! config/       the configuration file; `settings` is the part that experiments vary
+//! auth.rs       caller tokens: who is calling, until when
+//! http/         one file per route; admission (the global limit), refusals, request metrics
+//!   admin/      one file per route of the admin API
+//! listen/       accepts connections: counts them, bounds them, ends them
+//! store/        shard map, connections, transactions, retries
+//!   insert/     how a member is inserted, one policy a file
+//!   count/      how members are counted, one policy a file
+//! metrics/      what /metrics shows
+//! ```
+//!
+//! A request flows `listen` → `http` (metrics → admission → route) → `store` (shard → pool → statements).
+
+mod auth;
+mod cli;
+mod config;
+mod http;
+mod listen;
+mod metrics;
+mod service;
+mod store;
+
+pub use cli::main;

@@ -1,0 +1,7 @@
+//! The `hotchat` binary; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hotchat::main()
+}
