@@ -1,0 +1,91 @@
+//! One figure of one cell in one phase, as gates and tables ask for it.
+
+use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
+use crate::workload::{Metric, Placement};
+
+/// Which operation a figure is of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Of<'a> {
+    /// Name of the traffic entry.
+    pub operation: Option<&'a str>,
+    /// Only its chats that live there.
+    pub placement: Option<Placement>,
+}
+
+/// The figure, in the unit of [`crate::workload::gate_value_unit`]; `None` where there is no data.
+#[must_use]
+pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
+    match metric {
+        Metric::ConnectionsOpenMax => Some(phase.connections.client.open_max as f64),
+        Metric::AutoincWaitS => phase.contention.as_ref().map(|contention| contention.autoinc_wait_s),
+        Metric::RowLockWaitS => phase.contention.as_ref().map(|contention| contention.row_lock_wait_s),
+        Metric::Deadlocks => phase.contention.as_ref().map(|contention| contention.deadlocks as f64),
+        Metric::DatabaseCpu => database_cpu(phase),
+        _ => operation(phase, of).and_then(|operation| operation_figure(operation, metric)),
+    }
+}
+
+/// The operation that `of` names.
+#[must_use]
+pub fn operation<'a>(phase: &'a PhaseResult, of: Of<'_>) -> Option<&'a OperationResult> {
+    let whole = phase.operations.get(of.operation?)?;
+    match of.placement {
+        Some(placement) => whole.placements.get(&placement),
+        None => Some(whole),
+    }
+}
+
+fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> {
+    if operation.scheduled == 0 {
+        return None;
+    }
+    let ok = operation.response_us.get(Outcome::Ok.name());
+    let quantile = |value: fn(&crate::record::Quantiles) -> Option<u64>| ok.and_then(value).map(|us| us as f64);
+    match metric {
+        Metric::GoodputRate => Some(operation.goodput_rate),
+        Metric::ErrorShare => Some(error_share(operation)),
+        Metric::ResponseMean => ok.and_then(|ok| ok.mean),
+        Metric::ResponseP50 => quantile(|ok| ok.p50),
+        Metric::ResponseP90 => quantile(|ok| ok.p90),
+        Metric::ResponseP99 => quantile(|ok| ok.p99),
+        Metric::ResponseP999 => quantile(|ok| ok.p999),
+        Metric::ResponseMax => quantile(|ok| ok.max),
+        Metric::ConnectionsOpenMax | Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::Deadlocks | Metric::DatabaseCpu => None,
+    }
+}
+
+/// Part of what was scheduled that did not end `ok`; 0 of nothing.
+#[must_use]
+pub fn error_share(operation: &OperationResult) -> f64 {
+    let ok = operation.outcomes.get(&Outcome::Ok).copied().unwrap_or(0);
+    if operation.scheduled == 0 { 0.0 } else { 1.0 - ok as f64 / operation.scheduled as f64 }
+}
+
+/// Cores that the databases used, mean over the phase.
+#[must_use]
+pub fn database_cpu(phase: &PhaseResult) -> Option<f64> {
+    let seconds = phase.end_s - phase.start_s;
+    let shards: Vec<f64> = phase.resources.iter().filter(|(name, _)| name.starts_with("shard ")).map(|(_, used)| used.cpu_s).collect();
+    (!shards.is_empty() && seconds > 0.0).then(|| shards.iter().sum::<f64>() / seconds)
+}
+
+/// The median over a variant's repetitions of a figure; `None` where no repetition has it.
+///
+/// The run is the unit that repeats, so figures of runs may be ranked; requests are never pooled across runs here.
+#[must_use]
+pub fn median_over_repetitions(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
+    let mut values: Vec<f64> = run.cells.iter().filter(|cell| cell.variant == variant).filter_map(figure).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+/// The phase of that name.
+#[must_use]
+pub fn phase<'a>(cell: &'a Cell, name: &str) -> Option<&'a PhaseResult> {
+    cell.phases.iter().find(|phase| phase.name == name)
+}

@@ -1,0 +1,13 @@
+//! Pure judgements on what was recorded; each can be made again from the run directory alone.
+//!
+//! - [`assemble`]: intervals and samples become the phases of a cell.
+//! - [`validity`]: whether the generator kept its schedule.
+//! - [`figure`]: one figure of one cell, as gates and tables ask for it.
+//! - [`gates`]: whether the build may ship.
+//! - [`bystanders`]: who else suffered.
+
+pub mod assemble;
+pub mod bystanders;
+pub mod figure;
+pub mod gates;
+pub mod validity;

@@ -1,0 +1,12 @@
+//! Arrival schedules: pure, deterministic, independent of the number of workers.
+//!
+//! A [`Profile`] says which rate is offered when; a [`Stream`] turns the rate of one traffic entry into
+//! arrivals; a [`Schedule`] merges the streams. Nothing here reads a clock: an arrival is an offset from the start of the run.
+
+mod profile;
+mod schedule;
+mod stream;
+
+pub use profile::{Phase, PhaseKind, Profile};
+pub use schedule::{Arrival, Flow, Schedule};
+pub use stream::Stream;

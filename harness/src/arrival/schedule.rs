@@ -1,0 +1,175 @@
+//! All streams of a workload, merged in time and dealt out to workers.
+//!
+//! Every worker walks the whole schedule and keeps each `workers`-th arrival. That costs a few nanoseconds an arrival and
+//! buys two things: the arrivals of a run do not depend on the number of workers, and no worker needs another.
+
+use rand::SeedableRng;
+use rand::distr::Distribution;
+use rand_distr::Zipf;
+use rand_xoshiro::SplitMix64;
+
+use super::{Profile, Stream};
+use crate::workload::Arrivals;
+
+/// What decides the arrivals of one traffic entry.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Part of the profile's rate, from 0 to 1.
+    pub share: f64,
+    /// Arrivals per second on top, in every phase.
+    pub rate: f64,
+    /// Number of chats to choose from; 0 where the operation has none.
+    pub chats: u32,
+    /// Zipf exponent of the choice; 0 chooses evenly.
+    pub zipf: f64,
+}
+
+/// One request that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Intended start, in nanoseconds from the start of the run.
+    pub intended_ns: u64,
+    /// Index of its traffic entry.
+    pub flow: usize,
+    /// Its number within the entry, from 0.
+    pub ordinal: u64,
+    /// Index of its chat within the entry's group.
+    pub chat: usize,
+}
+
+/// The arrivals of a whole run. Cloning gives the same arrivals again.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    flows: Vec<FlowState>,
+}
+
+#[derive(Debug, Clone)]
+struct FlowState {
+    stream: Stream,
+    next_ns: Option<u64>,
+    ordinal: u64,
+    seed: u64,
+    choice: Option<Zipf<f64>>,
+}
+
+impl Schedule {
+    /// The schedule of `flows` along `profile`.
+    #[must_use]
+    pub fn new(profile: &Profile, flows: &[Flow], spread: Arrivals, seed: u64) -> Self {
+        let flows = flows
+            .iter()
+            .zip(1u64..)
+            .map(|(flow, number)| {
+                let seed = mixed(seed, number);
+                let mut stream = Stream::new(profile, |rate| rate * flow.share + flow.rate, spread, seed);
+                FlowState {
+                    next_ns: stream.next(),
+                    stream,
+                    ordinal: 0,
+                    seed,
+                    // Zipf with exponent 0 is the even choice; the law wants at least one element.
+                    choice: (flow.chats > 1).then(|| {
+                        Zipf::new(f64::from(flow.chats), flow.zipf).expect("the workload bounds the exponent and the number of chats")
+                    }),
+                }
+            })
+            .collect();
+        Self { flows }
+    }
+
+    /// Every `workers`-th arrival, beginning with number `worker`.
+    pub fn share_of(self, worker: usize, workers: usize) -> impl Iterator<Item = Arrival> {
+        self.skip(worker).step_by(workers)
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        let (flow, state) = self
+            .flows
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, state)| state.next_ns.is_some())
+            .min_by_key(|(_, state)| state.next_ns)?;
+        let arrival = Arrival {
+            intended_ns: state.next_ns?,
+            flow,
+            ordinal: state.ordinal,
+            chat: state.chat(),
+        };
+        state.next_ns = state.stream.next();
+        state.ordinal += 1;
+        Some(arrival)
+    }
+}
+
+impl FlowState {
+    /// The chat of the current arrival: a function of the seed and the ordinal alone.
+    fn chat(&self) -> usize {
+        self.choice.map_or(0, |choice| {
+            let mut rng = SplitMix64::seed_from_u64(mixed(self.seed, self.ordinal));
+            choice.sample(&mut rng) as usize - 1
+        })
+    }
+}
+
+/// A seed of its own for the `number`-th part of something seeded.
+fn mixed(seed: u64, number: u64) -> u64 {
+    use rand::Rng as _;
+    SplitMix64::seed_from_u64(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).next_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrival::PhaseKind;
+
+    fn schedule(seed: u64) -> Schedule {
+        let profile = Profile::default()
+            .then("base", PhaseKind::Base, Duration::from_secs(1), 200.0)
+            .then("spike", PhaseKind::Spike, Duration::from_secs(1), 2000.0);
+        let hot = Flow { share: 1.0, rate: 0.0, chats: 1, zipf: 0.0 };
+        let quiet = Flow { share: 0.0, rate: 100.0, chats: 50, zipf: 1.0 };
+        Schedule::new(&profile, &[hot, quiet], Arrivals::Poisson, seed)
+    }
+
+    #[test]
+    fn a_rate_of_its_own_does_not_follow_the_profile() {
+        let count = |flow, from_ns| schedule(3).filter(|a| a.flow == flow && (a.intended_ns >= 1_000_000_000) == from_ns).count();
+        assert!((150..250).contains(&count(0, false)));
+        assert!((1850..2150).contains(&count(0, true)));
+        assert!((70..130).contains(&count(1, false)));
+        assert!((70..130).contains(&count(1, true)));
+    }
+
+    #[test]
+    fn zipf_prefers_the_first_chats_and_reaches_many() {
+        let mut hits = [0u32; 50];
+        for seed in 0..20 {
+            for arrival in schedule(seed).filter(|arrival| arrival.flow == 1) {
+                hits[arrival.chat] += 1;
+            }
+        }
+        assert!(hits[0] > 3 * hits[9], "{hits:?}");
+        assert!(hits.iter().filter(|hits| **hits > 0).count() > 40, "{hits:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn workers_together_send_exactly_the_schedule(seed: u64, workers in 1usize..6) {
+            let whole: Vec<Arrival> = schedule(seed).collect();
+            prop_assert!(whole.is_sorted_by_key(|arrival| arrival.intended_ns));
+            let mut dealt: Vec<Arrival> = (0..workers).flat_map(|worker| schedule(seed).share_of(worker, workers)).collect();
+            dealt.sort_by_key(|arrival| (arrival.intended_ns, arrival.flow));
+            let mut sorted = whole;
+            sorted.sort_by_key(|arrival| (arrival.intended_ns, arrival.flow));
+            prop_assert_eq!(dealt, sorted);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The command line.
+
+#![expect(clippy::doc_markdown, reason = "the doc comments here are printed as help, where backticks would show")]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Rehearse the peak before it happens.
+#[derive(Debug, Parser)]
+#[command(name = "bmt", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+    0  done, every gate passed
+    1  unexpected failure
+    2  wrong command line
+   99  a gate failed
+  104  the workload is not valid
+  105  interrupted by a signal, partial results written
+  120  the run is INVALID: the generator could not keep its schedule
+  121  the target, or something it needs, could not be started or reached";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every cell of a workload, compare the variants, judge the gates
+    Run(Box<Run>),
+    /// Validate a workload, and nothing else
+    Check(Check),
+    /// Say what this machine can and cannot do, with a remedy for each problem
+    Doctor,
+    /// Print the JSON Schema of a workload file
+    Schema,
+    /// Print the report of a run again, from its directory
+    Report(Report),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Workload file, such as workloads/join-storm.yaml
+    pub(crate) workload: PathBuf,
+    /// Directory in which the run directory is made
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) out: PathBuf,
+    /// Run only this variant; may be given several times
+    #[arg(long = "variant", value_name = "NAME")]
+    pub(crate) variants: Vec<String>,
+    /// Change any key of the workload, for instance profile.target=500/s; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Seed of arrivals and of the order of the cells
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Use the workload's own short form
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Drive a server that somebody else started, http://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// Admin API of that server, http://HOST:PORT; its token is taken from BMT_TARGET_ADMIN_TOKEN
+    #[arg(long, value_name = "URL", requires = "target")]
+    pub(crate) target_admin: Option<String>,
+    /// Where the databases and the server are started
+    #[arg(long, value_enum, default_value_t = Provision::Auto, value_name = "HOW")]
+    pub(crate) provision: Provision,
+    /// Keep the generator on these CPUs (such as 1 or 2-3) and what it drives on all others
+    #[arg(long, value_name = "CPUS")]
+    pub(crate) pin: Option<String>,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+/// Where things are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Provision {
+    /// As `local`
+    Auto,
+    /// As processes on this machine
+    Local,
+}
+
+/// What is printed on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The comparison, for people
+    Text,
+    /// The content of run.json
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Workload file
+    pub(crate) workload: PathBuf,
+    /// Change any key of the workload before it is checked
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Run directory
+    pub(crate) run: PathBuf,
+    /// Write Markdown to this file instead of printing the table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+}

@@ -1,0 +1,114 @@
+//! `bmt doctor`: what this machine can and cannot do, before a run finds out.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use super::{Exit, print};
+use crate::provision::server_binary;
+
+/// One thing looked at: what was found, and a remedy where that is a problem.
+struct Finding {
+    what: &'static str,
+    found: String,
+    remedy: Option<String>,
+}
+
+pub(super) fn doctor() -> anyhow::Result<Exit> {
+    let findings = [mariadb(), installer(), server(), cores(), files(), disk(), priority()];
+    let mut text = String::new();
+    for finding in &findings {
+        let mark = if finding.remedy.is_some() { "!!" } else { "ok" };
+        let _ = writeln!(text, "{mark}  {:<18} {}", finding.what, finding.found);
+        if let Some(remedy) = &finding.remedy {
+            let _ = writeln!(text, "    {:<18} {remedy}", "");
+        }
+    }
+    print(&text)?;
+    let needed = ["mariadbd", "mariadb-install-db", "hotchat"];
+    let missing = findings.iter().any(|finding| needed.contains(&finding.what) && finding.remedy.is_some());
+    Ok(if missing { Exit::TargetLost } else { Exit::Done })
+}
+
+fn binary(what: &'static str, names: &[&str]) -> Finding {
+    match bmt_sandbox::find_binary(names, &[], "mariadb-server") {
+        Ok(path) => Finding {
+            what,
+            found: path.display().to_string(),
+            remedy: None,
+        },
+        Err(error) => Finding {
+            what,
+            found: "missing".to_owned(),
+            remedy: Some(error.to_string()),
+        },
+    }
+}
+
+fn mariadb() -> Finding {
+    let mut finding = binary("mariadbd", &["mariadbd", "mysqld"]);
+    if finding.remedy.is_none()
+        && let Ok(output) = Command::new(&finding.found).arg("--version").output()
+    {
+        let version = String::from_utf8_lossy(&output.stdout);
+        let _ = write!(finding.found, ", {}", version.split("Ver ").last().unwrap_or_default().trim());
+    }
+    finding
+}
+
+fn installer() -> Finding {
+    binary("mariadb-install-db", &["mariadb-install-db", "mysql_install_db"])
+}
+
+fn server() -> Finding {
+    match server_binary() {
+        Ok(path) => Finding {
+            what: "hotchat",
+            found: path.display().to_string(),
+            remedy: None,
+        },
+        Err(error) => Finding {
+            what: "hotchat",
+            found: "missing".to_owned(),
+            remedy: Some(error.to_string()),
+        },
+    }
+}
+
+fn cores() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Finding {
+        what: "cores",
+        found: cores.to_string(),
+        remedy: (cores < 4).then(|| "generator, server and databases share them: compare variants with one another, not with other machines".to_owned()),
+    }
+}
+
+fn files() -> Finding {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let needed = 4096;
+    Finding {
+        what: "open files",
+        found: files.map_or("unlimited".to_owned(), |files| files.to_string()),
+        remedy: files.filter(|files| *files < needed).map(|_| format!("run `ulimit -n {needed}` before a run with many connections")),
+    }
+}
+
+fn disk() -> Finding {
+    let dir = std::env::temp_dir();
+    let free = rustix::fs::statvfs(&dir).map(|stat| stat.f_bavail * stat.f_frsize).unwrap_or(0);
+    let gib = free as f64 / f64::from(1 << 30);
+    Finding {
+        what: "temporary disk",
+        found: format!("{gib:.1} GiB free in {}", dir.display()),
+        remedy: (gib < 2.0).then(|| "each shard takes some hundred MiB: free some space, or point TMPDIR at a larger disk".to_owned()),
+    }
+}
+
+fn priority() -> Finding {
+    let root = rustix::process::geteuid().is_root();
+    Finding {
+        what: "priority",
+        found: if root { "the generator may go before what it drives" } else { "the generator may not raise its priority" }.to_owned(),
+        remedy: (!root).then(|| "on few cores its schedule may lag; run as root, with CAP_SYS_NICE, or with --pin".to_owned()),
+    }
+}

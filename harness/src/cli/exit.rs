@@ -1,0 +1,41 @@
+//! Exit codes are an API: CI jobs branch on them.
+
+use crate::record::Verdict;
+
+/// How bmt exits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, every gate passed.
+    Done = 0,
+    /// Something unexpected.
+    Unexpected = 1,
+    /// A gate failed.
+    GateFailed = 99,
+    /// The workload is not valid.
+    WorkloadInvalid = 104,
+    /// Stopped by a signal; partial results are written.
+    Interrupted = 105,
+    /// The generator did not keep its schedule.
+    RunInvalid = 120,
+    /// The target, or something it needs, could not be started or reached.
+    TargetLost = 121,
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Passed => Self::Done,
+            Verdict::Failed => Self::GateFailed,
+            Verdict::Invalid => Self::RunInvalid,
+            Verdict::Interrupted => Self::Interrupted,
+            Verdict::TargetLost => Self::TargetLost,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,50 @@
+//! Ctrl-C and SIGTERM: the first asks for an orderly end with partial results, the second ends at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::Exit;
+
+/// Whether somebody asked to stop.
+#[derive(Debug, Clone)]
+pub struct Interrupt(watch::Receiver<bool>);
+
+impl Interrupt {
+    /// Listens from now on. Must be called on the runtime that the run uses.
+    ///
+    /// # Errors
+    /// When the system refuses a signal handler.
+    pub fn listen() -> std::io::Result<Self> {
+        let (ask, asked) = watch::channel(false);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if ask.send_replace(true) {
+                    // What bmt started is removed by its reapers, as after any sudden end.
+                    std::process::exit(Exit::Interrupted as i32);
+                }
+                eprintln!("\nstopping: writing what was measured; once more to stop at once");
+            }
+        });
+        Ok(Self(asked))
+    }
+
+    /// Whether somebody has asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once somebody asks.
+    pub async fn asked(&self) {
+        // The sender lives as long as the runtime: an error means that nobody can ask any more.
+        if self.0.clone().wait_for(|asked| *asked).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

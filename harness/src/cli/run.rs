@@ -1,0 +1,129 @@
+//! `bmt run`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use super::args::{self, Format};
+use super::{Exit, Interrupt, print, refused};
+use crate::provision::{Admin, External};
+use crate::rehearse::{self, Options, Pin};
+use crate::report;
+use crate::workload::{self, Overrides, Workload};
+
+/// Runs a workload and prints the result on standard output.
+pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
+    let mut set = arguments.set.clone();
+    set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
+    let overrides = Overrides { quick: arguments.quick, set };
+    let workload = match workload::load(&arguments.workload, &overrides) {
+        Ok(workload) => workload,
+        Err(error) => return Ok(refused(&error)),
+    };
+    if let Some(unknown) = unknown_variant(&workload, &arguments.variants) {
+        eprintln!("bmt: there is no variant `{unknown}`; the workload has: {}", names(&workload).join(", "));
+        return Ok(Exit::WorkloadInvalid);
+    }
+    let options = options(arguments)?;
+    if let Err(problem) = check_limits(&workload) {
+        eprintln!("bmt: {problem}");
+        return Ok(Exit::TargetLost);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let interrupt = Interrupt::listen()?;
+        anyhow::Ok(rehearse::rehearse(&workload, &options, &interrupt).await?)
+    })?;
+    if let Some(lost) = &outcome.lost {
+        eprintln!("bmt: {lost}");
+    }
+    match arguments.format {
+        Format::Text => print(&report::terminal(&outcome.run))?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&outcome.run)?))?,
+    }
+    eprintln!("report: {}", outcome.directory.join("report.md").display());
+    Ok(outcome.run.verdict.into())
+}
+
+fn names(workload: &Workload) -> Vec<&str> {
+    workload.variants.iter().map(|variant| variant.name.as_str()).collect()
+}
+
+fn unknown_variant<'a>(workload: &Workload, wanted: &'a [String]) -> Option<&'a String> {
+    wanted.iter().find(|name| !names(workload).contains(&name.as_str()))
+}
+
+fn options(arguments: &args::Run) -> anyhow::Result<Options> {
+    let secret = |name: &str| std::env::var(name).unwrap_or_default();
+    let admin = arguments.target_admin.as_ref().map(|url| Admin {
+        url: url.trim_end_matches('/').to_owned(),
+        token: secret("BMT_TARGET_ADMIN_TOKEN"),
+    });
+    let target = arguments.target.as_ref().map(|url| External {
+        url: url.clone(),
+        admin,
+        secret: secret("BMT_TARGET_SECRET"),
+    });
+    Ok(Options {
+        out: arguments.out.clone(),
+        variants: arguments.variants.clone(),
+        target,
+        pin: arguments.pin.as_deref().map(pin).transpose()?,
+        command: command_line(),
+    })
+}
+
+/// The command line as it was typed, with the program's short name.
+fn command_line() -> String {
+    let mut words = std::env::args();
+    let program = words.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().map_or("bmt".to_owned(), |name| name.to_string_lossy().into_owned());
+    let quoted = words.map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// `1`, `0,2` or `2-3`: the generator's CPUs; the target gets the others.
+fn pin(text: &str) -> anyhow::Result<Pin> {
+    let allowed = rustix::thread::sched_getaffinity(None).context("cannot read which CPUs this process may use")?;
+    let all: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let mut generator = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.trim().parse::<usize>().with_context(|| format!("--pin {text}: expected CPU numbers such as 1, 0,2 or 2-3"));
+        generator.extend(number(first)?..=number(last)?);
+    }
+    let target: Vec<usize> = all.iter().copied().filter(|cpu| !generator.contains(cpu)).collect();
+    if let Some(missing) = generator.iter().find(|cpu| !all.contains(cpu)) {
+        bail!("--pin: CPU {missing} is not one of those that this process may use, {all:?}");
+    }
+    if generator.is_empty() || target.is_empty() {
+        bail!("--pin: of the CPUs {all:?} the generator and the target need at least one each");
+    }
+    Ok(Pin { generator, target })
+}
+
+/// Every connection is a file; running out of them in mid-run would look like a failing server.
+fn check_limits(workload: &Workload) -> Result<(), String> {
+    let needed = u64::from(workload.generator().connections) + 100;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    match limit.current {
+        Some(files) if files < needed => Err(format!(
+            "generator.connections is {}, but this process may open only {files} files; run `ulimit -n {needed}` first, or lower generator.connections",
+            workload.generator().connections
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pinning_needs_cpus_that_exist_and_leaves_some_to_the_target() {
+        assert!(pin("999").unwrap_err().to_string().contains("999"));
+        assert!(pin("one").unwrap_err().to_string().contains("such as"));
+        let all = std::thread::available_parallelism().unwrap().get();
+        assert!(pin(&format!("0-{}", all - 1)).is_err());
+    }
+}

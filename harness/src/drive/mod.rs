@@ -1,0 +1,120 @@
+//! The generator: an open model, paced by `timerfd`, on connections that it owns.
+//!
+//! Each worker is a thread with its own single-threaded runtime, its own share of the arrivals, its own connections and
+//! histograms; nothing is shared on the hot path. A worker sends what it measured, a second at a time, to whoever holds the
+//! receiving end of its channel.
+
+mod clock;
+mod connection;
+mod dispatch;
+mod ledger;
+mod request;
+mod timer;
+mod token;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use clock::Clock;
+pub use request::{Chat, LaneTable, RequestPlan, Sends};
+pub use token::Signer;
+
+use crate::arrival::{Profile, Schedule};
+use crate::record::{Durations, Interval};
+
+/// Everything that the generator needs to know.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The server's address.
+    pub address: SocketAddr,
+    /// What to send.
+    pub requests: Arc<RequestPlan>,
+    /// When to send it.
+    pub schedule: Schedule,
+    /// The phases of the schedule.
+    pub profile: Arc<Profile>,
+    /// Bounds, over all workers.
+    pub limits: Limits,
+    /// Number of worker threads.
+    pub workers: usize,
+    /// CPUs that the workers may use; all if empty.
+    pub cpus: Vec<usize>,
+}
+
+/// Bounds of the generator.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections that may be open at once.
+    pub connections: usize,
+    /// Arrivals that may wait for a connection at once.
+    pub waiting: usize,
+    /// A request is given up this long after its intended start.
+    pub timeout: Duration,
+}
+
+/// What a worker reports.
+#[derive(Debug)]
+pub enum Message {
+    /// A second whose arrivals have all ended.
+    Interval(Box<Interval>),
+    /// What happened in the last second, for the progress display.
+    Live(Box<Live>),
+    /// The worker has reported everything.
+    Done,
+}
+
+/// What happened in about one second, by the time at which it happened.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// Arrivals that fell due.
+    pub due: u64,
+    /// Answers of outcome `ok`.
+    pub ok: u64,
+    /// Answers that refused the work.
+    pub refused: u64,
+    /// Everything else, unsent arrivals included.
+    pub failed: u64,
+    /// Response times of all answers.
+    pub response: Durations,
+}
+
+/// Asks all workers to stop. Clones ask for the same.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts the workers. The schedule begins at `clock`'s zero. Each worker ends its messages with [`Message::Done`].
+///
+/// # Errors
+/// When the system cannot start a thread.
+pub fn start(plan: &Plan, clock: Clock, stop: &Stop, sink: &SyncSender<(usize, Message)>) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+    (0..plan.workers)
+        .map(|index| {
+            let worker = worker::Setup {
+                index,
+                plan: plan.clone(),
+                clock,
+                stop: stop.clone(),
+                sink: sink.clone(),
+            };
+            std::thread::Builder::new().name(format!("bmt-worker-{index}")).spawn(move || worker.run())
+        })
+        .collect()
+}

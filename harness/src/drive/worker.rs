@@ -1,0 +1,275 @@
+//! One worker thread: its arrivals, its connections, its measurements.
+
+use std::cell::{Cell, RefCell};
+use std::iter::Peekable;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+
+use rustix::process::setpriority_process;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::task::LocalSet;
+
+use super::dispatch::{Dispatch, Job, Placed};
+use super::ledger::Ledger;
+use super::request::RequestPlan;
+use super::timer::Timer;
+use super::{Clock, Message, Plan, Stop, connection};
+use crate::arrival::{Arrival, Profile};
+use crate::record::{CpuUse, Outcome};
+
+/// How often time-outs are looked for.
+const SWEEP: Duration = Duration::from_millis(10);
+/// Arrivals admitted in a row before connections get their turn.
+const BURST_MAX: usize = 32;
+/// A late pacer would charge the machine's own scheduling to the server, so it goes before what it measures, where the system allows it.
+const PRIORITY: i32 = -15;
+
+/// What a worker thread starts from.
+pub(super) struct Setup {
+    pub(super) index: usize,
+    pub(super) plan: Plan,
+    pub(super) clock: Clock,
+    pub(super) stop: Stop,
+    pub(super) sink: SyncSender<(usize, Message)>,
+}
+
+/// What the tasks of a worker share. They take turns on one thread.
+pub(super) struct Worker {
+    pub(super) clock: Clock,
+    pub(super) address: SocketAddr,
+    pub(super) timeout: Duration,
+    pub(super) requests: std::sync::Arc<RequestPlan>,
+    pub(super) dispatch: RefCell<Dispatch>,
+    ledger: RefCell<Ledger>,
+    arrivals: RefCell<Peekable<Box<dyn Iterator<Item = Arrival>>>>,
+    profile: std::sync::Arc<Profile>,
+    phase: Cell<usize>,
+    /// Arrivals admitted whose fate is not known yet.
+    pending: Cell<usize>,
+}
+
+impl Setup {
+    pub(super) fn run(self) -> std::io::Result<()> {
+        // Without the right to raise the priority the run goes on; its schedule lag tells whether that mattered.
+        let _ = setpriority_process(None, PRIORITY);
+        if !self.plan.cpus.is_empty() {
+            let mut set = CpuSet::new();
+            self.plan.cpus.iter().for_each(|cpu| set.set(*cpu));
+            sched_setaffinity(None, &set)?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let worker = Rc::new(self.worker());
+        LocalSet::new().block_on(&runtime, drive(Rc::clone(&worker), &self))?;
+        worker.report(&self, true);
+        let _ = self.sink.send((self.index, Message::Done));
+        Ok(())
+    }
+
+    fn worker(&self) -> Worker {
+        let share = |whole: usize| whole / self.plan.workers + usize::from(self.index < whole % self.plan.workers);
+        let limits = self.plan.limits;
+        let arrivals: Box<dyn Iterator<Item = Arrival>> = Box::new(self.plan.schedule.clone().share_of(self.index, self.plan.workers));
+        Worker {
+            clock: self.clock,
+            address: self.plan.address,
+            timeout: limits.timeout,
+            requests: self.plan.requests.clone(),
+            dispatch: RefCell::new(Dispatch::new(share(limits.connections).max(1), share(limits.waiting).max(1))),
+            ledger: RefCell::new(Ledger::new(self.plan.requests.lanes(), limits.timeout)),
+            arrivals: RefCell::new(arrivals.peekable()),
+            profile: self.plan.profile.clone(),
+            phase: Cell::new(0),
+            pending: Cell::new(0),
+        }
+    }
+}
+
+async fn drive(worker: Rc<Worker>, setup: &Setup) -> std::io::Result<()> {
+    let housekeeping = keep_house(Rc::clone(&worker), setup);
+    tokio::select! {
+        biased;
+        paced = pace(&worker, &setup.stop) => paced?,
+        () = housekeeping => {}
+    }
+    Ok(())
+}
+
+/// Admits each arrival when it is due, and returns when the last one has ended.
+async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
+    let timer = Timer::new()?;
+    while let Some(next_ns) = worker.admit_due() {
+        if stop.is_asked() {
+            return Ok(());
+        }
+        match worker.clock.until(Duration::from_nanos(next_ns)) {
+            Duration::ZERO => tokio::task::yield_now().await,
+            wait => timer.sleep(wait.min(SWEEP * 10)).await?,
+        }
+    }
+    let end = worker.profile.end();
+    while (worker.pending.get() > 0 || worker.clock.elapsed() < end) && !stop.is_asked() {
+        timer.sleep(Duration::from_millis(1)).await?;
+    }
+    Ok(())
+}
+
+/// Looks for time-outs, counts the worker's own CPU, reports complete seconds. Never returns while the run goes on.
+async fn keep_house(worker: Rc<Worker>, setup: &Setup) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut second = 0;
+    let mut cpu_ns = thread_cpu_ns();
+    let mut wall_ns = worker.clock.now_ns();
+    while !setup.stop.is_asked() {
+        ticks.tick().await;
+        let now_ns = worker.clock.now_ns();
+        worker.expire(now_ns);
+        if now_ns / 1_000_000_000 == second {
+            continue;
+        }
+        let (cpu_before, wall_before) = (cpu_ns, wall_ns);
+        (cpu_ns, wall_ns) = (thread_cpu_ns(), now_ns);
+        second = now_ns / 1_000_000_000;
+        let used = CpuUse {
+            cpu_ns: cpu_ns - cpu_before,
+            wall_ns: wall_ns - wall_before,
+        };
+        worker.note_cpu(used, wall_before);
+        worker.report(setup, false);
+    }
+}
+
+impl Worker {
+    /// Admits every arrival that is due, and returns when the next one is; `None` after the last.
+    pub(super) fn admit_due(self: &Rc<Self>) -> Option<u64> {
+        let mut now_ns = self.clock.now_ns();
+        for admitted in 0.. {
+            let next_ns = self.arrivals.borrow_mut().peek()?.intended_ns;
+            if next_ns > now_ns || admitted == BURST_MAX || now_ns == 0 {
+                return Some(next_ns);
+            }
+            let arrival = self.arrivals.borrow_mut().next()?;
+            self.admit(arrival, now_ns);
+            now_ns = self.clock.now_ns();
+        }
+        None
+    }
+
+    fn admit(self: &Rc<Self>, arrival: Arrival, now_ns: u64) {
+        let job = Job {
+            phase: self.phase_at(arrival.intended_ns),
+            lane: self.requests.lane(&arrival),
+            arrival,
+        };
+        self.ledger.borrow_mut().due(&job, now_ns);
+        let placed = self.dispatch.borrow_mut().place(job);
+        match placed {
+            Placed::Refused => self.ledger.borrow_mut().unsent(&job),
+            Placed::Handed => self.pending.set(self.pending.get() + 1),
+            Placed::Waits => {
+                self.pending.set(self.pending.get() + 1);
+                self.open_wanted();
+            }
+        }
+    }
+
+    /// Opens as many connections as the waiting arrivals want and the bound allows.
+    pub(super) fn open_wanted(self: &Rc<Self>) {
+        while self.dispatch.borrow_mut().wants_connection() {
+            tokio::task::spawn_local(connection::run(Rc::clone(self)));
+        }
+    }
+
+    /// A request ended.
+    pub(super) fn finish(&self, job: &Job, outcome: Outcome, sent_ns: u64, done_ns: u64) {
+        self.pending.set(self.pending.get() - 1);
+        self.ledger.borrow_mut().done(job, outcome, sent_ns, done_ns);
+    }
+
+    /// Arrivals come in order, so the phase only ever moves on.
+    fn phase_at(&self, ns: u64) -> usize {
+        let phases = self.profile.phases();
+        let mut phase = self.phase.get();
+        while phase + 1 < phases.len() && phases[phase].end.as_nanos() <= u128::from(ns) {
+            phase += 1;
+        }
+        self.phase.set(phase);
+        phase
+    }
+
+    fn expire(self: &Rc<Self>, now_ns: u64) {
+        let timeout_ns = u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX);
+        let over = self.dispatch.borrow_mut().expire(now_ns, timeout_ns);
+        for job in over {
+            self.pending.set(self.pending.get() - 1);
+            self.ledger.borrow_mut().unsent(&job);
+        }
+    }
+
+    pub(super) fn note_opened(&self, since_ns: u64) {
+        let open = self.dispatch.borrow().open() as u64;
+        let now_ns = self.clock.now_ns();
+        self.note_connections(|connections| {
+            connections.opened += 1;
+            connections.open_max = connections.open_max.max(open);
+            connections.handshake.record_ns(now_ns.saturating_sub(since_ns));
+        });
+    }
+
+    pub(super) fn note_closed(&self) {
+        self.note_connections(|connections| connections.closed += 1);
+    }
+
+    pub(super) fn note_open_failed(&self) {
+        self.note_connections(|connections| connections.failed += 1);
+    }
+
+    fn note_connections(&self, note: impl FnOnce(&mut crate::record::ClientConnections)) {
+        let now_ns = self.clock.now_ns();
+        let phase = self.profile.phase_at(Duration::from_nanos(now_ns));
+        note(&mut self.ledger.borrow_mut().at(phase, now_ns).connections);
+    }
+
+    fn note_cpu(&self, used: CpuUse, since_ns: u64) {
+        let open = self.dispatch.borrow().open() as u64;
+        let phase = self.profile.phase_at(Duration::from_nanos(since_ns));
+        let mut ledger = self.ledger.borrow_mut();
+        let interval = ledger.at(phase, since_ns);
+        interval.worker_cpu.cpu_ns += used.cpu_ns;
+        interval.worker_cpu.wall_ns += used.wall_ns;
+        interval.connections.open_max = interval.connections.open_max.max(open);
+    }
+
+    /// Sends what is complete, or all of it at the end. A receiver that is behind gets it a second later.
+    fn report(&self, setup: &Setup, all: bool) {
+        let live = self.ledger.borrow_mut().take_live();
+        let _ = setup.sink.try_send((setup.index, Message::Live(Box::new(live))));
+        if all {
+            let rest: Vec<_> = self.ledger.borrow_mut().take_rest().collect();
+            for interval in rest {
+                let _ = setup.sink.send((setup.index, Message::Interval(Box::new(interval))));
+            }
+            return;
+        }
+        let now_ns = self.clock.now_ns();
+        let mut ledger = self.ledger.borrow_mut();
+        while let Some(interval) = ledger.take_complete(now_ns) {
+            match setup.sink.try_send((setup.index, Message::Interval(Box::new(interval)))) {
+                Ok(()) => {}
+                Err(TrySendError::Full((_, Message::Interval(interval)))) => {
+                    ledger.put_back(*interval);
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}

@@ -1,0 +1,29 @@
+//! bmt rehearses the peak before it happens.
+//!
+//! ```text
+//! workload ──► plan ──► provision ──► drive ──► record ──► analyze ──► report
+//!                          │           │  ▲       │
+//!                          └──────► observe ──────┘
+//! ```
+//!
+//! - [`workload`]: a YAML file becomes a validated workload, or a list of mistakes with their places.
+//! - [`arrival`]: pure schedules: when which request is due.
+//! - [`drive`]: the generator: pacing, connections, outcomes.
+//! - [`provision`]: starts what is under test, and stops it.
+//! - [`observe`]: what the target says of itself: locks, connections, CPU, memory.
+//! - [`record`]: histograms, one-second intervals, the run directory.
+//! - [`analyze`]: pure: phases, validity, bystanders, gates.
+//! - [`report`]: terminal and Markdown; the only module that formats for people.
+//! - [`rehearse`]: one run: every cell in turn through the flow above.
+//! - [`cli`]: commands and exit codes.
+
+pub mod analyze;
+pub mod arrival;
+pub mod cli;
+pub mod drive;
+pub mod observe;
+pub mod provision;
+pub mod record;
+pub mod rehearse;
+pub mod report;
+pub mod workload;

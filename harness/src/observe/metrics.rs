@@ -1,0 +1,113 @@
+//! The server's own figures, from its `/metrics` in the Prometheus text format.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the server said at one moment. Pool figures are summed over shards.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ServerSample {
+    /// Connections accepted since it started.
+    pub connections_accepted: u64,
+    /// Connections open now.
+    pub connections_open: u64,
+    /// Most connections that were open at once since it started.
+    pub connections_open_peak: u64,
+    /// Database connections open now.
+    pub pool_open: u64,
+    /// Database connections in use now.
+    pub pool_in_use: u64,
+    /// Waits for a database connection since it started.
+    pub pool_waits: u64,
+    /// Their time.
+    pub pool_wait_s: f64,
+    /// Waits of at most so many microseconds, cumulative, by upper bound.
+    pub pool_wait_buckets: BTreeMap<u64, u64>,
+}
+
+pub(super) struct Watch {
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Watch {
+    pub(super) fn new(url: &str) -> Self {
+        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap_or_default();
+        Self { url: url.to_owned(), client }
+    }
+
+    /// `None` when the server did not answer, or not with its figures.
+    pub(super) async fn sample(&self) -> Option<ServerSample> {
+        let answer = self.client.get(&self.url).send().await.ok()?.error_for_status().ok()?;
+        parse(&answer.text().await.ok()?)
+    }
+}
+
+/// Reads the figures out of the text format; `None` when the text is not this server's.
+fn parse(text: &str) -> Option<ServerSample> {
+    let mut sample = ServerSample::default();
+    let mut known = false;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        let Ok(value) = value.parse::<f64>() else { continue };
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let count = value as u64;
+        known |= name == "hotchat_connections_accepted_total";
+        match name {
+            "hotchat_connections_accepted_total" => sample.connections_accepted = count,
+            "hotchat_connections_open" => sample.connections_open = count,
+            "hotchat_connections_open_peak" => sample.connections_open_peak = count,
+            "hotchat_pool_open" => sample.pool_open += count,
+            "hotchat_pool_in_use" => sample.pool_in_use += count,
+            "hotchat_pool_wait_seconds_count" => sample.pool_waits += count,
+            "hotchat_pool_wait_seconds_sum" => sample.pool_wait_s += value,
+            "hotchat_pool_wait_seconds_bucket" => {
+                if let Some(bound) = upper_bound_us(labels) {
+                    *sample.pool_wait_buckets.entry(bound).or_default() += count;
+                }
+            }
+            _ => {}
+        }
+    }
+    known.then_some(sample)
+}
+
+/// The `le` of a bucket in microseconds; `None` of the last, unbounded one.
+fn upper_bound_us(labels: &str) -> Option<u64> {
+    let bound = labels.split("le=\"").nth(1)?.split('"').next()?;
+    bound.parse::<f64>().ok().filter(|bound| bound.is_finite()).map(|bound| (bound * 1e6).round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_summed_and_buckets_kept_by_bound() {
+        let text = "# TYPE hotchat_connections_accepted counter\n\
+            hotchat_connections_accepted_total 12\n\
+            hotchat_connections_open 3\n\
+            hotchat_connections_open_peak 7\n\
+            hotchat_pool_in_use{shard=\"0\"} 2\n\
+            hotchat_pool_in_use{shard=\"1\"} 5\n\
+            hotchat_pool_wait_seconds_sum{shard=\"0\"} 0.5\n\
+            hotchat_pool_wait_seconds_count{shard=\"0\"} 4\n\
+            hotchat_pool_wait_seconds_bucket{le=\"0.001\",shard=\"0\"} 3\n\
+            hotchat_pool_wait_seconds_bucket{le=\"0.001\",shard=\"1\"} 1\n\
+            hotchat_pool_wait_seconds_bucket{le=\"+Inf\",shard=\"0\"} 4\n";
+        let sample = parse(text).unwrap();
+        assert_eq!((sample.connections_accepted, sample.connections_open, sample.connections_open_peak), (12, 3, 7));
+        assert_eq!(sample.pool_in_use, 7);
+        assert_eq!((sample.pool_waits, sample.pool_wait_s), (4, 0.5));
+        assert_eq!(sample.pool_wait_buckets, BTreeMap::from([(1000, 4)]));
+    }
+
+    #[test]
+    fn somebody_elses_metrics_are_not_taken_for_zeros() {
+        assert_eq!(parse("process_open_fds 12\n"), None);
+        assert_eq!(parse("<html>"), None);
+    }
+}

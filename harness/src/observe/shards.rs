@@ -1,0 +1,113 @@
+//! Locks and threads of one database shard.
+//!
+//! `AUTO-INC` waits show in no counter of row locks, and no counter gives their duration: so the waiters are counted in
+//! `INNODB_TRX` and integrated over time. Waits for the query cache show as a thread's state.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::{ConnectOptions as _, Executor as _, Row as _};
+
+/// A shard that does not answer for this long is noted as not observed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const WAITERS: &str = "SELECT \
+    (SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_operation_state = 'setting auto-inc lock') AS autoinc, \
+    (SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for query cache lock') AS query_cache";
+
+const COUNTERS: &str = "SELECT LOWER(VARIABLE_NAME) AS name, CAST(VARIABLE_VALUE AS UNSIGNED) AS value \
+    FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN \
+    ('INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'THREADS_RUNNING', 'THREADS_CONNECTED') \
+    UNION ALL SELECT NAME, CAST(COUNT AS UNSIGNED) FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_table_lock_waits'";
+
+/// What one shard said at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ShardSample {
+    /// Statements waiting for the `AUTO-INC` lock.
+    pub autoinc_waiters: u64,
+    /// Threads waiting for the query cache.
+    pub query_cache_waiters: u64,
+    /// Counters since the shard started, once a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counters: Option<ShardCounters>,
+}
+
+/// Counters and gauges of one shard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct ShardCounters {
+    /// Waits for table locks inside InnoDB.
+    pub table_lock_waits: u64,
+    /// Waits for row locks.
+    pub row_lock_waits: u64,
+    /// Their time in milliseconds.
+    pub row_lock_wait_ms: u64,
+    /// Deadlocks.
+    pub deadlocks: u64,
+    /// Threads running now.
+    pub threads_running: u64,
+    /// Threads connected now.
+    pub threads_connected: u64,
+}
+
+/// The observer's connection to one shard; opened when needed, and again after it broke.
+pub(super) struct Watch {
+    url: String,
+    connection: Option<MySqlConnection>,
+}
+
+impl Watch {
+    pub(super) fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), connection: None }
+    }
+
+    /// What the shard says, and how many queries that took; `None` when it did not answer in time.
+    pub(super) async fn sample(&mut self, counters: bool) -> (Option<ShardSample>, u64) {
+        let queries = 1 + u64::from(counters);
+        match tokio::time::timeout(PATIENCE, self.query(counters)).await {
+            Ok(Ok(sample)) => (Some(sample), queries),
+            Ok(Err(_)) | Err(_) => {
+                self.connection = None;
+                (None, queries)
+            }
+        }
+    }
+
+    async fn query(&mut self, counters: bool) -> Result<ShardSample, sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => self.connection.insert(connect(&self.url).await?),
+        };
+        let waiters = connection.fetch_one(WAITERS).await?;
+        Ok(ShardSample {
+            autoinc_waiters: waiters.try_get::<i64, _>("autoinc")?.unsigned_abs(),
+            query_cache_waiters: waiters.try_get::<i64, _>("query_cache")?.unsigned_abs(),
+            counters: if counters { Some(read_counters(connection).await?) } else { None },
+        })
+    }
+}
+
+async fn connect(url: &str) -> Result<MySqlConnection, sqlx::Error> {
+    let options: MySqlConnectOptions = url.parse()?;
+    let mut connection = options.disable_statement_logging().connect().await?;
+    // Off by default, and the only count of waits for table locks, AUTO-INC among them.
+    connection.execute(sqlx::raw_sql("SET GLOBAL innodb_monitor_enable = 'lock_table_lock_waits'")).await?;
+    Ok(connection)
+}
+
+async fn read_counters(connection: &mut MySqlConnection) -> Result<ShardCounters, sqlx::Error> {
+    let mut counters = ShardCounters::default();
+    for row in connection.fetch_all(COUNTERS).await? {
+        let value = row.try_get::<u64, _>("value")?;
+        match row.try_get::<String, _>("name")?.as_str() {
+            "innodb_row_lock_waits" => counters.row_lock_waits = value,
+            "innodb_row_lock_time" => counters.row_lock_wait_ms = value,
+            "innodb_deadlocks" => counters.deadlocks = value,
+            "threads_running" => counters.threads_running = value,
+            "threads_connected" => counters.threads_connected = value,
+            "lock_table_lock_waits" => counters.table_lock_waits = value,
+            _ => {}
+        }
+    }
+    Ok(counters)
+}

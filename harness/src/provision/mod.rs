@@ -1,0 +1,154 @@
+//! What is driven: the reference server on its shards, started here, or a server that somebody else started.
+
+mod local;
+mod populate;
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
+
+use bmt_sandbox::SandboxError;
+
+pub use local::Local;
+pub(crate) use local::server_binary;
+pub use populate::{Populated, populate};
+
+use crate::observe::Watched;
+use crate::workload::Settings;
+
+/// Why there is nothing to drive. All of them end a run with exit code 121.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// A shard or its sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The reference server's binary is not there.
+    #[error("cannot find the reference server `hotchat` (looked in {looked_in}); build it with `cargo build --release --workspace`, or name it in BMT_HOTCHAT")]
+    NoServer {
+        /// Where it was looked for.
+        looked_in: String,
+    },
+    /// It started and did not say where it listens.
+    #[error("the reference server did not say where it listens, but {said:?}; is BMT_HOTCHAT of another version?")]
+    Puzzling {
+        /// Its first line.
+        said: String,
+    },
+    /// A target that somebody else started cannot be reached.
+    #[error("cannot reach the target {target}: {reason}; start it first, or check the address")]
+    Unreachable {
+        /// As given.
+        target: String,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The target's address cannot be read.
+    #[error("`{target}` is not an address of a server; expected http://HOST:PORT")]
+    NotAnAddress {
+        /// As given.
+        target: String,
+    },
+    /// Chats could not be made.
+    #[error("cannot prepare the chats on {target}: {reason}; does it speak the reference server's API, and do BMT_TARGET_SECRET and BMT_TARGET_ADMIN_TOKEN match its configuration?")]
+    Unprepared {
+        /// Its address.
+        target: String,
+        /// What it answered.
+        reason: String,
+    },
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Target {
+    /// Its address.
+    pub address: SocketAddr,
+    /// `host:port`, for the `Host` header.
+    pub authority: String,
+    /// Base of its admin API, where it is known.
+    pub admin: Option<Admin>,
+    /// Secret that caller tokens are signed with.
+    pub secret: String,
+    /// What can be observed of it.
+    pub watched: Watched,
+    /// Its settings, where they are known.
+    pub settings: Option<Settings>,
+    /// What bmt started for it.
+    local: Option<Local>,
+}
+
+/// The admin API of a target.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// `http://host:port`.
+    pub url: String,
+    /// Bearer token.
+    pub token: String,
+}
+
+/// How to reach a target that somebody else started.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// `http://host:port`.
+    pub url: String,
+    /// Its admin API, where members can be loaded in bulk.
+    pub admin: Option<Admin>,
+    /// Secret that caller tokens are signed with.
+    pub secret: String,
+}
+
+impl Target {
+    /// A target that somebody else started; it must accept a connection now.
+    ///
+    /// # Errors
+    /// When the address is none, or nobody listens there.
+    pub async fn external(external: &External) -> Result<Self, ProvisionError> {
+        let not_an_address = || ProvisionError::NotAnAddress { target: external.url.clone() };
+        let uri: hyper::Uri = external.url.parse().map_err(|_| not_an_address())?;
+        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else { return Err(not_an_address()) };
+        let port = uri.port_u16().unwrap_or(80);
+        let unreachable = |reason: String| ProvisionError::Unreachable { target: external.url.clone(), reason };
+        let address = (host.trim_matches(['[', ']']), port)
+            .to_socket_addrs()
+            .map_err(|error| unreachable(error.to_string()))?
+            .next()
+            .ok_or_else(|| unreachable("the name has no address".to_owned()))?;
+        match tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(unreachable(error.to_string())),
+            Err(_) => return Err(unreachable("no answer within 5 s".to_owned())),
+        }
+        Ok(Self {
+            address,
+            authority: format!("{host}:{port}"),
+            admin: external.admin.clone(),
+            secret: external.secret.clone(),
+            watched: Watched {
+                metrics_url: Some(format!("http://{address}/metrics")),
+                ..Watched::default()
+            },
+            settings: None,
+            local: None,
+        })
+    }
+
+    /// Fails when something that bmt started for the target has ended by itself.
+    ///
+    /// # Errors
+    /// With what ended, and the end of its log.
+    pub fn ensure_running(&mut self) -> Result<(), ProvisionError> {
+        self.local.as_mut().map_or(Ok(()), Local::ensure_running)
+    }
+
+    /// Version of the database, where bmt started it.
+    #[must_use]
+    pub fn database_version(&self) -> Option<String> {
+        self.local.as_ref().map(Local::database_version)
+    }
+
+    /// Stops what bmt started, and removes it.
+    pub async fn stop(self) {
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+    }
+}

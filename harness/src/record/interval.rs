@@ -1,0 +1,148 @@
+//! What happened to the arrivals of one second of one phase.
+//!
+//! An interval belongs to the *intended* second of its arrivals, not to the one in which they ended: so the intervals of a
+//! phase merge to exactly the phase, and an arrival that the spike made wait is the spike's even if it ends after it.
+
+use super::{Durations, Outcome};
+
+/// Times of the requests that ended in one way.
+#[derive(Debug, Clone, Default)]
+pub struct Times {
+    /// Done − intended: what a caller sees.
+    pub response: Durations,
+    /// Done − sent: what the server did.
+    pub service: Durations,
+}
+
+impl Times {
+    fn merge(&mut self, other: &Self) {
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+    }
+}
+
+/// One traffic entry at one placement.
+#[derive(Debug, Clone, Default)]
+pub struct Lane {
+    /// Arrivals that the schedule had.
+    pub scheduled: u64,
+    /// Arrivals that were never sent: the queue was full, or no connection came free within the time-out.
+    pub unsent: u64,
+    outcomes: [Option<Box<Times>>; Outcome::ALL.len()],
+}
+
+impl Lane {
+    /// Notes one answer, or its absence.
+    pub fn record(&mut self, outcome: Outcome, response_ns: u64, service_ns: u64) {
+        let times = self.outcomes[outcome as usize].get_or_insert_default();
+        times.response.record_ns(response_ns);
+        times.service.record_ns(service_ns);
+    }
+
+    /// The times of one outcome, where it occurred.
+    #[must_use]
+    pub fn times(&self, outcome: Outcome) -> Option<&Times> {
+        self.outcomes[outcome as usize].as_deref()
+    }
+
+    /// Adds everything that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
+        self.scheduled += other.scheduled;
+        self.unsent += other.unsent;
+        for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
+            if let Some(theirs) = theirs {
+                mine.get_or_insert_default().merge(theirs);
+            }
+        }
+    }
+}
+
+/// The generator's own connections.
+#[derive(Debug, Clone, Default)]
+pub struct ClientConnections {
+    /// Opened.
+    pub opened: u64,
+    /// Closed, by either side.
+    pub closed: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Most that were open at once.
+    pub open_max: u64,
+    /// Time from the first SYN until a request could be written.
+    pub handshake: Durations,
+}
+
+/// What happened to the arrivals of one second of one phase, in one worker or in all.
+#[derive(Debug, Clone, Default)]
+pub struct Interval {
+    /// Index of the phase.
+    pub phase: usize,
+    /// Whole seconds from the start of the run.
+    pub second: u64,
+    /// By lane.
+    pub lanes: Vec<Lane>,
+    /// When the pacer woke − intended.
+    pub schedule_lag: Durations,
+    /// The generator's connections.
+    pub connections: ClientConnections,
+    /// CPU that the worker used, and the time in which it did; the busiest worker's where several are merged.
+    pub worker_cpu: CpuUse,
+}
+
+/// CPU time over wall time of one thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CpuUse {
+    /// Nanoseconds on a CPU.
+    pub cpu_ns: u64,
+    /// Nanoseconds that passed.
+    pub wall_ns: u64,
+}
+
+impl CpuUse {
+    /// CPU over wall, 0 to 1; 0 before any time has passed.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        if self.wall_ns == 0 { 0.0 } else { self.cpu_ns as f64 / self.wall_ns as f64 }
+    }
+}
+
+impl Interval {
+    /// An empty interval with room for `lanes`.
+    #[must_use]
+    pub fn new(phase: usize, second: u64, lanes: usize) -> Self {
+        Self {
+            phase,
+            second,
+            lanes: vec![Lane::default(); lanes],
+            ..Self::default()
+        }
+    }
+
+    /// Adds the same second of another worker. Open connections add up, so their maximum is an upper bound.
+    pub fn merge_worker(&mut self, other: &Self) {
+        self.merge_counts(other);
+        self.connections.open_max += other.connections.open_max;
+        if other.worker_cpu.share() > self.worker_cpu.share() {
+            self.worker_cpu = other.worker_cpu;
+        }
+    }
+
+    /// Adds another second of the same phase.
+    pub fn merge_second(&mut self, other: &Self) {
+        self.merge_counts(other);
+        self.connections.open_max = self.connections.open_max.max(other.connections.open_max);
+        self.worker_cpu.cpu_ns += other.worker_cpu.cpu_ns;
+        self.worker_cpu.wall_ns += other.worker_cpu.wall_ns;
+    }
+
+    fn merge_counts(&mut self, other: &Self) {
+        for (mine, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
+            mine.merge(theirs);
+        }
+        self.schedule_lag.merge(&other.schedule_lag);
+        self.connections.opened += other.connections.opened;
+        self.connections.closed += other.connections.closed;
+        self.connections.failed += other.connections.failed;
+        self.connections.handshake.merge(&other.connections.handshake);
+    }
+}

@@ -1,0 +1,17 @@
+//! What was measured: histograms, one-second intervals, the run directory and its versioned schema.
+//!
+//! Measuring writes raw results here; [`crate::analyze`] judges them later and [`crate::report`] prints them.
+
+mod collect;
+mod directory;
+mod histogram;
+mod interval;
+mod outcome;
+mod run;
+
+pub use collect::{Collected, Collector};
+pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory};
+pub use histogram::{DecodeError, Durations};
+pub use interval::{ClientConnections, CpuUse, Interval, Lane, Times};
+pub use outcome::Outcome;
+pub use run::*;

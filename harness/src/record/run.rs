@@ -1,0 +1,337 @@
+//! `run.json`, version `bmt.run/1`: everything a report needs.
+//!
+//! Times end in `_us` (microseconds) or `_s` (seconds). What was not observed is `null`, never 0.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Durations, Outcome};
+use crate::arrival::PhaseKind;
+use crate::workload::{Placement, Settings, WorkloadFile};
+
+/// The schema that this version writes and reads.
+pub const RUN_SCHEMA: &str = "bmt.run/1";
+
+/// One run of one workload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// [`RUN_SCHEMA`].
+    pub schema: String,
+    /// Version of bmt.
+    pub bmt_version: String,
+    /// Commit of the directory that bmt was started in, where it is a git checkout; `-dirty` when it had changes.
+    pub git: Option<String>,
+    /// Seed of arrivals and of the order of the cells.
+    pub seed: u64,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// The command line.
+    pub command: String,
+    /// Whether `--quick` was given.
+    pub quick: bool,
+    /// The workload with every default filled in.
+    pub workload: WorkloadFile,
+    /// Where it ran.
+    pub environment: Environment,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What a reader should know before believing the figures.
+    pub warnings: Vec<String>,
+    /// One for each variant and repetition that was begun, in the order in which they ran.
+    pub cells: Vec<Cell>,
+    /// One for each gate, variant and phase.
+    pub gates: Vec<GateResult>,
+    /// Filled by comparisons of whole runs.
+    pub comparisons: Vec<serde_json::Value>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every gate passed.
+    Passed,
+    /// A gate failed.
+    Failed,
+    /// The generator did not keep its schedule, so nothing can be said.
+    Invalid,
+    /// Stopped by a signal.
+    Interrupted,
+    /// What was driven, or something it needs, went away or never came up.
+    TargetLost,
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Environment {
+    /// Name and release of the kernel.
+    pub kernel: String,
+    /// Model of the processor.
+    pub cpu_model: Option<String>,
+    /// Logical CPUs.
+    pub cpus: usize,
+    /// Main memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Version of the database server, where bmt started it.
+    pub database: Option<String>,
+    /// Address of a target that bmt did not start.
+    pub target: Option<String>,
+    /// CPUs of the generator, where it was pinned.
+    pub generator_cpus: Vec<usize>,
+    /// CPUs of the server and its databases, where they were pinned.
+    pub target_cpus: Vec<usize>,
+}
+
+/// One variant, one repetition.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cell {
+    /// Name of the variant.
+    pub variant: String,
+    /// From 1.
+    pub repetition: u32,
+    /// The server's settings, resolved; `None` where the server is somebody else's.
+    pub server: Option<Settings>,
+    /// Whether the generator kept its schedule.
+    pub valid: bool,
+    /// Why the cell is not valid, and what else a reader should know.
+    pub warnings: Vec<String>,
+    /// Why the cell ended before its profile did.
+    pub ended_early: Option<String>,
+    /// The load generator.
+    pub generator: Generator,
+    /// What observing cost.
+    pub observer: Option<ObserverCost>,
+    /// By phase, in order.
+    pub phases: Vec<PhaseResult>,
+    /// Injected faults.
+    pub faults: Vec<serde_json::Value>,
+}
+
+/// How the generator did over the whole cell.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Generator {
+    /// Worker threads.
+    pub threads: usize,
+    /// CPU over wall time of the busiest worker in its busiest phase, 0 to 1.
+    pub cpu_max: f64,
+    /// When the pacer woke − intended.
+    pub schedule_lag_us: Quantiles,
+    /// Arrivals that were scheduled and never sent.
+    pub unsent: u64,
+    /// Durations above one hour.
+    pub clipped: u64,
+}
+
+/// What observing cost.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ObserverCost {
+    /// CPU seconds of the observing thread.
+    pub cpu_s: f64,
+    /// Queries sent to the shards.
+    pub queries: u64,
+    /// Mean time of one such query.
+    pub query_mean_us: f64,
+    /// Part of one CPU that the queries could have taken at the most: their time over the cell's.
+    pub database_share_max: f64,
+}
+
+/// One phase of one cell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PhaseResult {
+    /// Name of the phase.
+    pub name: String,
+    /// What it is for.
+    pub kind: PhaseKind,
+    /// Start, in seconds of the cell.
+    pub start_s: f64,
+    /// End, in seconds of the cell; where the cell ended early, that moment.
+    pub end_s: f64,
+    /// Offered rate of the profile.
+    pub target_rate: f64,
+    /// By the name of the traffic entry.
+    pub operations: BTreeMap<String, OperationResult>,
+    /// Connections of client, server and database.
+    pub connections: Connections,
+    /// Locks; `None` where the databases could not be observed.
+    pub contention: Option<Contention>,
+    /// By process: `generator`, `server`, `shard 0`, ….
+    pub resources: BTreeMap<String, Resources>,
+    /// When the pacer woke − intended.
+    pub schedule_lag_us: Quantiles,
+    /// CPU over wall time of the busiest worker, 0 to 1.
+    pub worker_cpu: f64,
+}
+
+/// What became of the requests of one traffic entry.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OperationResult {
+    /// Arrivals that the schedule had.
+    pub scheduled: u64,
+    /// Arrivals that were sent.
+    pub sent: u64,
+    /// Arrivals that were not.
+    pub unsent: u64,
+    /// How many ended in each way; outcomes that did not occur are left out.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Answers of outcome `ok` per second of the phase.
+    pub goodput_rate: f64,
+    /// Done − intended, by outcome, and of all answers.
+    pub response_us: BTreeMap<String, Quantiles>,
+    /// Done − sent, by outcome, and of all answers.
+    pub service_us: BTreeMap<String, Quantiles>,
+    /// The same, apart by where the chat lives; empty inside.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placements: BTreeMap<Placement, OperationResult>,
+}
+
+/// A histogram and the figures people ask of it. All but `count` are `None` of nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Number of values.
+    pub count: u64,
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<u64>,
+    /// 90th percentile.
+    pub p90: Option<u64>,
+    /// 99th percentile.
+    pub p99: Option<u64>,
+    /// 99.9th percentile.
+    pub p999: Option<u64>,
+    /// Largest.
+    pub max: Option<u64>,
+    /// HdrHistogram V2 in base64, in microseconds.
+    pub hdr: Option<String>,
+}
+
+impl From<&Durations> for Quantiles {
+    fn from(durations: &Durations) -> Self {
+        Self {
+            count: durations.count(),
+            mean: durations.mean_us(),
+            p50: durations.quantile_us(0.5),
+            p90: durations.quantile_us(0.9),
+            p99: durations.quantile_us(0.99),
+            p999: durations.quantile_us(0.999),
+            max: durations.max_us(),
+            hdr: (durations.count() > 0).then(|| durations.encoded()),
+        }
+    }
+}
+
+/// Connections of client, server and database in one phase.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Connections {
+    /// The generator's.
+    pub client: ClientSide,
+    /// The server's; `None` where it could not be asked.
+    pub server: Option<ServerSide>,
+    /// The server's pools of database connections, summed over shards.
+    pub database: Option<DatabaseSide>,
+}
+
+/// The generator's connections.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ClientSide {
+    /// Opened.
+    pub opened: u64,
+    /// Closed.
+    pub closed: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Most that were open at once; with several workers, an upper bound.
+    pub open_max: u64,
+    /// Time until a request could be written.
+    pub handshake_us: Quantiles,
+}
+
+/// The server's connections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerSide {
+    /// Accepted in the phase.
+    pub accepted: u64,
+    /// Most that were open at once.
+    pub open_max: u64,
+}
+
+/// The server's pools of database connections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseSide {
+    /// Most that were open at once, as sampled.
+    pub open_max: u64,
+    /// Most that were in use at once, as sampled.
+    pub in_use_max: u64,
+    /// Time that calls waited for a connection.
+    pub wait_us: PoolWait,
+}
+
+/// Time that calls waited for a database connection, from the server's own histogram.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolWait {
+    /// Number of waits.
+    pub count: u64,
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Upper bound of the bucket that holds the 99th percentile; `None` where it is the last, unbounded one.
+    pub p99_at_most: Option<f64>,
+}
+
+/// Lock contention of one phase, summed over shards.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contention {
+    /// Statements waiting for the AUTO-INC lock, mean of the samples.
+    pub autoinc_waiters_avg: f64,
+    /// The same, most in one sample.
+    pub autoinc_waiters_max: u64,
+    /// The same, integrated over the phase.
+    pub autoinc_wait_s: f64,
+    /// Waits for table locks inside InnoDB, which include AUTO-INC.
+    pub table_lock_waits: u64,
+    /// Waits for row locks.
+    pub row_lock_waits: u64,
+    /// Their time.
+    pub row_lock_wait_s: f64,
+    /// Threads in `Waiting for query cache lock`, mean of the samples.
+    pub query_cache_waiters_avg: f64,
+    /// Deadlocks.
+    pub deadlocks: u64,
+    /// Threads running at once, most in one sample.
+    pub threads_running_max: u64,
+    /// Threads connected at once, most in one sample.
+    pub threads_connected_max: u64,
+    /// Samples of waiters that the figures rest on.
+    pub samples: u64,
+    /// The same of each shard alone, in order; empty inside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<Contention>,
+}
+
+/// What one process used in one phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// CPU seconds, user and system.
+    pub cpu_s: f64,
+    /// Largest resident size seen.
+    pub rss_max_bytes: u64,
+}
+
+/// One gate judged on one variant in one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateResult {
+    /// The gate in words.
+    pub name: String,
+    /// Why it is there.
+    pub because: Option<String>,
+    /// The variant that was judged.
+    pub variant: String,
+    /// The phase that was judged.
+    pub phase: String,
+    /// The figure, with its unit; `None` where there was no data, which fails the gate.
+    pub actual: Option<String>,
+    /// The limit, with its unit.
+    pub limit: String,
+    /// Whether it holds.
+    pub passed: bool,
+}

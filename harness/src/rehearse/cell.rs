@@ -1,0 +1,249 @@
+//! One cell: a fresh target, its chats, the profile, and what came of it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::plan::Planned;
+use super::{Ground, Options, RehearseError};
+use crate::analyze::{assemble, validity};
+use crate::arrival::Schedule;
+use crate::cli::Interrupt;
+use crate::drive::{self, Clock, Limits, Message, Plan, RequestPlan, Sends, Signer, Stop};
+use crate::observe::{Cost, Observed, Observer, Sample};
+use crate::provision::{Local, Populated, ProvisionError, Target, populate};
+use crate::record::{Cell, CellDirectory, Collector, Environment, ObserverCost, RunDirectory};
+use crate::report::Progress;
+use crate::workload::{Operation, Workload};
+
+/// How often the main thread looks at what came in.
+const LOOK: Duration = Duration::from_millis(50);
+/// Everything is ready this long before the first arrival.
+const LEAD: Duration = Duration::from_millis(300);
+/// Reports that may be under way from the workers; each sends two a second.
+const REPORTS_MAX: usize = 1024;
+const TOKEN_LIFE_S: u64 = 7 * 24 * 3600;
+
+/// How a cell ended.
+pub(super) enum Ended {
+    /// There was nothing to drive.
+    NotBegun(ProvisionError),
+    /// It was measured, perhaps only until the target was lost.
+    Measured(Box<Cell>, Option<ProvisionError>),
+}
+
+#[expect(clippy::too_many_arguments, reason = "the whole flow meets here, and only here")]
+pub(super) async fn run(
+    workload: &Workload,
+    planned: &Planned,
+    ground: &Ground,
+    options: &Options,
+    interrupt: &Interrupt,
+    directory: &RunDirectory,
+    progress: &mut Progress,
+    environment: &mut Environment,
+) -> Result<Ended, RehearseError> {
+    let mut cell = directory.cell(&planned.variant.name, planned.repetition)?;
+    progress.begin(&format!("[{}/{} {}]", planned.number, planned.of, planned.variant.name));
+    let started = tokio::select! {
+        target = start_target(workload, planned, ground, options, &cell) => target,
+        () = interrupt.asked() => return Ok(Ended::Measured(Box::new(never_begun(planned)), None)),
+    };
+    let (mut target, signer) = match started {
+        Ok(started) => started,
+        Err(lost) => return Ok(Ended::NotBegun(lost)),
+    };
+    environment.database = target.database_version().or(environment.database.take());
+    let populated = tokio::select! {
+        populated = populate(&target, &signer, &workload.chats, workload.hot_group()) => populated,
+        () = interrupt.asked() => return Ok(Ended::Measured(Box::new(never_begun(planned)), None)),
+    };
+    let chats = match populated {
+        Ok(chats) => chats,
+        Err(lost) => {
+            // If it failed because something died, that is the better explanation.
+            let lost = target.ensure_running().err().unwrap_or(lost);
+            return Ok(Ended::NotBegun(lost));
+        }
+    };
+    let plan = plan(workload, &target, &chats, signer, options)?;
+    let driven = drive(&plan, &mut target, workload, interrupt, &mut cell, progress).await?;
+    let settings = target.settings.clone();
+    target.stop().await;
+    Ok(Ended::Measured(Box::new(driven.cell(workload, planned, settings)), driven.lost))
+}
+
+async fn start_target(workload: &Workload, planned: &Planned, ground: &Ground, options: &Options, cell: &CellDirectory) -> Result<(Target, Signer), ProvisionError> {
+    let target = match (&options.target, &ground.template) {
+        (Some(external), _) => Target::external(external).await?,
+        (None, Some(template)) => {
+            let cpus = options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
+            Local::start(template, workload.file.target.shards, &planned.variant.settings, cell.path(), cpus).await?
+        }
+        (None, None) => unreachable!("a run without a target of its own has prepared the ground"),
+    };
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let signer = Signer::new(&target.secret, now_s + TOKEN_LIFE_S);
+    Ok((target, signer))
+}
+
+fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, options: &Options) -> Result<Plan, RehearseError> {
+    let entries = workload
+        .traffic
+        .iter()
+        .map(|traffic| {
+            let group = || traffic.group.map(|group| chats[group].clone()).unwrap_or_default();
+            Ok(match &traffic.operation {
+                Operation::Join => Sends::Join(group()),
+                Operation::Count => Sends::Count(group()),
+                Operation::Get { path } => Sends::Get(path.parse().map_err(std::io::Error::other)?),
+            })
+        })
+        .collect::<Result<Vec<Sends>, std::io::Error>>()?;
+    let generator = workload.generator();
+    Ok(Plan {
+        address: target.address,
+        requests: Arc::new(RequestPlan::new(&target.authority, entries, signer).map_err(std::io::Error::other)?),
+        schedule: Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, workload.file.seed),
+        profile: Arc::new(workload.profile.clone()),
+        limits: Limits {
+            connections: generator.connections as usize,
+            waiting: generator.waiting as usize,
+            timeout: generator.timeout.0,
+        },
+        workers: usize::from(generator.workers),
+        cpus: options.pin.as_ref().map(|pin| pin.generator.clone()).unwrap_or_default(),
+    })
+}
+
+/// What driving came to.
+struct Driven {
+    collected: crate::record::Collected,
+    observed: Observed,
+    cost: Cost,
+    ended: Duration,
+    early: Option<String>,
+    lost: Option<ProvisionError>,
+}
+
+async fn drive(plan: &Plan, target: &mut Target, workload: &Workload, interrupt: &Interrupt, cell: &mut CellDirectory, progress: &mut Progress) -> Result<Driven, RehearseError> {
+    let phases = workload.profile.phases().iter().map(|phase| phase.name.clone()).collect();
+    let mut intake = Intake {
+        collector: Collector::new(plan.workers, phases, assemble::lane_names(workload)),
+        observed: Observed::new(&workload.profile, target.watched.shards.len()),
+        working: plan.workers,
+    };
+    let clock = Clock::starting_in(LEAD);
+    let (workers_stop, observer_stop) = (Stop::default(), Stop::default());
+    let (reports_in, reports) = sync_channel(REPORTS_MAX);
+    let (samples_in, samples) = std::sync::mpsc::channel();
+    let observer = Observer::start(target.watched.clone(), clock, observer_stop.clone(), samples_in)?;
+    let threads = drive::start(plan, clock, &workers_stop, &reports_in)?;
+    drop(reports_in);
+    let mut early = None;
+    let mut lost = None;
+    while intake.working > 0 {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = interrupt.asked(), if early.is_none() => early = Some("interrupted by a signal".to_owned()),
+        }
+        intake.take_all(&reports, &samples, cell, progress)?;
+        progress.show(clock.elapsed(), &workload.profile);
+        if lost.is_none()
+            && early.is_none()
+            && let Err(error) = target.ensure_running()
+        {
+            early = Some(format!("the target was lost: {error}"));
+            lost = Some(error);
+        }
+        if early.is_some() {
+            workers_stop.ask();
+        }
+    }
+    let ended = if early.is_some() { clock.elapsed() } else { workload.profile.end() };
+    for thread in threads {
+        thread.join().map_err(|_| std::io::Error::other("a worker thread panicked"))??;
+    }
+    observer_stop.ask();
+    let cost = observer.finish();
+    intake.take_all(&reports, &samples, cell, progress)?;
+    Ok(Driven {
+        collected: intake.collector.finish(cell)?,
+        observed: intake.observed,
+        cost,
+        ended,
+        early,
+        lost,
+    })
+}
+
+/// Everything that comes in while a cell runs.
+struct Intake {
+    collector: Collector,
+    observed: Observed,
+    working: usize,
+}
+
+impl Intake {
+    fn take_all(&mut self, reports: &Receiver<(usize, Message)>, samples: &Receiver<Sample>, cell: &mut CellDirectory, progress: &mut Progress) -> Result<(), RehearseError> {
+        loop {
+            match reports.try_recv() {
+                Ok((_, Message::Interval(interval))) => self.collector.take(&interval, cell)?,
+                Ok((_, Message::Live(live))) => progress.take(&live),
+                Ok((_, Message::Done)) => self.working -= 1,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    // A worker that panicked sends no farewell.
+                    self.working = 0;
+                    break;
+                }
+            }
+        }
+        for sample in samples.try_iter() {
+            self.observed.take(&sample);
+            cell.write_observed(&sample)?;
+        }
+        Ok(())
+    }
+}
+
+impl Driven {
+    fn cell(&self, workload: &Workload, planned: &Planned, settings: Option<crate::workload::Settings>) -> Cell {
+        let mut cell = Cell {
+            server: settings,
+            ended_early: self.early.clone(),
+            generator: assemble::generator(usize::from(workload.generator().workers), &self.collected),
+            observer: Some(observer_cost(&self.cost, self.observed.length())),
+            phases: assemble::phases(workload, &self.collected, &self.observed, self.ended),
+            ..never_begun(planned)
+        };
+        cell.warnings = validity::reasons(&cell);
+        cell.valid = cell.warnings.is_empty();
+        cell
+    }
+}
+
+fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {
+    let query_s = cost.query_time.as_secs_f64();
+    ObserverCost {
+        cpu_s: cost.cpu.as_secs_f64(),
+        queries: cost.queries,
+        query_mean_us: if cost.queries == 0 { 0.0 } else { query_s * 1e6 / cost.queries as f64 },
+        database_share_max: if length.is_zero() { 0.0 } else { query_s / length.as_secs_f64() },
+    }
+}
+
+fn never_begun(planned: &Planned) -> Cell {
+    Cell {
+        variant: planned.variant.name.clone(),
+        repetition: planned.repetition,
+        server: None,
+        valid: true,
+        warnings: Vec::new(),
+        ended_early: Some("interrupted by a signal before the first request".to_owned()),
+        generator: crate::record::Generator::default(),
+        observer: None,
+        phases: Vec::new(),
+        faults: Vec::new(),
+    }
+}

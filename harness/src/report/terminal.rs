@@ -1,0 +1,71 @@
+//! The result on a terminal of 120 columns.
+
+use std::fmt::Write as _;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement};
+
+use super::tables::{self, Table};
+use super::words;
+use crate::record::Run;
+
+const COLUMNS: u16 = 120;
+
+/// The tables, a line for each gate, what to beware of, and the verdict.
+#[must_use]
+pub fn terminal(run: &Run) -> String {
+    let mut text = format!("{}: {}\n", run.workload.name, run.workload.question.trim());
+    for table in [tables::headline(run), tables::bystanders(run)].into_iter().flatten() {
+        let _ = writeln!(text, "\n{}\n{}", table.title, drawn(&table));
+    }
+    if !run.gates.is_empty() {
+        text.push('\n');
+    }
+    for gate in &run.gates {
+        let _ = writeln!(
+            text,
+            "{} {} · {} · {}: {} ({})",
+            if gate.passed { "PASS" } else { "FAIL" },
+            gate.variant,
+            gate.phase,
+            gate.name,
+            gate.actual.as_deref().unwrap_or("no data"),
+            gate.limit,
+        );
+    }
+    for warning in warnings(run) {
+        let _ = writeln!(text, "\nnote: {warning}");
+    }
+    let _ = write!(text, "\n{}\n", words::verdict(run));
+    text
+}
+
+/// Warnings of the run and of its cells, each with the cell it is about.
+pub(super) fn warnings(run: &Run) -> Vec<String> {
+    let cells = run.cells.iter().flat_map(|cell| {
+        let early = cell.ended_early.iter().map(|reason| format!("ended early: {reason}"));
+        let all = cell.warnings.iter().map(|reason| format!("INVALID: {reason}")).chain(early);
+        all.map(|warning| format!("{} (run {}): {warning}", cell.variant, cell.repetition))
+    });
+    let observers: Vec<&crate::record::ObserverCost> = run.cells.iter().filter_map(|cell| cell.observer.as_ref()).filter(|cost| cost.queries > 0).collect();
+    let most = observers.iter().map(|cost| cost.database_share_max).fold(0.0, f64::max);
+    let observing = (!observers.is_empty()).then(|| format!("observing took at most {:.1} % of one core from the databases", most * 100.0));
+    run.warnings.iter().cloned().chain(cells).chain(observing).collect()
+}
+
+fn drawn(table: &Table) -> String {
+    let mut drawing = comfy_table::Table::new();
+    drawing
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(COLUMNS)
+        .set_header(&table.headers)
+        .add_rows(&table.rows);
+    for column in drawing.column_iter_mut() {
+        column.set_padding((0, 1));
+        if column.index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    drawing.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}

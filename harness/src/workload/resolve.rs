@@ -1,0 +1,439 @@
+//! From the typed file to the domain: what a schema cannot say is judged here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::arrival::{Flow, Profile, PhaseKind};
+
+use super::file::{ChatsFile, GateFile, GeneratorFile, Limit, Metric, Operation, Placement, ProfileFile, Settings, TrafficFile, WorkloadFile};
+use super::mistake::{Mistake, nearest};
+use super::quantity::{Rate, Share, Span};
+use super::shape::join;
+use super::tree::Node;
+
+/// A validated workload.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The file with every default filled in, as the result records it.
+    pub file: WorkloadFile,
+    /// Whether the `quick` block was laid over.
+    pub quick: bool,
+    /// The offered rate over time.
+    pub profile: Profile,
+    /// Groups of chats, in order of their names.
+    pub chats: Vec<ChatGroup>,
+    /// Traffic entries, in order of their names.
+    pub traffic: Vec<Traffic>,
+    /// The configurations to compare.
+    pub variants: Vec<Variant>,
+    /// What must hold for the build to ship.
+    pub gates: Vec<Gate>,
+}
+
+/// A group of chats made before each cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatGroup {
+    /// Its name in the workload.
+    pub name: String,
+    /// Number of chats.
+    pub count: u32,
+    /// Members of each before the run.
+    pub members: u32,
+}
+
+/// One stream of operations.
+#[derive(Debug, Clone)]
+pub struct Traffic {
+    /// The name under which the result reports it.
+    pub name: String,
+    /// What one request does.
+    pub operation: Operation,
+    /// Index of its group of chats.
+    pub group: Option<usize>,
+    /// What decides its arrivals.
+    pub flow: Flow,
+}
+
+/// One configuration under test.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// The name that the result shows.
+    pub name: String,
+    /// The reference server's settings: the target's, with the variant's laid over.
+    pub settings: Settings,
+}
+
+/// One condition for shipping.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Why it is there.
+    pub because: Option<String>,
+    /// The figure that is judged.
+    pub metric: Metric,
+    /// The traffic entry whose figure it is.
+    pub operation: Option<String>,
+    /// Which of the operation's chats.
+    pub placement: Option<Placement>,
+    /// Names of the phases it is judged in.
+    pub phases: Vec<String>,
+    /// Names of the variants that must pass.
+    pub variants: Vec<String>,
+    /// Judge the ratio to this variant's figure.
+    pub relative_to: Option<String>,
+    /// The limits, in the metric's own unit.
+    pub bounds: Vec<Bound>,
+}
+
+/// A limit of a gate, in the unit of [`gate_value_unit`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// The figure may not be above.
+    AtMost(f64),
+    /// The figure may not be below.
+    AtLeast(f64),
+}
+
+/// The unit of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds.
+    Time,
+    /// Per second.
+    Rate,
+    /// A fraction of one.
+    Share,
+    /// A plain number.
+    Number,
+    /// Seconds.
+    Seconds,
+    /// One figure over another.
+    Ratio,
+}
+
+/// The unit of a gate's figure and limits.
+#[must_use]
+pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
+    if relative {
+        return Unit::Ratio;
+    }
+    match metric {
+        Metric::GoodputRate => Unit::Rate,
+        Metric::ErrorShare => Unit::Share,
+        Metric::ResponseMean | Metric::ResponseP50 | Metric::ResponseP90 | Metric::ResponseP99 | Metric::ResponseP999 | Metric::ResponseMax => Unit::Time,
+        Metric::AutoincWaitS | Metric::RowLockWaitS => Unit::Seconds,
+        Metric::ConnectionsOpenMax | Metric::Deadlocks | Metric::DatabaseCpu => Unit::Number,
+    }
+}
+
+impl Workload {
+    /// The generator's bounds.
+    #[must_use]
+    pub fn generator(&self) -> &GeneratorFile {
+        &self.file.generator
+    }
+
+    /// Index of the group that holds the hot chat: the first with a single chat.
+    #[must_use]
+    pub fn hot_group(&self) -> Option<usize> {
+        self.chats.iter().position(|group| group.count == 1)
+    }
+
+    /// The flows of all traffic entries, in order.
+    #[must_use]
+    pub fn flows(&self) -> Vec<Flow> {
+        self.traffic.iter().map(|traffic| traffic.flow.clone()).collect()
+    }
+}
+
+/// Judges what the schema cannot, and builds the domain.
+pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Workload, Vec<Mistake>> {
+    let mut judge = Judge { tree, found: Vec::new() };
+    judge.name(&file.name);
+    let profile = judge.profile(&file.profile);
+    judge.positive("generator.timeout", file.generator.timeout);
+    let chats: Vec<ChatGroup> = file.chats.iter().map(|(name, chats)| group(name, chats)).collect();
+    let traffic: Vec<Traffic> = file
+        .traffic
+        .iter()
+        .map(|(name, entry)| judge.traffic(name, entry, &file, &chats))
+        .collect();
+    judge.shares(&file);
+    let variants = judge.variants(&file);
+    let gates = file
+        .gates
+        .iter()
+        .enumerate()
+        .map(|(index, gate)| judge.gate(index, gate, &file, &profile))
+        .collect();
+    if !judge.found.is_empty() {
+        return Err(judge.found);
+    }
+    Ok(Workload {
+        file,
+        quick,
+        profile,
+        chats,
+        traffic,
+        variants,
+        gates,
+    })
+}
+
+fn group(name: &str, chats: &ChatsFile) -> ChatGroup {
+    ChatGroup {
+        name: name.to_owned(),
+        count: chats.count,
+        members: chats.members,
+    }
+}
+
+struct Judge<'a> {
+    tree: &'a Node,
+    found: Vec<Mistake>,
+}
+
+impl Judge<'_> {
+    /// Notes a mistake at `path`, or at the nearest thing above it that was written.
+    fn mistake(&mut self, path: &str, problem: impl Into<String>, allowed: impl Into<String>) {
+        let mut written = path;
+        let node = loop {
+            match self.tree.at(written) {
+                Some(node) => break node,
+                None => written = written.rsplit_once('.').map_or("", |(above, _)| above),
+            }
+        };
+        self.found.push(Mistake {
+            origin: node.origin.clone(),
+            path: path.to_owned(),
+            problem: problem.into(),
+            allowed: Some(allowed.into()),
+            nearest: None,
+        });
+    }
+
+    fn name(&mut self, name: &str) {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !name.chars().all(plain) || name.starts_with('-') {
+            self.mistake("name", format!("`{name}` cannot be part of a directory's name"), "lower-case letters, digits and hyphens");
+        }
+    }
+
+    fn positive(&mut self, path: &str, span: Span) {
+        if span.0.is_zero() {
+            self.mistake(path, format!("`{span}` is no time at all"), "more than 0s");
+        }
+    }
+
+    /// Notes a name that is not among `known`.
+    fn known(&mut self, path: &str, name: &str, what: &str, known: &[&str]) -> bool {
+        let is_known = known.contains(&name);
+        if !is_known {
+            self.mistake(path, format!("there is no {what} `{name}`"), known.join(", "));
+            if let Some(mistake) = self.found.last_mut() {
+                mistake.nearest = nearest(name, known.iter().copied());
+            }
+        }
+        is_known
+    }
+
+    fn profile(&mut self, profile: &ProfileFile) -> Profile {
+        let warm = |span: &Option<Span>| span.map_or(Duration::ZERO, |span| span.0);
+        match profile {
+            ProfileFile::Constant { target, hold, warm_up } => {
+                self.rates(None, *target);
+                self.positive("profile.hold", *hold);
+                Profile::default()
+                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), target.0)
+                    .then("constant", PhaseKind::Step, hold.0, target.0)
+            }
+            ProfileFile::Steps { base, target, steps, hold, warm_up } => {
+                self.rates(Some(*base), *target);
+                self.positive("profile.hold", *hold);
+                Profile::default()
+                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), base.0)
+                    .then_steps(*steps, base.0, target.0, hold.0)
+            }
+            ProfileFile::Spike { base, target, base_hold, spike_hold, warm_up } => {
+                self.rates(Some(*base), *target);
+                self.positive("profile.base_hold", *base_hold);
+                self.positive("profile.spike_hold", *spike_hold);
+                Profile::default()
+                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), base.0)
+                    .then("base", PhaseKind::Base, base_hold.0, base.0)
+                    .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
+            }
+            ProfileFile::Bmt { base, target, steps, hold, base_hold, spike_hold, warm_up } => {
+                self.rates(Some(*base), *target);
+                self.positive("profile.hold", *hold);
+                self.positive("profile.spike_hold", *spike_hold);
+                Profile::default()
+                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), base.0)
+                    .then_steps(*steps, base.0, target.0, hold.0)
+                    .then("base", PhaseKind::Base, base_hold.unwrap_or(*hold).0, base.0)
+                    .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
+            }
+        }
+    }
+
+    fn rates(&mut self, base: Option<Rate>, target: Rate) {
+        if target.0 <= 0.0 {
+            self.mistake("profile.target", format!("`{target}` offers nothing"), "more than 0/s");
+        }
+        if let Some(base) = base.filter(|base| base.0 > target.0) {
+            self.mistake("profile.base", format!("base `{base}` is above target `{target}`"), format!("at most {target}"));
+        }
+    }
+
+    fn traffic(&mut self, name: &str, entry: &TrafficFile, file: &WorkloadFile, chats: &[ChatGroup]) -> Traffic {
+        let path = join("traffic", name);
+        if entry.share.is_some() == entry.rate.is_some() {
+            self.mistake(
+                &path,
+                "needs either `share` or `rate`",
+                "share: a part of the profile's rate, from 0 to 1; rate: a rate of its own, such as 100/s",
+            );
+        }
+        let names: Vec<&str> = chats.iter().map(|group| group.name.as_str()).collect();
+        let group = match (&entry.operation, &entry.chats) {
+            (Operation::Get { path: target }, chats) => {
+                if !target.starts_with('/') {
+                    self.mistake(&join(&path, "operation.get.path"), format!("`{target}` is not a path"), "a path that starts with /");
+                }
+                if chats.is_some() {
+                    self.mistake(&join(&path, "chats"), "a plain get is not done to a chat", "leave `chats` out");
+                }
+                None
+            }
+            (_, Some(group)) => {
+                self.known(&join(&path, "chats"), group, "group of chats", &names);
+                names.iter().position(|name| name == group)
+            }
+            (_, None) => {
+                self.mistake(&join(&path, "chats"), "the operation is done to a chat, but no `chats` is given", names.join(", "));
+                None
+            }
+        };
+        let written = group.and_then(|group| file.chats.get(&chats[group].name));
+        Traffic {
+            name: name.to_owned(),
+            operation: entry.operation.clone(),
+            group,
+            flow: Flow {
+                share: entry.share.unwrap_or(0.0),
+                rate: entry.rate.map_or(0.0, |rate| rate.0),
+                chats: written.map_or(0, |chats| chats.count),
+                zipf: written.map_or(0.0, |chats| chats.zipf),
+            },
+        }
+    }
+
+    fn shares(&mut self, file: &WorkloadFile) {
+        let sum: f64 = file.traffic.values().filter_map(|entry| entry.share).sum();
+        if (sum - 1.0).abs() > 1e-6 {
+            self.mistake(
+                "traffic",
+                format!("the shares add up to {sum}, so the profile's rate is not what would be offered"),
+                "shares that add up to 1",
+            );
+        }
+    }
+
+    fn variants(&mut self, file: &WorkloadFile) -> Vec<Variant> {
+        let mut seen = BTreeSet::new();
+        for (index, variant) in file.variants.iter().enumerate() {
+            if !seen.insert(variant.name.as_str()) {
+                self.mistake(&format!("variants.{index}.name"), format!("a variant `{}` is there already", variant.name), "a name of its own");
+            }
+        }
+        file.variants
+            .iter()
+            .map(|variant| {
+                let mut settings = file.target.settings.clone();
+                settings.extend(variant.settings.clone());
+                Variant {
+                    name: variant.name.clone(),
+                    settings,
+                }
+            })
+            .collect()
+    }
+
+    fn gate(&mut self, index: usize, gate: &GateFile, file: &WorkloadFile, profile: &Profile) -> Gate {
+        let path = format!("gates.{index}");
+        let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
+        match &gate.operation {
+            Some(name) => drop(self.known(&join(&path, "operation"), name, "traffic entry", &operations)),
+            None if is_of_an_operation(gate.metric) => {
+                self.mistake(&join(&path, "operation"), "the metric is an operation's, but no `operation` is given", operations.join(", "));
+            }
+            None => {}
+        }
+        if gate.placement.is_some() && gate.operation.is_none() {
+            self.mistake(&join(&path, "placement"), "`placement` narrows an operation, but none is given", "leave it out, or name an `operation`");
+        }
+        let variants: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
+        for (at, name) in gate.variants.iter().flatten().enumerate() {
+            self.known(&format!("{path}.variants.{at}"), name, "variant", &variants);
+        }
+        if let Some(name) = &gate.relative_to {
+            self.known(&join(&path, "relative_to"), name, "variant", &variants);
+        }
+        let measured: Vec<&str> = profile.phases().iter().filter(|phase| phase.kind != PhaseKind::WarmUp).map(|phase| phase.name.as_str()).collect();
+        if let Some(name) = &gate.phase {
+            self.known(&join(&path, "phase"), name, "phase", &measured);
+        }
+        let bounds = self.bounds(&path, gate);
+        Gate {
+            because: gate.because.clone(),
+            metric: gate.metric,
+            operation: gate.operation.clone(),
+            placement: gate.placement,
+            phases: gate.phase.clone().map_or_else(|| measured.iter().map(ToString::to_string).collect(), |phase| vec![phase]),
+            variants: gate.variants.clone().unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
+            relative_to: gate.relative_to.clone(),
+            bounds,
+        }
+    }
+
+    fn bounds(&mut self, path: &str, gate: &GateFile) -> Vec<Bound> {
+        if gate.at_most.is_none() && gate.at_least.is_none() {
+            self.mistake(path, "the gate has no limit", "at_most, at_least or both");
+        }
+        let unit = gate_value_unit(gate.metric, gate.relative_to.is_some());
+        let mut bounds = Vec::new();
+        for (key, limit, bound) in [
+            ("at_most", &gate.at_most, Bound::AtMost as fn(f64) -> Bound),
+            ("at_least", &gate.at_least, Bound::AtLeast as fn(f64) -> Bound),
+        ] {
+            match limit.as_ref().map(|limit| limit_in(unit, limit)) {
+                Some(Ok(value)) => bounds.push(bound(value)),
+                Some(Err(expected)) => self.mistake(&join(path, key), "the limit does not fit the metric", expected),
+                None => {}
+            }
+        }
+        bounds
+    }
+}
+
+fn is_of_an_operation(metric: Metric) -> bool {
+    !matches!(
+        metric,
+        Metric::ConnectionsOpenMax | Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::Deadlocks | Metric::DatabaseCpu
+    )
+}
+
+/// A limit in the metric's unit, or the form that it should have.
+fn limit_in(unit: Unit, limit: &Limit) -> Result<f64, String> {
+    let strip = |expected: String| expected.trim_start_matches("expected ").to_owned();
+    match (unit, limit) {
+        (Unit::Number | Unit::Ratio | Unit::Seconds, Limit::Number(number)) => Ok(*number),
+        (Unit::Number | Unit::Ratio, Limit::Quantity(_)) => Err("a plain number".to_owned()),
+        (Unit::Seconds, Limit::Quantity(text)) => text.parse::<Span>().map(|span| span.0.as_secs_f64()).map_err(strip),
+        (Unit::Time, Limit::Quantity(text)) => text.parse::<Span>().map(|span| span.0.as_secs_f64() * 1e6).map_err(strip),
+        (Unit::Rate, Limit::Quantity(text)) => text.parse::<Rate>().map(|rate| rate.0).map_err(strip),
+        (Unit::Share, Limit::Quantity(text)) => text.parse::<Share>().map(|share| share.0).map_err(strip),
+        (Unit::Time, Limit::Number(_)) => Err("a time with its unit, such as 50ms".to_owned()),
+        (Unit::Rate, Limit::Number(_)) => Err("a rate with its unit, such as 2000/s".to_owned()),
+        (Unit::Share, Limit::Number(_)) => Err("a percentage, such as 1%".to_owned()),
+    }
+}
