@@ -1,5 +1,97 @@
-//! x
+//! Wires everything together: checks and opens the shards, listens, says so, and drains when asked to stop.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
 use crate::config::Config;
-pub(crate) async fn run(_config: Config) -> anyhow::Result<()> {
+use crate::http::{self, App};
+use crate::listen::{self, Limits};
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    let mut stop = StopSignal::install().context("cannot listen for signals")?;
+    let metrics = Metrics::new();
+    let opened = tokio::select! {
+        opened = Store::open(&config, &metrics) => opened,
+        () = stop.received() => return Ok(()),
+    };
+    let store = opened?;
+    let tasks = TaskTracker::new();
+    let app = Arc::new(App::new(&config, store, metrics, tasks.clone()));
+
+    let public =
+        listen::bind(config.listen).with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
+    let admin = listen::bind(config.admin).with_context(|| format!("cannot listen on {} (`admin`)", config.admin))?;
+    let ready = ready_line(&public, &admin)?;
+    let limits = Limits {
+        connections: config.max_connections.get(),
+        idle: config.idle_timeout.get(),
+    };
+    let token = CancellationToken::new();
+    let counted = Some(app.metrics.connections.clone());
+    let routes = http::public(Arc::clone(&app));
+    tasks.spawn(listen::serve(
+        public,
+        routes,
+        limits,
+        counted,
+        token.clone(),
+        tasks.clone(),
+    ));
+    tasks.spawn(listen::serve(
+        admin,
+        http::admin(app),
+        limits,
+        None,
+        token.clone(),
+        tasks.clone(),
+    ));
+    writeln!(std::io::stdout(), "{ready}").context("cannot write to standard output")?;
+    tracing::info!(%ready, settings = ?config.settings, "accepting requests");
+
+    stop.received().await;
+    let drain = config.settings.drain.get();
+    tracing::info!(?drain, "draining");
+    token.cancel();
+    tasks.close();
+    if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            left = tasks.len(),
+            "stopped with work in progress; `settings.drain` has passed"
+        );
+    }
     Ok(())
+}
+
+fn ready_line(public: &tokio::net::TcpListener, admin: &tokio::net::TcpListener) -> anyhow::Result<String> {
+    let (api, admin) = (public.local_addr()?.to_string(), admin.local_addr()?.to_string());
+    Ok(serde_json::json!({ "ready": true, "api": api, "admin": admin }).to_string())
+}
+
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub(crate) use bounded::Bounded;
 pub(crate) use load::{load, schema};
-pub(crate) use settings::{Durability, Insert, Isolation, MemberCount, Settings};
+pub(crate) use settings::{Durability, Insert, Isolation, MemberCount, Requests, Settings};
 pub(crate) use span::Span;
 
 /// The whole file.

@@ -1,1 +1,108 @@
-//! x
+//! The HTTP side: one file per route, and what all routes share.
+//!
+//! ```text
+//! observe.rs     counts and times every request        admission.rs   the limit on requests in progress
+//! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
+//! refusal.rs     every answer that is not a success    names.rs       what a chat or a member may be called
+//! create_chat.rs join.rs leave.rs count.rs             health.rs ready.rs metrics_page.rs      admin/
+//! ```
+
+mod admin;
+mod admission;
+mod body;
+mod caller;
+mod count;
+mod create_chat;
+mod health;
+mod join;
+mod leave;
+mod metrics_page;
+mod names;
+mod observe;
+mod ready;
+mod refusal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{FixedToken, TokenKey};
+use crate::config::{Config, Settings};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use admission::Admission;
+use refusal::Refusal;
+
+/// What the routes work with.
+pub(crate) struct App {
+    store: Store,
+    pub(crate) metrics: Metrics,
+    admission: Admission,
+    tokens: TokenKey,
+    admin_token: FixedToken,
+    settings: Settings,
+    body_timeout: Duration,
+    tasks: TaskTracker,
+}
+
+type Shared = Arc<App>;
+
+impl App {
+    pub(crate) fn new(config: &Config, store: Store, metrics: Metrics, tasks: TaskTracker) -> Self {
+        Self {
+            store,
+            metrics,
+            admission: Admission::new(&config.settings.requests),
+            tokens: TokenKey::new(config.secret.bytes()),
+            admin_token: FixedToken::new(config.admin_token.bytes()),
+            settings: config.settings.clone(),
+            body_timeout: config.body_timeout.get(),
+            tasks,
+        }
+    }
+}
+
+/// The public API. Outermost first: metrics, then (for `/v1`) the limit, then the route.
+pub(crate) fn public(app: Shared) -> Router {
+    let limited = Router::new()
+        .route("/v1/chats", post(create_chat::create_chat))
+        .route("/v1/chats/{id}/members", post(join::join))
+        .route("/v1/chats/{id}/members/{user_id}", delete(leave::leave))
+        .route("/v1/chats/{id}/members/count", get(count::count))
+        .route_layer(from_fn_with_state(Arc::clone(&app), admission::admit));
+    let unlimited = Router::new()
+        .route("/healthz", get(health::health))
+        .route("/readyz", get(ready::ready))
+        .route("/metrics", get(metrics_page::metrics_page));
+    limited
+        .merge(unlimited)
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_route)
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(app)
+}
+
+/// The admin API, behind its own token.
+pub(crate) fn admin(app: Shared) -> Router {
+    Router::new()
+        .route("/admin/settings", get(admin::settings::settings))
+        .route("/admin/chats/{id}/members", post(admin::load_members::load_members))
+        .route("/admin/chats/{id}/audit", get(admin::audit::audit))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_route)
+        .layer(from_fn_with_state(Arc::clone(&app), admin::check_token))
+        .layer(from_fn(admin::detached))
+        .with_state(app)
+}
+
+async fn wrong_method() -> Refusal {
+    Refusal::method_not_allowed()
+}
+
+async fn unknown_route() -> Refusal {
+    Refusal::not_found("no such route")
+}

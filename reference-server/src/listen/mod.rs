@@ -1,1 +1,117 @@
-//! x
+//! Accepts connections and serves HTTP/1.1 on them, in our own loop: connections are what this project watches, so they are
+//! counted, bounded and ended here rather than somewhere inside a framework.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+use crate::metrics::ConnectionMetrics;
+
+/// Connections that may wait to be accepted: a jump in traffic opens thousands within milliseconds.
+const BACKLOG: u32 = 4096;
+
+/// Pause after an accept that failed for want of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a listener allows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections open at a time.
+    pub(crate) connections: usize,
+    /// Time until the next request's head is complete; it runs while the connection is idle, too.
+    pub(crate) idle: Duration,
+}
+
+/// Binds a TCP listener.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `stop`; connections then finish the request they are at. They run in `tasks`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    metrics: Option<ConnectionMetrics>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "accept failed; raise the limit of open files if this goes on");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let open = match &metrics {
+            None => None,
+            Some(metrics) => match metrics.accepted(limits.connections) {
+                None => continue, // dropping the stream closes it
+                open => open,
+            },
+        };
+        let (router, stop) = (router.clone(), stop.clone());
+        tasks.spawn(async move {
+            connection(stream, router, limits, stop).await;
+            drop(open);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+    // A small answer must not wait for the acknowledgement of the one before.
+    if stream.set_nodelay(true).is_err() {
+        return; // the peer has gone already
+    }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(answer(&mut router, request.map(Body::new)).await) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(limits.idle);
+    let mut serving = pin!(server.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn answer(router: &mut Router, request: Request) -> axum::response::Response {
+    match router.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}

@@ -1,1 +1,58 @@
-//! x
+//! What `/metrics` shows. Everything recorded on a request's way is resolved to its label beforehand or bounded.
+
+mod http;
+mod pool;
+
+use std::sync::{Mutex, PoisonError};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+
+pub(crate) use http::{ConnectionMetrics, HttpMetrics, RequestGauges};
+pub(crate) use pool::PoolMetrics;
+
+/// All metrics of the server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) http: HttpMetrics,
+    pub(crate) requests: RequestGauges,
+    pub(crate) connections: ConnectionMetrics,
+    pool: pool::PoolFamilies,
+    shards: Mutex<Vec<PoolMetrics>>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("hotchat");
+        Self {
+            http: HttpMetrics::register(&mut registry),
+            requests: RequestGauges::register(&mut registry),
+            connections: ConnectionMetrics::register(&mut registry),
+            pool: pool::PoolFamilies::register(&mut registry),
+            shards: Mutex::default(),
+            registry,
+        }
+    }
+
+    /// The metrics of one shard's pool.
+    pub(crate) fn shard(&self, shard: usize) -> PoolMetrics {
+        let metrics = self.pool.of(shard);
+        self.shards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(metrics.clone());
+        metrics
+    }
+
+    /// The page; `open` gives the open connections of each shard.
+    pub(crate) fn page(&self, open: impl Iterator<Item = usize>) -> Result<String, std::fmt::Error> {
+        self.pool.scrape(open);
+        for shard in self.shards.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            shard.scrape();
+        }
+        self.connections.scrape();
+        let mut page = String::new();
+        encode(&mut page, &self.registry)?;
+        Ok(page)
+    }
+}

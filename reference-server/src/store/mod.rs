@@ -1,1 +1,81 @@
-//! x
+//! Where chats live: a fixed number of shards, a chat on exactly one of them.
+//!
+//! `chat_id mod shards` is the shard: `chat_id = local id × shards + shard`, so nothing needs to be looked up, and the
+//! hot chat's load lands on one shard, which is the point of the exercise.
+//!
+//! ```text
+//! shard.rs      Shard: one call = a connection, a time limit, retries of what a deadlock rolled back
+//! connect.rs    how a connection is made and when an idle one is no longer trusted
+//! lease.rs      a connection in use; closed, not reused, unless it was given back
+//! open.rs       starting: the shard's options checked, migrations applied
+//! error.rs      what can go wrong, and what each database error number means
+//! sql.rs        statements as text, several in one round trip
+//! chats.rs      create a chat          membership.rs  join, leave
+//! seed.rs       load many members      audit.rs       rows against count
+//! insert/, count/   the policies under test
+//! ```
+
+mod audit;
+mod chats;
+mod connect;
+mod count;
+mod error;
+mod insert;
+mod lease;
+mod membership;
+mod open;
+mod retry;
+mod seed;
+mod shard;
+mod sql;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub(crate) use error::StoreError;
+pub(crate) use membership::JoinRefusal;
+pub(crate) use shard::Shard;
+
+use count::Count;
+use insert::Insertion;
+
+/// A chat's place: which shard, and its id there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) shard: usize,
+    pub(crate) local: u64,
+}
+
+/// All shards, and the policies in force.
+pub(crate) struct Store {
+    shards: Vec<Shard>,
+    insertion: Insertion,
+    count: Count,
+    next: AtomicUsize,
+}
+
+impl Store {
+    pub(crate) fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    fn place(&self, chat_id: u64) -> Place {
+        let shards = self.shards.len() as u64;
+        Place {
+            shard: usize::try_from(chat_id % shards).expect("less than the number of shards"),
+            local: chat_id / shards,
+        }
+    }
+
+    fn chat_id(&self, place: Place) -> u64 {
+        place.local * self.shards.len() as u64 + place.shard as u64
+    }
+
+    fn shard_of(&self, place: Place) -> &Shard {
+        &self.shards[place.shard]
+    }
+
+    /// New chats go round the shards.
+    fn next_shard(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % self.shards.len()
+    }
+}

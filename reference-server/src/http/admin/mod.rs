@@ -1,0 +1,30 @@
+//! The admin API: what a rehearsal needs and a member must not have.
+
+pub(crate) mod audit;
+pub(crate) mod load_members;
+pub(crate) mod settings;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
+use super::caller::bearer;
+use super::refusal::Refusal;
+
+pub(crate) async fn check_token(State(app): State<Shared>, request: Request, next: Next) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    if !bearer(&parts).is_some_and(|token| app.admin_token.matches(token)) {
+        return Err(Refusal::unauthorized(
+            "the admin API wants `Authorization: Bearer <admin_token>`",
+        ));
+    }
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Like the public API, work that has begun is finished although its caller goes away.
+pub(crate) async fn detached(request: Request, next: Next) -> Response {
+    let work = tokio::spawn(next.run(request));
+    work.await
+        .unwrap_or_else(|_panicked| Refusal::internal().into_response())
+}

@@ -1,0 +1,177 @@
+//! The limit on requests in progress: what a pool of threads would be, with a bounded queue and a bounded wait.
+//!
+//! So many requests are worked on at a time; so many may wait, first come first served, so long; the rest are refused at
+//! once. A request that has its turn runs in a task of its own: a caller that goes away does not stop it half-way (a
+//! statement in flight cannot be taken back), and its turn ends when its work does, not when its caller leaves.
+//!
+//! Rejected: `tower`'s `ConcurrencyLimit` with `LoadShed`, which either waits without bound or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::Shared;
+use super::refusal::Refusal;
+use crate::config::Requests;
+use crate::metrics::RequestGauges;
+
+/// Turns, and the queue for them.
+pub(crate) struct Admission {
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    wait: Duration,
+}
+
+/// Why there was no turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shed {
+    QueueFull,
+    WaitTimeout,
+}
+
+impl Shed {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::WaitTimeout => "wait_timeout",
+        }
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(limit: &Requests) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(limit.in_progress.as_usize())),
+            waiting: AtomicUsize::new(0),
+            waiting_max: limit.waiting.as_usize(),
+            wait: limit.wait.get(),
+        }
+    }
+
+    async fn turn(&self, gauges: &RequestGauges) -> Result<OwnedSemaphorePermit, Shed> {
+        // Those who wait are not overtaken: a free permit goes to them before it can be tried for.
+        match Arc::clone(&self.turns).try_acquire_owned() {
+            Ok(permit) => return Ok(permit),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
+        }
+        let _queued = Queued::enter(self, &gauges.waiting).ok_or(Shed::QueueFull)?;
+        let waited = tokio::time::timeout(self.wait, Arc::clone(&self.turns).acquire_owned()).await;
+        let permit = waited.map_err(|_| Shed::WaitTimeout)?;
+        Ok(permit.expect("this semaphore is never closed"))
+    }
+}
+
+/// A place in the queue, given up when dropped (also when the caller goes away).
+struct Queued<'a> {
+    admission: &'a Admission,
+    gauge: &'a Gauge,
+}
+
+impl<'a> Queued<'a> {
+    fn enter(admission: &'a Admission, gauge: &'a Gauge) -> Option<Self> {
+        let before = admission.waiting.fetch_add(1, Ordering::Relaxed);
+        gauge.inc();
+        let queued = Self { admission, gauge };
+        (before < admission.waiting_max).then_some(queued)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.admission.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.dec();
+    }
+}
+
+/// Counts as in progress until dropped.
+struct InProgress(Gauge);
+
+impl InProgress {
+    fn enter(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+pub(crate) async fn admit(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let gauges = &app.metrics.requests;
+    let permit = match app.admission.turn(gauges).await {
+        Ok(permit) => permit,
+        Err(shed) => {
+            gauges.shed(shed.reason());
+            return refuse(shed, app.admission.wait).into_response();
+        }
+    };
+    let in_progress = InProgress::enter(&gauges.in_progress);
+    let work = app.tasks.spawn(async move {
+        let response = next.run(request).await;
+        drop((permit, in_progress));
+        response
+    });
+    work.await
+        .unwrap_or_else(|_panicked| Refusal::internal().into_response())
+}
+
+fn refuse(shed: Shed, wait: Duration) -> Refusal {
+    Refusal::overloaded(match shed {
+        Shed::QueueFull => "too many requests are waiting already".to_owned(),
+        Shed::WaitTimeout => format!("the request did not get its turn within {wait:?}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    fn admission(waiting: usize, wait_ms: u64) -> Admission {
+        let (turns, wait) = (Arc::new(Semaphore::new(1)), Duration::from_millis(wait_ms));
+        Admission {
+            turns,
+            waiting: AtomicUsize::new(0),
+            waiting_max: waiting,
+            wait,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_and_the_queue_are_bounded() {
+        let metrics = Metrics::new();
+        let admission = admission(1, 500);
+        let first = admission.turn(&metrics.requests).await.unwrap();
+        let started = tokio::time::Instant::now();
+        let (second, third) = tokio::join!(admission.turn(&metrics.requests), async {
+            admission.turn(&metrics.requests).await
+        });
+        assert_eq!(second.unwrap_err(), Shed::WaitTimeout);
+        assert_eq!(third.unwrap_err(), Shed::QueueFull);
+        assert_eq!(started.elapsed(), Duration::from_millis(500));
+        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+        drop(first);
+        assert!(admission.turn(&metrics.requests).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_goes_away_gives_up_its_place() {
+        let metrics = Metrics::new();
+        let admission = admission(1, 500);
+        let _first = admission.turn(&metrics.requests).await.unwrap();
+        let gone = tokio::time::timeout(Duration::from_millis(1), admission.turn(&metrics.requests)).await;
+        assert!(gone.is_err());
+        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(metrics.requests.waiting.get(), 0);
+    }
+}

@@ -1,0 +1,29 @@
+//! Who is calling: the user that the bearer token vouches for.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::Shared;
+use super::refusal::Refusal;
+use crate::auth::{TokenError, UserId};
+
+/// The calling user; a route that takes this refuses everybody else.
+pub(crate) struct Caller(pub(crate) UserId);
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Refusal> {
+        let token = bearer(parts).ok_or(TokenError::Malformed)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Ok(Self(app.tokens.verify(token, now)?))
+    }
+}
+
+/// The bearer token of a request, if it has one.
+pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
+    parts.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}

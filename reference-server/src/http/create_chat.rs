@@ -1,0 +1,28 @@
+//! `POST /v1/chats` `{name}` → 201 `{chat_id, shard}`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::Shared;
+use super::body::JsonBody;
+use super::caller::Caller;
+use super::names::Named;
+use super::refusal::Refusal;
+
+#[derive(Serialize)]
+pub(crate) struct Created {
+    chat_id: u64,
+    /// Which shard the chat lives on: rehearsals choose bystanders by it.
+    shard: usize,
+}
+
+pub(crate) async fn create_chat(
+    State(app): State<Shared>,
+    _: Caller,
+    JsonBody(chat): JsonBody<Named>,
+) -> Result<(StatusCode, Json<Created>), Refusal> {
+    let (chat_id, shard) = app.store.create_chat(chat.name.as_str()).await?;
+    Ok((StatusCode::CREATED, Json(Created { chat_id, shard })))
+}

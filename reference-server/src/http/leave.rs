@@ -1,0 +1,25 @@
+//! `DELETE /v1/chats/{id}/members/{user_id}` → 204: the caller leaves.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::Shared;
+use super::caller::Caller;
+use super::names::parse_id;
+use super::refusal::Refusal;
+
+pub(crate) async fn leave(
+    State(app): State<Shared>,
+    Caller(caller): Caller,
+    Path((chat, user)): Path<(String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let (chat, user) = (parse_id(&chat)?, parse_id(&user)?);
+    if user != caller.0 {
+        return Err(Refusal::forbidden("a caller can only remove himself"));
+    }
+    if app.store.leave(chat, user).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refusal::not_found("not a member of this chat"))
+    }
+}

@@ -1,0 +1,173 @@
+//! Every answer that is not a success: `{error, message, retry_after_ms?}`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::auth::TokenError;
+use crate::store::{JoinRefusal, StoreError};
+
+/// Advice to those refused for load: long enough to let it pass, short enough that a person still waits.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    error: &'static str,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+/// How a request ended, for the metrics: left in the answer's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome(pub(crate) &'static str);
+
+#[derive(Serialize)]
+struct Body {
+    error: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            error,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    fn later(mut self) -> Self {
+        self.retry_after = Some(RETRY_AFTER);
+        self
+    }
+
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+
+    pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub(crate) fn not_found(message: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn no_chat() -> Self {
+        Self::not_found("no such chat")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this route has no such method",
+        )
+    }
+
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("a body may have {limit} bytes"),
+        )
+    }
+
+    pub(crate) fn body_timeout(limit: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            format!("the body did not arrive within {limit:?}"),
+        )
+    }
+
+    pub(crate) fn overloaded(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).later()
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "a fault of the server; its log has the cause",
+        )
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Self::unauthorized(error.to_string())
+    }
+}
+
+impl From<JoinRefusal> for Refusal {
+    fn from(refusal: JoinRefusal) -> Self {
+        match refusal {
+            JoinRefusal::AlreadyMember => Self::new(
+                StatusCode::CONFLICT,
+                "already_member",
+                "this user is a member of this chat already",
+            ),
+            JoinRefusal::NameTaken => Self::new(
+                StatusCode::CONFLICT,
+                "name_taken",
+                "another member of this chat has this name",
+            ),
+            JoinRefusal::NoChat => Self::no_chat(),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::NoConnection { .. } | StoreError::Contended { .. } => Self::overloaded(message),
+            StoreError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "storage_timeout", message),
+            StoreError::Unavailable { .. } => {
+                // The cause may name hosts: it goes to the log, not to the caller.
+                tracing::warn!(%message, "storage unavailable");
+                let message = "the shard of this chat cannot be reached";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message).later()
+            }
+            StoreError::Internal { .. } => {
+                tracing::error!(%message, "storage call failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let millis = self
+            .retry_after
+            .map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        let body = Body {
+            error: self.error,
+            message: self.message,
+            retry_after_ms: millis,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(millis) = millis {
+            // The header knows whole seconds only.
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1000)));
+        }
+        response.extensions_mut().insert(Outcome(self.error));
+        response
+    }
+}

@@ -1,0 +1,34 @@
+//! Whether the count still answers for the rows: asked after storms.
+
+use super::error::StoreError;
+use super::{Store, sql};
+
+/// Two numbers that must be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// Rows with state JOINED.
+    pub(crate) joined_rows: u64,
+    /// What the way of counting says.
+    pub(crate) count: u64,
+}
+
+impl Store {
+    /// `None` when there is no such chat.
+    pub(crate) async fn audit(&self, chat_id: u64) -> Result<Option<Audit>, StoreError> {
+        let place = self.place(chat_id);
+        let (chat, count) = (place.local, self.count);
+        let call = self.shard_of(place).call(|connection| {
+            Box::pin(async move {
+                let Some(count) = count.read(connection, chat).await? else { return Ok(None) };
+                // Not through the policy's own statement: that is what is being audited.
+                let rows = format!(
+                    "SELECT SQL_NO_CACHE CAST(SUM(state = 'JOINED') AS UNSIGNED) FROM members FORCE INDEX (uq_members_user) \
+                     WHERE chat_id = {chat}"
+                );
+                let joined_rows = sql::run_one(connection, rows).await?.number()?.unwrap_or(0);
+                Ok(Some(Audit { joined_rows, count }))
+            })
+        });
+        call.await
+    }
+}

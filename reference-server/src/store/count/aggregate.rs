@@ -1,0 +1,31 @@
+//! One row holds a chat's count; joins and leaves update it in their own transaction.
+//!
+//! Reading is a single look-up, and no query cache is needed. The price: the row is locked from the update until the commit
+//! has reached the disk, so the joins of one chat commit one after the other. To hold it no longer than that, the update
+//! comes last before the commit and in the same round trip. `LAST_INSERT_ID(…)` brings the new count back with the
+//! update's own answer: the count at the moment of the join, exact.
+
+use super::{Change, sql};
+
+/// The statements after the one that changed the member's row.
+pub(super) fn after(chat: u64, change: Change) -> String {
+    format!("; {}; COMMIT", update(chat, 0, change))
+}
+
+/// Adds or subtracts one, if the statement before changed a row.
+pub(super) fn update(chat: u64, slot: u32, change: Change) -> String {
+    let step = match change {
+        Change::Joins => "+ 1",
+        Change::Leaves => "- 1",
+    };
+    format!(
+        "UPDATE member_counts SET joined = LAST_INSERT_ID(joined {step}) \
+         WHERE chat_id = {chat} AND slot = {slot} AND ROW_COUNT() = 1"
+    )
+}
+
+/// Answers: … update, commit.
+pub(super) fn count(answers: &[sql::Answer]) -> Option<u64> {
+    let [.., update, _commit] = answers else { return None };
+    (update.affected == 1).then_some(update.last_id)
+}

@@ -1,0 +1,123 @@
+//! How the members of a chat are counted: the policies under test, one a file.
+//!
+//! Whatever the policy, the count answers for the rows: after any storm it equals the rows with state JOINED. The counting
+//! policies (`scan`, `query_cache`) need nothing for that. The aggregate ones change the count in the transaction that
+//! changes the row, and only if the row really changed: their update asks `ROW_COUNT() = 1`.
+
+mod aggregate;
+mod aggregate_slots;
+mod query_cache;
+mod scan;
+
+use sqlx::MySqlConnection;
+
+use super::sql;
+use crate::config::MemberCount;
+
+/// The policy in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    Scan,
+    QueryCache,
+    Aggregate,
+    AggregateSlots { slots: u32 },
+}
+
+/// A member comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Joins,
+    Leaves,
+}
+
+/// The statements around one that changes a member's row; they travel together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wrapping {
+    pub(crate) before: &'static str,
+    pub(crate) after: String,
+}
+
+impl Count {
+    pub(crate) fn new(setting: MemberCount) -> Self {
+        match setting {
+            MemberCount::Scan => Self::Scan,
+            MemberCount::QueryCache => Self::QueryCache,
+            MemberCount::Aggregate => Self::Aggregate,
+            MemberCount::AggregateSlots(slots) => Self::AggregateSlots {
+                slots: slots.slots.get(),
+            },
+        }
+    }
+
+    /// Rows of `member_counts` that every chat has.
+    pub(crate) fn rows_per_chat(self) -> u32 {
+        match self {
+            Self::Scan | Self::QueryCache => 0,
+            Self::Aggregate => 1,
+            Self::AggregateSlots { slots } => slots,
+        }
+    }
+
+    /// Creates those rows for the chat inserted just before.
+    pub(crate) fn create_sql(self) -> Option<String> {
+        let rows: Vec<String> = (0..self.rows_per_chat())
+            .map(|slot| format!("(LAST_INSERT_ID(), {slot}, 0)"))
+            .collect();
+        if rows.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "INSERT INTO member_counts (chat_id, slot, joined) VALUES {}",
+            rows.join(", ")
+        ))
+    }
+
+    /// `None` where the change of the row stands alone, as one autocommit statement.
+    pub(crate) fn wrapping(self, chat: u64, user: u64, change: Change) -> Option<Wrapping> {
+        let after = match self {
+            Self::Scan | Self::QueryCache => return None,
+            Self::Aggregate => aggregate::after(chat, change),
+            Self::AggregateSlots { slots } => aggregate_slots::after(chat, user, slots, change),
+        };
+        Some(Wrapping {
+            before: "BEGIN; ",
+            after,
+        })
+    }
+
+    /// The count, from the answers to the statements of [`Wrapping::after`].
+    pub(crate) fn in_answers(self, answers: &[sql::Answer]) -> Result<Option<u64>, sqlx::Error> {
+        match self {
+            Self::Scan | Self::QueryCache => Ok(None),
+            Self::Aggregate => Ok(aggregate::count(answers)),
+            Self::AggregateSlots { .. } => aggregate_slots::count(answers),
+        }
+    }
+
+    /// Which of the count's rows a user belongs to.
+    pub(crate) fn slot(self, user: u64) -> u32 {
+        match self {
+            Self::Scan | Self::QueryCache | Self::Aggregate => 0,
+            Self::AggregateSlots { slots } => aggregate_slots::slot(user, slots),
+        }
+    }
+
+    /// How many members the chat has; `None` when there is no such chat.
+    pub(crate) async fn read(self, connection: &mut MySqlConnection, chat: u64) -> Result<Option<u64>, sqlx::Error> {
+        let sql = match self {
+            Self::Scan => scan::sql(chat),
+            Self::QueryCache => query_cache::sql(chat),
+            Self::Aggregate | Self::AggregateSlots { .. } => aggregate_slots::read_sql(chat),
+        };
+        match sql::run_one(connection, sql).await?.number()? {
+            // COUNT(*) of a chat that does not exist is 0 as well.
+            Some(0) if self.rows_per_chat() == 0 => Ok(exists(connection, chat).await?.then_some(0)),
+            count => Ok(count),
+        }
+    }
+}
+
+async fn exists(connection: &mut MySqlConnection, chat: u64) -> Result<bool, sqlx::Error> {
+    let found = sql::run_one(connection, format!("SELECT 1 FROM chats WHERE id = {chat}")).await?;
+    Ok(!found.is_empty())
+}

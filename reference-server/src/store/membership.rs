@@ -1,0 +1,226 @@
+//! Joining and leaving a chat.
+//!
+//! A join inserts a row. A member who left still has one, so a join that meets a row looks at it: JOINED is refused, LEFT is
+//! turned back. Each change of a row either is one autocommit statement or shares a transaction with the count's update,
+//! as the way of counting wants it ([`super::count`]).
+
+use std::sync::Arc;
+
+use sqlx::MySqlConnection;
+
+use super::count::{Change, Count};
+use super::error::{Key, Meaning, StoreError, meaning};
+use super::insert::Insertion;
+use super::sql::{self, Answer, Text};
+use super::{Store, sql::run};
+
+/// A member who has just joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) member_id: u64,
+    pub(crate) member_count: u64,
+}
+
+/// Why somebody cannot join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JoinRefusal {
+    AlreadyMember,
+    NameTaken,
+    NoChat,
+}
+
+/// How a join found the chat.
+enum Found {
+    Joined(Joined),
+    Refused(JoinRefusal),
+    /// The user has a row with state LEFT.
+    Left {
+        member_id: u64,
+    },
+    /// What was in the way has just gone.
+    Nothing,
+}
+
+/// A join that finds the chat changed under it looks again this often.
+const LOOKS: u32 = 4;
+
+impl Store {
+    /// Lets `user` join under `name`.
+    pub(crate) async fn join(
+        &self,
+        chat_id: u64,
+        user: u64,
+        name: &str,
+    ) -> Result<Result<Joined, JoinRefusal>, StoreError> {
+        let place = self.place(chat_id);
+        let name = name.to_owned();
+        let join = Arc::new(Join {
+            insertion: self.insertion,
+            count: self.count,
+            chat: place.local,
+            user,
+            name,
+        });
+        let call = self.shard_of(place).call(|connection| {
+            let join = Arc::clone(&join);
+            Box::pin(async move { join.run(connection).await })
+        });
+        let joined = call.await?;
+        joined.ok_or(StoreError::Contended {
+            shard: place.shard,
+            attempts: LOOKS,
+        })
+    }
+
+    /// Lets `user` leave; `false` when he is not a member.
+    pub(crate) async fn leave(&self, chat_id: u64, user: u64) -> Result<bool, StoreError> {
+        let place = self.place(chat_id);
+        let (chat, count) = (place.local, self.count);
+        let update = format!(
+            "UPDATE members SET state = 'LEFT', name = NULL \
+             WHERE chat_id = {chat} AND user_id = {user} AND state = 'JOINED'"
+        );
+        let call = self.shard_of(place).call(|connection| {
+            let update = update.clone();
+            Box::pin(async move {
+                let answers = change(connection, count, chat, user, Change::Leaves, &update).await?;
+                Ok(answers.row.affected == 1)
+            })
+        });
+        call.await
+    }
+}
+
+struct Join {
+    insertion: Insertion,
+    count: Count,
+    chat: u64,
+    user: u64,
+    name: String,
+}
+
+impl Join {
+    /// `None` when the chat kept changing.
+    async fn run(&self, connection: &mut MySqlConnection) -> Result<Option<Result<Joined, JoinRefusal>>, sqlx::Error> {
+        for _ in 0..LOOKS {
+            let found = match self.insert(connection).await? {
+                Found::Left { member_id } => self.rejoin(connection, member_id).await?,
+                other => other,
+            };
+            match found {
+                Found::Joined(joined) => return Ok(Some(Ok(joined))),
+                Found::Refused(refusal) => return Ok(Some(Err(refusal))),
+                Found::Left { .. } | Found::Nothing => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn insert(&self, connection: &mut MySqlConnection) -> Result<Found, sqlx::Error> {
+        let insert = self.insertion.sql(self.chat, self.user, &Text(&self.name));
+        match change(connection, self.count, self.chat, self.user, Change::Joins, &insert).await {
+            Ok(Changed { row, count }) if row.affected == 1 => self.joined(connection, row.last_id, count).await,
+            Ok(_) => self.look(connection).await,
+            Err(error) => match self.refused(connection, error).await? {
+                JoinRefusal::AlreadyMember => self.look(connection).await,
+                refusal => Ok(Found::Refused(refusal)),
+            },
+        }
+    }
+
+    /// Turns LEFT back to JOINED.
+    async fn rejoin(&self, connection: &mut MySqlConnection, member_id: u64) -> Result<Found, sqlx::Error> {
+        let update = format!(
+            "UPDATE members SET state = 'JOINED', name = {}, joined_at = CURRENT_TIMESTAMP(6) \
+             WHERE id = {member_id} AND state = 'LEFT'",
+            Text(&self.name)
+        );
+        match change(connection, self.count, self.chat, self.user, Change::Joins, &update).await {
+            Ok(Changed { row, count }) if row.affected == 1 => self.joined(connection, member_id, count).await,
+            Ok(_) => Ok(Found::Nothing),
+            Err(error) => self.refused(connection, error).await.map(Found::Refused),
+        }
+    }
+
+    /// Reads the count where the change did not bring it.
+    async fn joined(
+        &self,
+        connection: &mut MySqlConnection,
+        member_id: u64,
+        count: Option<u64>,
+    ) -> Result<Found, sqlx::Error> {
+        let member_count = match count {
+            Some(count) => count,
+            None => self
+                .count
+                .read(connection, self.chat)
+                .await?
+                .ok_or(sqlx::Error::RowNotFound)?,
+        };
+        Ok(Found::Joined(Joined {
+            member_id,
+            member_count,
+        }))
+    }
+
+    /// What a violated key means; any other error is passed on.
+    async fn refused(&self, connection: &mut MySqlConnection, error: sqlx::Error) -> Result<JoinRefusal, sqlx::Error> {
+        let refusal = match meaning(&error) {
+            Meaning::Duplicate(Key::User) => JoinRefusal::AlreadyMember,
+            Meaning::Duplicate(Key::Name) => JoinRefusal::NameTaken,
+            Meaning::NoParent => JoinRefusal::NoChat,
+            _ => return Err(error),
+        };
+        run(connection, "ROLLBACK".to_owned()).await?;
+        Ok(refusal)
+    }
+
+    /// Why nothing was inserted: the user has a row, or somebody has the name.
+    async fn look(&self, connection: &mut MySqlConnection) -> Result<Found, sqlx::Error> {
+        let Self { chat, user, name, .. } = self;
+        let of_user = format!("SELECT id, state FROM members WHERE chat_id = {chat} AND user_id = {user}");
+        let row = sql::run_one(connection, of_user).await?;
+        if let Some(member_id) = row.number()? {
+            let left = row.second_text()?.as_deref() == Some("LEFT");
+            return Ok(if left {
+                Found::Left { member_id }
+            } else {
+                Found::Refused(JoinRefusal::AlreadyMember)
+            });
+        }
+        let of_name = format!("SELECT 1 FROM members WHERE chat_id = {chat} AND name = {}", Text(name));
+        let taken = !sql::run_one(connection, of_name).await?.is_empty();
+        Ok(if taken {
+            Found::Refused(JoinRefusal::NameTaken)
+        } else {
+            Found::Nothing
+        })
+    }
+}
+
+/// What a change of a member's row did, and the count after it where that came along.
+struct Changed {
+    row: Answer,
+    count: Option<u64>,
+}
+
+/// Sends the statement that changes the row, with the count's statements around it, in one round trip.
+async fn change(
+    connection: &mut MySqlConnection,
+    count: Count,
+    chat: u64,
+    user: u64,
+    change: Change,
+    statement: &str,
+) -> Result<Changed, sqlx::Error> {
+    let Some(wrapping) = count.wrapping(chat, user, change) else {
+        let row = sql::run_one(connection, statement.to_owned()).await?;
+        return Ok(Changed { row, count: None });
+    };
+    let all = format!("{}{statement}{}", wrapping.before, wrapping.after);
+    let mut answers = run(connection, all).await?;
+    let count = count.in_answers(&answers)?;
+    // BEGIN is the first answer, the row's change the second.
+    let row = answers.swap_remove(1);
+    Ok(Changed { row, count })
+}

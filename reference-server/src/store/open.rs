@@ -1,0 +1,205 @@
+//! Starting on a shard: its options are checked against the settings, its tables are created.
+//!
+//! A comparison whose shards do not run as its settings say would be worse than none, so the server refuses to start.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use deadpool::Runtime;
+use deadpool::managed::{Pool, QueueMode};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{Connection, MySqlConnection, SqlStr};
+
+use super::connect::{self, Breaks, Connector};
+use super::count::Count;
+use super::insert::Insertion;
+use super::shard::{Limits, Shard};
+use super::{Store, sql};
+use crate::config::{Config, Durability, MemberCount, Settings};
+use crate::metrics::Metrics;
+
+/// Longest wait for a shard at start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why the server cannot use a shard.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("shard {shard} cannot be reached: {source}; check its address in `shards` and that it runs")]
+    Unreachable { shard: usize, source: sqlx::Error },
+    #[error("shard {shard} does not answer within {PATIENCE:?}; check that it runs")]
+    Silent { shard: usize },
+    #[error(
+        "shard {shard} runs with {option}={actual}, but `settings.{key}` wants {wanted}; restart the shard or change the setting"
+    )]
+    Mismatch {
+        shard: usize,
+        key: &'static str,
+        option: &'static str,
+        actual: i64,
+        wanted: &'static str,
+    },
+    #[error(
+        "shard {shard} has no query cache, but `settings.member_count` is query_cache; use MariaDB with query_cache_type=1 and query_cache_size>0"
+    )]
+    NoQueryCache { shard: usize },
+    #[error(
+        "shard {shard} holds {chats} chats counted in another way than `settings.member_count`; start on an empty database or change the setting back"
+    )]
+    OtherCount { shard: usize, chats: u64 },
+    #[error("migrating shard {shard} failed: {source}; see migrations/")]
+    Migration { shard: usize, source: MigrateError },
+}
+
+impl Store {
+    /// Connects to every shard at once, checks it and migrates it.
+    pub(crate) async fn open(config: &Config, metrics: &Metrics) -> Result<Self, OpenError> {
+        let count = Count::new(config.settings.member_count);
+        let opening = config.shards.iter().enumerate().map(|(index, url)| async move {
+            let opened = tokio::time::timeout(PATIENCE, open_shard(index, url, &config.settings, count, metrics));
+            opened.await.unwrap_or(Err(OpenError::Silent { shard: index }))
+        });
+        let shards = futures_util::future::try_join_all(opening).await?;
+        let insertion = Insertion::new(config.settings.insert);
+        Ok(Self {
+            shards,
+            insertion,
+            count,
+            next: AtomicUsize::new(0),
+        })
+    }
+}
+
+async fn open_shard(
+    index: usize,
+    url: &str,
+    settings: &Settings,
+    count: Count,
+    metrics: &Metrics,
+) -> Result<Shard, OpenError> {
+    let unreachable = |source| OpenError::Unreachable { shard: index, source };
+    let options = connect::options(url).map_err(unreachable)?;
+    let mut connection = MySqlConnection::connect_with(&options).await.map_err(unreachable)?;
+    let mariadb = is_mariadb(&mut connection).await.map_err(unreachable)?;
+    check_options(&mut connection, index, settings).await?;
+    migrate(&mut connection)
+        .await
+        .map_err(|source| OpenError::Migration { shard: index, source })?;
+    let chats = other_counts(&mut connection, count).await.map_err(unreachable)?;
+    if chats > 0 {
+        return Err(OpenError::OtherCount { shard: index, chats });
+    }
+    connection.close().await.map_err(unreachable)?;
+    Ok(shard(index, options, settings, mariadb, metrics))
+}
+
+fn shard(index: usize, options: MySqlConnectOptions, settings: &Settings, mariadb: bool, metrics: &Metrics) -> Shard {
+    let limits = Limits {
+        acquire_timeout: settings.pool.acquire_timeout.get(),
+        storage_timeout: settings.storage_timeout.get(),
+        deadlock_retries: settings.deadlock_retries.get(),
+    };
+    let breaks = Breaks::new(Instant::now());
+    let connector = Connector::new(options.clone(), connect::session(settings, mariadb), breaks.clone());
+    let pool = Pool::builder(connector)
+        .max_size(settings.pool.size.as_usize())
+        .queue_mode(QueueMode::Lifo)
+        .wait_timeout(Some(limits.acquire_timeout))
+        .create_timeout(Some(limits.acquire_timeout))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .expect("a runtime is given, which is all that time-outs need");
+    Shard {
+        index,
+        pool,
+        options,
+        breaks,
+        limits,
+        metrics: metrics.shard(index),
+    }
+}
+
+async fn is_mariadb(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(connection).await?;
+    Ok(version.contains("MariaDB"))
+}
+
+/// Reads one integer.
+async fn ask(connection: &mut MySqlConnection, sql: &str) -> Result<i64, sqlx::Error> {
+    let answer = sql::run_one(connection, sql.to_owned()).await?;
+    Ok(answer.number()?.unwrap_or(0).cast_signed())
+}
+
+async fn check_options(connection: &mut MySqlConnection, shard: usize, settings: &Settings) -> Result<(), OpenError> {
+    let unreachable = |source| OpenError::Unreachable { shard, source };
+    let mode = ask(connection, "SELECT @@GLOBAL.innodb_autoinc_lock_mode")
+        .await
+        .map_err(unreachable)?;
+    if mode != i64::from(settings.autoinc_lock_mode.get()) {
+        let wanted = ["0", "1", "2"][settings.autoinc_lock_mode.as_usize()];
+        let (key, option) = ("autoinc_lock_mode", "innodb_autoinc_lock_mode");
+        return Err(OpenError::Mismatch {
+            shard,
+            key,
+            option,
+            actual: mode,
+            wanted,
+        });
+    }
+    let flush = ask(connection, "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit")
+        .await
+        .map_err(unreachable)?;
+    let binlog = ask(connection, "SELECT @@GLOBAL.log_bin").await.map_err(unreachable)?;
+    let sync = ask(connection, "SELECT @@GLOBAL.sync_binlog")
+        .await
+        .map_err(unreachable)?;
+    let full = settings.durability == Durability::Full;
+    let mismatch = |option, actual, wanted| OpenError::Mismatch {
+        shard,
+        key: "durability",
+        option,
+        actual,
+        wanted,
+    };
+    let wanted = if full { "full (1)" } else { "relaxed (0 or 2)" };
+    if full != (flush == 1) {
+        return Err(mismatch("innodb_flush_log_at_trx_commit", flush, wanted));
+    }
+    if binlog != 0 && full != (sync == 1) {
+        return Err(mismatch(
+            "sync_binlog",
+            sync,
+            if full { "full (1)" } else { "relaxed (not 1)" },
+        ));
+    }
+    if settings.member_count == MemberCount::QueryCache {
+        let on = "SELECT @@GLOBAL.query_cache_size > 0 AND @@GLOBAL.query_cache_type = 'ON'";
+        // MySQL 8 does not know the variables: no query cache.
+        if ask(connection, on).await.unwrap_or(0) != 1 {
+            return Err(OpenError::NoQueryCache { shard });
+        }
+    }
+    Ok(())
+}
+
+/// Applies what is missing; several servers starting at once wait for each other.
+async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    let first = Migration::new(
+        1,
+        Cow::Borrowed("chats"),
+        MigrationType::Simple,
+        SqlStr::from_static(include_str!("../../migrations/0001_chats.sql")),
+        true, // MySQL commits before each CREATE anyway
+    );
+    Migrator::with_migrations(vec![first]).run(connection).await
+}
+
+/// How many chats have another number of count rows than this way of counting keeps.
+async fn other_counts(connection: &mut MySqlConnection, count: Count) -> Result<u64, sqlx::Error> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM chats c WHERE (SELECT COUNT(*) FROM member_counts m WHERE m.chat_id = c.id) <> {}",
+        count.rows_per_chat()
+    );
+    Ok(sql::run_one(connection, sql).await?.number()?.unwrap_or(0))
+}

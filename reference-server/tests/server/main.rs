@@ -1,0 +1,13 @@
+//! The server as its callers see it: the real binary, real sockets, real MariaDB shards. One concern per file.
+
+mod admin;
+mod connections;
+mod contract;
+mod disconnects;
+mod durability;
+mod overload;
+mod query_cache;
+mod shutdown;
+mod startup;
+mod storms;
+mod support;
