@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::http::duration_histogram;
+use crate::store::StoreError;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Shard {
@@ -70,6 +71,10 @@ impl PoolFamilies {
 
     pub(super) fn of(&self, shard: usize) -> PoolMetrics {
         let label = Shard { shard: shard as u64 };
+        for kind in StoreError::KINDS {
+            let shard = label.shard;
+            drop(self.errors.get_or_create(&ShardKind { shard, kind })); // shown as 0 before the first
+        }
         PoolMetrics {
             shard: label.shard,
             in_use: Arc::default(),

@@ -12,6 +12,9 @@ pub(crate) struct Audit {
     pub(crate) count: u64,
 }
 
+/// Both numbers are read as of one moment, so they agree in the middle of a storm, too.
+const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT";
+
 impl Store {
     /// `None` when there is no such chat.
     pub(crate) async fn audit(&self, chat_id: u64) -> Result<Option<Audit>, StoreError> {
@@ -19,14 +22,16 @@ impl Store {
         let (chat, count) = (place.local, self.count);
         let call = self.shard_of(place).call(|connection| {
             Box::pin(async move {
-                let Some(count) = count.read(connection, chat).await? else { return Ok(None) };
+                sql::run(connection, ONE_MOMENT.to_owned()).await?;
+                let count = count.read(connection, chat).await?;
                 // Not through the policy's own statement: that is what is being audited.
                 let rows = format!(
-                    "SELECT SQL_NO_CACHE CAST(SUM(state = 'JOINED') AS UNSIGNED) FROM members FORCE INDEX (uq_members_user) \
-                     WHERE chat_id = {chat}"
+                    "SELECT SQL_NO_CACHE CAST(SUM(state = 'JOINED') AS UNSIGNED) \
+                     FROM members FORCE INDEX (uq_members_user) WHERE chat_id = {chat}"
                 );
                 let joined_rows = sql::run_one(connection, rows).await?.number()?.unwrap_or(0);
-                Ok(Some(Audit { joined_rows, count }))
+                sql::run(connection, "COMMIT".to_owned()).await?;
+                Ok(count.map(|count| Audit { joined_rows, count }))
             })
         });
         call.await

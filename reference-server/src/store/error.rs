@@ -25,6 +25,9 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// All labels in `storage_errors_total`.
+    pub(crate) const KINDS: [&str; 5] = ["no_connection", "timeout", "unavailable", "contended", "internal"];
+
     /// The label in `storage_errors_total`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

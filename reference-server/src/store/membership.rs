@@ -1,18 +1,18 @@
 //! Joining and leaving a chat.
 //!
 //! A join inserts a row. A member who left still has one, so a join that meets a row looks at it: JOINED is refused, LEFT is
-//! turned back. Each change of a row either is one autocommit statement or shares a transaction with the count's update,
-//! as the way of counting wants it ([`super::count`]).
+//! turned back.
 
 use std::sync::Arc;
 
 use sqlx::MySqlConnection;
 
-use super::count::{Change, Count};
+use super::Store;
+use super::change::{Change, Changed, Direction};
+use super::count::Count;
 use super::error::{Key, Meaning, StoreError, meaning};
 use super::insert::Insertion;
-use super::sql::{self, Answer, Text};
-use super::{Store, sql::run};
+use super::sql::{Text, run, run_one};
 
 /// A member who has just joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +83,16 @@ impl Store {
         let call = self.shard_of(place).call(|connection| {
             let update = update.clone();
             Box::pin(async move {
-                let answers = change(connection, count, chat, user, Change::Leaves, &update).await?;
-                Ok(answers.row.affected == 1)
+                let direction = Direction::Leaves;
+                let change = Change {
+                    count,
+                    chat,
+                    user,
+                    direction,
+                    statement: &update,
+                    certain: false,
+                };
+                Ok(change.run(connection).await?.row.affected == 1)
             })
         });
         call.await
@@ -118,7 +126,8 @@ impl Join {
 
     async fn insert(&self, connection: &mut MySqlConnection) -> Result<Found, sqlx::Error> {
         let insert = self.insertion.sql(self.chat, self.user, &Text(&self.name));
-        match change(connection, self.count, self.chat, self.user, Change::Joins, &insert).await {
+        let changed = self.change(&insert, self.insertion.is_certain()).run(connection).await;
+        match changed {
             Ok(Changed { row, count }) if row.affected == 1 => self.joined(connection, row.last_id, count).await,
             Ok(_) => self.look(connection).await,
             Err(error) => match self.refused(connection, error).await? {
@@ -135,10 +144,22 @@ impl Join {
              WHERE id = {member_id} AND state = 'LEFT'",
             Text(&self.name)
         );
-        match change(connection, self.count, self.chat, self.user, Change::Joins, &update).await {
+        match self.change(&update, false).run(connection).await {
             Ok(Changed { row, count }) if row.affected == 1 => self.joined(connection, member_id, count).await,
             Ok(_) => Ok(Found::Nothing),
             Err(error) => self.refused(connection, error).await.map(Found::Refused),
+        }
+    }
+
+    fn change<'a>(&self, statement: &'a str, certain: bool) -> Change<'a> {
+        let Self { count, chat, user, .. } = *self;
+        Change {
+            count,
+            chat,
+            user,
+            direction: Direction::Joins,
+            statement,
+            certain,
         }
     }
 
@@ -179,7 +200,7 @@ impl Join {
     async fn look(&self, connection: &mut MySqlConnection) -> Result<Found, sqlx::Error> {
         let Self { chat, user, name, .. } = self;
         let of_user = format!("SELECT id, state FROM members WHERE chat_id = {chat} AND user_id = {user}");
-        let row = sql::run_one(connection, of_user).await?;
+        let row = run_one(connection, of_user).await?;
         if let Some(member_id) = row.number()? {
             let left = row.second_text()?.as_deref() == Some("LEFT");
             return Ok(if left {
@@ -189,38 +210,11 @@ impl Join {
             });
         }
         let of_name = format!("SELECT 1 FROM members WHERE chat_id = {chat} AND name = {}", Text(name));
-        let taken = !sql::run_one(connection, of_name).await?.is_empty();
+        let taken = !run_one(connection, of_name).await?.is_empty();
         Ok(if taken {
             Found::Refused(JoinRefusal::NameTaken)
         } else {
             Found::Nothing
         })
     }
-}
-
-/// What a change of a member's row did, and the count after it where that came along.
-struct Changed {
-    row: Answer,
-    count: Option<u64>,
-}
-
-/// Sends the statement that changes the row, with the count's statements around it, in one round trip.
-async fn change(
-    connection: &mut MySqlConnection,
-    count: Count,
-    chat: u64,
-    user: u64,
-    change: Change,
-    statement: &str,
-) -> Result<Changed, sqlx::Error> {
-    let Some(wrapping) = count.wrapping(chat, user, change) else {
-        let row = sql::run_one(connection, statement.to_owned()).await?;
-        return Ok(Changed { row, count: None });
-    };
-    let all = format!("{}{statement}{}", wrapping.before, wrapping.after);
-    let mut answers = run(connection, all).await?;
-    let count = count.in_answers(&answers)?;
-    // BEGIN is the first answer, the row's change the second.
-    let row = answers.swap_remove(1);
-    Ok(Changed { row, count })
 }

@@ -11,11 +11,13 @@
 //! error.rs      what can go wrong, and what each database error number means
 //! sql.rs        statements as text, several in one round trip
 //! chats.rs      create a chat          membership.rs  join, leave
+//! change.rs     a member's row and the count change together
 //! seed.rs       load many members      audit.rs       rows against count
 //! insert/, count/   the policies under test
 //! ```
 
 mod audit;
+mod change;
 mod chats;
 mod connect;
 mod count;

@@ -184,7 +184,15 @@ async fn check_options(connection: &mut MySqlConnection, shard: usize, settings:
 }
 
 /// Applies what is missing; several servers starting at once wait for each other.
+///
+/// With a lock of our own: the migrator's waits with a negative time-out, which is for ever in `MySQL` and not at all in
+/// `MariaDB`. The lock ends with the connection.
 async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    let wait = PATIENCE.as_secs();
+    let locked = ask(connection, &format!("SELECT GET_LOCK('hotchat migrations', {wait})")).await?;
+    if locked != 1 {
+        return Err(sqlx::Error::Protocol("another server is migrating this shard".to_owned()).into());
+    }
     let first = Migration::new(
         1,
         Cow::Borrowed("chats"),
@@ -192,7 +200,8 @@ async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
         SqlStr::from_static(include_str!("../../migrations/0001_chats.sql")),
         true, // MySQL commits before each CREATE anyway
     );
-    Migrator::with_migrations(vec![first]).run(connection).await
+    let mut migrator = Migrator::with_migrations(vec![first]);
+    migrator.set_locking(false).run(connection).await
 }
 
 /// How many chats have another number of count rows than this way of counting keeps.

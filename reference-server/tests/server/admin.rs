@@ -1,7 +1,5 @@
 //! The admin API: behind its token; loads members; shows the settings.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use reqwest::Method;
 use serde_json::json;
 

@@ -169,7 +169,10 @@ async fn a_body_of_64_kib_is_read_and_a_larger_one_is_413() {
     let server = Server::usual(json!({})).await;
     let chat = server.create_chat().await;
     let path = format!("/v1/chats/{chat}/members");
-    let padded = |bytes: usize| format!("{:<bytes$}", r#"{"name":"ann"}"#);
+    let padded = |bytes: usize| {
+        let body = r#"{"name":"ann"}"#;
+        format!("{body}{}", " ".repeat(bytes - body.len()))
+    };
     assert!(
         post(&server, &path, &token(1), padded(64 * 1024 + 1))
             .await

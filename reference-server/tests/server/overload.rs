@@ -2,8 +2,6 @@
 //!
 //! A paused shard stands for one that has come to a halt: connected, and silent.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;

@@ -1,7 +1,5 @@
 //! The query cache is really used where it is asked for, and never where it is not.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use serde_json::json;
 
 use crate::support::{Server, execute, numbers, own_shard, usual};

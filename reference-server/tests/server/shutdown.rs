@@ -1,7 +1,5 @@
 //! SIGTERM: what is in progress is finished, within bounds.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::time::{Duration, Instant};
 
 use serde_json::json;

@@ -75,7 +75,12 @@ async fn storm(settings: Value) {
     let bystander = server.chat_on(0, 2).await;
     assert_eq!(server.seed(chat, 50, 100_000).await.status, 201);
     let workers = (0..WORKERS).map(|n| tokio::spawn(worker(Arc::clone(&server), chat, n)));
-    let (results, ()) = tokio::join!(join_all(workers), duplicates(&server, chat, 12));
+    let audits = async {
+        for _ in 0..10 {
+            server.audited(chat).await;
+        }
+    };
+    let (results, (), ()) = tokio::join!(join_all(workers), duplicates(&server, chat, 12), audits);
     let joined: usize = results
         .into_iter()
         .map(|joined| joined.expect("a worker's assertions hold"))

@@ -5,22 +5,22 @@
 //! comes last before the commit and in the same round trip. `LAST_INSERT_ID(…)` brings the new count back with the
 //! update's own answer: the count at the moment of the join, exact.
 
-use super::{Change, sql};
+use super::{Direction, sql};
 
 /// The statements after the one that changed the member's row.
-pub(super) fn after(chat: u64, change: Change) -> String {
-    format!("; {}; COMMIT", update(chat, 0, change))
+pub(super) fn after(chat: u64, direction: Direction) -> String {
+    format!("{}; COMMIT", update(chat, 0, direction))
 }
 
-/// Adds or subtracts one, if the statement before changed a row.
-pub(super) fn update(chat: u64, slot: u32, change: Change) -> String {
-    let step = match change {
-        Change::Joins => "+ 1",
-        Change::Leaves => "- 1",
+/// Adds or subtracts one.
+pub(super) fn update(chat: u64, slot: u32, direction: Direction) -> String {
+    let step = match direction {
+        Direction::Joins => "+ 1",
+        Direction::Leaves => "- 1",
     };
     format!(
         "UPDATE member_counts SET joined = LAST_INSERT_ID(joined {step}) \
-         WHERE chat_id = {chat} AND slot = {slot} AND ROW_COUNT() = 1"
+         WHERE chat_id = {chat} AND slot = {slot}"
     )
 }
 

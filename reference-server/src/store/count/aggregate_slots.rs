@@ -4,15 +4,15 @@
 //! a function of the user, not random: a member leaves from the slot that he joined in, and no slot goes negative.
 //! The sum is read after the commit, when no lock is held: it is a count of committed joins, this one included.
 
-use super::{Change, aggregate, sql};
+use super::{Direction, aggregate, sql};
 
-pub(super) fn after(chat: u64, user: u64, slots: u32, change: Change) -> String {
-    let update = aggregate::update(chat, slot(user, slots), change);
-    let read = match change {
-        Change::Joins => format!("; {}", read_sql(chat)),
-        Change::Leaves => String::new(), // nobody asks
+pub(super) fn after(chat: u64, user: u64, slots: u32, direction: Direction) -> String {
+    let update = aggregate::update(chat, slot(user, slots), direction);
+    let read = match direction {
+        Direction::Joins => format!("; {}", read_sql(chat)),
+        Direction::Leaves => String::new(), // nobody asks
     };
-    format!("; {update}; COMMIT{read}")
+    format!("{update}; COMMIT{read}")
 }
 
 /// The sum; NULL for a chat that does not exist. Right for a single slot as well.

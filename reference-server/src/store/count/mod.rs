@@ -2,7 +2,7 @@
 //!
 //! Whatever the policy, the count answers for the rows: after any storm it equals the rows with state JOINED. The counting
 //! policies (`scan`, `query_cache`) need nothing for that. The aggregate ones change the count in the transaction that
-//! changes the row, and only if the row really changed: their update asks `ROW_COUNT() = 1`.
+//! changes the row, and only if the row really changed ([`super::change`]).
 
 mod aggregate;
 mod aggregate_slots;
@@ -11,6 +11,7 @@ mod scan;
 
 use sqlx::MySqlConnection;
 
+use super::change::Direction;
 use super::sql;
 use crate::config::MemberCount;
 
@@ -21,20 +22,6 @@ pub(crate) enum Count {
     QueryCache,
     Aggregate,
     AggregateSlots { slots: u32 },
-}
-
-/// A member comes or goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    Joins,
-    Leaves,
-}
-
-/// The statements around one that changes a member's row; they travel together.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wrapping {
-    pub(crate) before: &'static str,
-    pub(crate) after: String,
 }
 
 impl Count {
@@ -72,21 +59,18 @@ impl Count {
         ))
     }
 
-    /// `None` where the change of the row stands alone, as one autocommit statement.
-    pub(crate) fn wrapping(self, chat: u64, user: u64, change: Change) -> Option<Wrapping> {
-        let after = match self {
-            Self::Scan | Self::QueryCache => return None,
-            Self::Aggregate => aggregate::after(chat, change),
-            Self::AggregateSlots { slots } => aggregate_slots::after(chat, user, slots, change),
-        };
-        Some(Wrapping {
-            before: "BEGIN; ",
-            after,
-        })
+    /// The statements after the one that changes a member's row, up to the commit and beyond; `None` where that one stands
+    /// alone, as an autocommit statement.
+    pub(super) fn after(self, chat: u64, user: u64, direction: Direction) -> Option<String> {
+        match self {
+            Self::Scan | Self::QueryCache => None,
+            Self::Aggregate => Some(aggregate::after(chat, direction)),
+            Self::AggregateSlots { slots } => Some(aggregate_slots::after(chat, user, slots, direction)),
+        }
     }
 
-    /// The count, from the answers to the statements of [`Wrapping::after`].
-    pub(crate) fn in_answers(self, answers: &[sql::Answer]) -> Result<Option<u64>, sqlx::Error> {
+    /// The count, from the answers to the statements of [`Count::after`].
+    pub(super) fn in_answers(self, answers: &[sql::Answer]) -> Result<Option<u64>, sqlx::Error> {
         match self {
             Self::Scan | Self::QueryCache => Ok(None),
             Self::Aggregate => Ok(aggregate::count(answers)),

@@ -25,6 +25,14 @@ impl Insertion {
         }
     }
 
+    /// Whether the statement fails rather than insert nothing.
+    pub(crate) fn is_certain(self) -> bool {
+        match self {
+            Self::SelectNotExists => false,
+            Self::Values => true,
+        }
+    }
+
     pub(crate) fn sql(self, chat: u64, user: u64, name: &Text<'_>) -> String {
         match self {
             Self::SelectNotExists => select_not_exists::sql(chat, user, name),
