@@ -166,9 +166,9 @@ mod tests {
             let whole: Vec<Arrival> = schedule(seed).collect();
             prop_assert!(whole.is_sorted_by_key(|arrival| arrival.intended_ns));
             let mut dealt: Vec<Arrival> = (0..workers).flat_map(|worker| schedule(seed).share_of(worker, workers)).collect();
-            dealt.sort_by_key(|arrival| (arrival.intended_ns, arrival.flow));
+            dealt.sort_by_key(|arrival| (arrival.intended_ns, arrival.flow, arrival.ordinal));
             let mut sorted = whole;
-            sorted.sort_by_key(|arrival| (arrival.intended_ns, arrival.flow));
+            sorted.sort_by_key(|arrival| (arrival.intended_ns, arrival.flow, arrival.ordinal));
             prop_assert_eq!(dealt, sorted);
         }
     }

@@ -22,6 +22,9 @@ use crate::record::{CpuUse, Outcome};
 
 /// How often time-outs are looked for.
 const SWEEP: Duration = Duration::from_millis(10);
+/// Shortest sleep of the pacer. Arming a timer can cost as much as half a request, and waking is some ten microseconds late anyway;
+/// at rates where arrivals are closer than this, they are admitted a few at a time, or earlier by a connection that is done.
+const SLEEP_MIN: Duration = Duration::from_micros(50);
 /// Arrivals admitted in a row before connections get their turn.
 const BURST_MAX: usize = 32;
 /// A late pacer would charge the machine's own scheduling to the server, so it goes before what it measures, where the system allows it.
@@ -106,7 +109,7 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
         }
         match worker.clock.until(Duration::from_nanos(next_ns)) {
             Duration::ZERO => tokio::task::yield_now().await,
-            wait => timer.sleep(wait.min(SWEEP * 10)).await?,
+            wait => timer.sleep(wait.clamp(SLEEP_MIN, SWEEP * 10)).await?,
         }
     }
     let end = worker.profile.end();

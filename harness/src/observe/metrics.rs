@@ -28,21 +28,29 @@ pub struct ServerSample {
     pub pool_wait_buckets: BTreeMap<u64, u64>,
 }
 
+/// Asks a server for its figures. One that answers with something else is not asked again: it is somebody else's, and
+/// every question would be load that nobody asked for.
 pub(super) struct Watch {
     url: String,
     client: reqwest::Client,
+    is_foreign: bool,
 }
 
 impl Watch {
     pub(super) fn new(url: &str) -> Self {
         let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap_or_default();
-        Self { url: url.to_owned(), client }
+        Self { url: url.to_owned(), client, is_foreign: false }
     }
 
     /// `None` when the server did not answer, or not with its figures.
-    pub(super) async fn sample(&self) -> Option<ServerSample> {
-        let answer = self.client.get(&self.url).send().await.ok()?.error_for_status().ok()?;
-        parse(&answer.text().await.ok()?)
+    pub(super) async fn sample(&mut self) -> Option<ServerSample> {
+        if self.is_foreign {
+            return None;
+        }
+        let answer = self.client.get(&self.url).send().await.ok()?;
+        let sample = parse(&answer.text().await.ok()?);
+        self.is_foreign = sample.is_none();
+        sample
     }
 }
 

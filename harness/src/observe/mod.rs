@@ -98,7 +98,7 @@ impl Observer {
 async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sample>) -> Cost {
     let mut cost = Cost::default();
     let mut shards: Vec<shards::Watch> = watched.shards.iter().map(|url| shards::Watch::new(url)).collect();
-    let metrics = watched.metrics_url.as_deref().map(metrics::Watch::new);
+    let mut metrics = watched.metrics_url.as_deref().map(metrics::Watch::new);
     for tick in 0u32.. {
         tokio::time::sleep(clock.until(WAITERS_EVERY * tick)).await;
         // A shard that hangs must not turn one late sample into a burst of samples.
@@ -120,7 +120,7 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sam
             sample.shards.push(seen);
         }
         if counters {
-            if let Some(metrics) = &metrics {
+            if let Some(metrics) = &mut metrics {
                 sample.server = metrics.sample().await;
             }
             sample.processes = processes::sample(&watched.processes);

@@ -1,0 +1,106 @@
+//! What the tests of the command share: a server to drive, and a way to run `bmt`.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+/// A blocking HTTP server with a thread for each connection; what a request waits for is up to `work`.
+pub struct Server {
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// `work` is called with the time since the first request; the answer leaves when it returns.
+    pub fn start(work: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let work = Arc::new(work);
+        let first = Arc::new(std::sync::OnceLock::new());
+        // The thread lives until the test process ends, like the listener that it owns.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (work, first) = (Arc::clone(&work), Arc::clone(&first));
+                std::thread::spawn(move || serve(stream, &*work, &first));
+            }
+        });
+        Self { address }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+fn serve(mut stream: TcpStream, work: &(impl Fn(Duration) + ?Sized), first: &std::sync::OnceLock<Instant>) {
+    stream.set_nodelay(true).unwrap();
+    let mut buffer = [0; 2048];
+    while let Ok(1..) = stream.read(&mut buffer) {
+        if buffer.starts_with(b"GET /metrics") {
+            // The observer asks once whether there are any.
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+            continue;
+        }
+        work(first.get_or_init(Instant::now).elapsed());
+        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
+            return;
+        }
+    }
+}
+
+/// A workload that sends plain GETs.
+pub fn get_workload(arrivals: &str, rate: &str, hold: &str, connections: u32) -> String {
+    format!(
+        "name: get\nquestion: What is reported?\nprofile: {{kind: constant, target: {rate}, hold: {hold}}}\narrivals: {arrivals}\n\
+         generator: {{connections: {connections}, timeout: 10s}}\n\
+         traffic:\n  get: {{operation: {{get: {{path: /}}}}, share: 1}}\nvariants: [{{name: only}}]\n"
+    )
+}
+
+/// `bmt` with its standard streams piped.
+pub fn bmt(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bmt"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs a workload against a URL and returns `run.json` with the exit code.
+pub fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("workload.yaml");
+    std::fs::write(&file, workload).unwrap();
+    let mut arguments = vec!["run", file.to_str().unwrap(), "--target", url, "--format", "json", "--out", out.path().to_str().unwrap()];
+    arguments.extend(more);
+    let output = bmt(&arguments).output().unwrap();
+    (json(&output), output.status.code().unwrap())
+}
+
+pub fn json(output: &Output) -> Json {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The only operation of the only phase of the only cell.
+pub fn only_operation(run: &Json) -> &Json {
+    &run["cells"][0]["phases"][0]["operations"]["get"]
+}
+
+/// The only run directory below `out`.
+pub fn run_directory(out: &Path) -> std::path::PathBuf {
+    let mut found: Vec<_> = std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+/// Waits until `holds`, looking often; panics after a minute.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
