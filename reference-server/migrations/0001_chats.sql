@@ -10,6 +10,9 @@ CREATE TABLE chats (
 -- A member who leaves keeps the row (state LEFT) and gives the name back (NULL).
 -- The order of the unique keys decides which of two violations is reported: a member who joins again with the
 -- same name is "already a member", not "name taken".
+-- No index on (chat_id, state): measured with 5,000 members it made counting under a storm slower, not faster (its pages
+-- are new to every reader, so each entry is checked against its row), and every way of inserting pays for it.
+-- The foreign key answers "no such chat" for free: its shared lock on the chat's row meets no writer (1 to 3 % measured).
 CREATE TABLE members (
     id        BIGINT UNSIGNED        NOT NULL AUTO_INCREMENT,
     chat_id   BIGINT UNSIGNED        NOT NULL,
@@ -20,7 +23,6 @@ CREATE TABLE members (
     PRIMARY KEY (id),
     UNIQUE KEY uq_members_user (chat_id, user_id),
     UNIQUE KEY uq_members_name (chat_id, name),
-    KEY ix_members_state (chat_id, state),
     CONSTRAINT fk_members_chat FOREIGN KEY (chat_id) REFERENCES chats (id)
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -61,22 +61,35 @@ async fn the_limit_on_requests_sheds_at_once_or_after_the_wait() {
 
 #[tokio::test]
 async fn a_shard_that_is_silent_is_504_and_its_connection_is_not_used_again() {
-    let mut shard = own_shard(usual()).await;
-    let server = Server::start(&[shard.url()], json!({ "storage_timeout": "300ms" })).await;
-    let chat = server.create_chat().await;
-    assert_eq!(server.join(chat, 1, "a").await.status, 201);
-    shard.pause().await.unwrap();
-    let (reply, took) = timed(server.join(chat, 2, "b")).await;
-    assert!(reply.is(504, "storage_timeout"), "{reply:?}");
-    assert!(took >= SHORT && took < LIMIT, "{took:?}");
-    server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
-    server.metric_becomes(r#"hotchat_pool_open{shard="0"}"#, 0.0).await;
-    shard.resume().unwrap();
-    assert_eq!(server.join(chat, 3, "c").await.status, 201);
-    assert_eq!(
-        server.audited(chat).await,
-        server.count(chat).await.body["joined"].as_u64().unwrap()
-    );
+    for insert in ["values", "select_not_exists"] {
+        let mut shard = own_shard(usual()).await;
+        let settings = json!({ "storage_timeout": "300ms", "insert": insert, "pool": { "acquire_timeout": "300ms" } });
+        let server = Server::start(&[shard.url()], settings).await;
+        let chat = server.create_chat().await;
+        assert_eq!(server.join(chat, 1, "a").await.status, 201);
+        let open = r#"hotchat_pool_open{shard="0"}"#;
+        while server.metric(open).await < 1.5 {
+            tokio::join!(server.count(chat), server.count(chat), server.count(chat));
+        }
+        shard.pause().await.unwrap();
+        let ((join, took), (leave, _)) = tokio::join!(timed(server.join(chat, 3, "c")), timed(server.leave(chat, 1)));
+        assert!(
+            join.is(504, "storage_timeout") && leave.is(504, "storage_timeout"),
+            "{join:?} {leave:?}"
+        );
+        assert!(took >= SHORT && took < LIMIT, "{took:?}");
+        server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
+        // A third may have been idle; without any, none can be opened.
+        while !server.join(chat, 5, "e").await.is(503, "storage_unavailable") {}
+        server.metric_becomes(open, 0.0).await;
+        shard.resume().unwrap();
+        // What was sent is carried out now, on connections that are closed already: as a whole or not at all.
+        assert_eq!(server.join(chat, 4, "d").await.status, 201);
+        let started = Instant::now();
+        while started.elapsed() < SHORT {
+            server.audited(chat).await;
+        }
+    }
 }
 
 #[tokio::test]
