@@ -21,6 +21,18 @@ pub enum ProvisionError {
     /// A shard or its sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// Too little disk for the shards: a database on a full disk does not fail, it waits.
+    #[error("{path} has {free_mib} MiB free, and {shards} shards want {wanted_mib} MiB of disk space; free some, or point TMPDIR at a larger disk")]
+    DiskFull {
+        /// Where the shards would live.
+        path: String,
+        /// Number of shards.
+        shards: u16,
+        /// Free space.
+        free_mib: u64,
+        /// Wanted space.
+        wanted_mib: u64,
+    },
     /// The reference server's binary is not there.
     #[error("cannot find the reference server `hotchat` (looked in {looked_in}); build it with `cargo build --release --workspace`, or name it in BMT_HOTCHAT")]
     NoServer {
@@ -55,6 +67,27 @@ pub enum ProvisionError {
         /// What it answered.
         reason: String,
     },
+}
+
+/// A shard's redo log, system tables, and the binary log of a few minutes of storm.
+const SHARD_DISK_MIB: u64 = 256;
+
+/// Looks before the first shard starts whether all of them will fit.
+///
+/// # Errors
+/// When the disk that temporary files live on is too small.
+pub fn ensure_disk(shards: u16) -> Result<(), ProvisionError> {
+    let dir = std::env::temp_dir();
+    // Where the system does not say, the shards will.
+    let Ok(stat) = rustix::fs::statvfs(&dir) else { return Ok(()) };
+    let free_mib = stat.f_bavail * stat.f_frsize / (1 << 20);
+    // One more for the data directory that all are copied from.
+    let wanted_mib = SHARD_DISK_MIB * (u64::from(shards) + 1);
+    if free_mib >= wanted_mib {
+        return Ok(());
+    }
+    let path = dir.display().to_string();
+    Err(ProvisionError::DiskFull { path, shards, free_mib, wanted_mib })
 }
 
 /// A server that answers.

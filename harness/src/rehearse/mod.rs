@@ -10,7 +10,7 @@ use bmt_sandbox::{Sandbox, Template};
 
 use crate::analyze::gates;
 use crate::cli::Interrupt;
-use crate::provision::{External, ProvisionError};
+use crate::provision::{self, External, ProvisionError};
 use crate::record::{Cell, DirectoryError, Environment, RUN_SCHEMA, Run, RunDirectory, Verdict};
 use crate::report::{self, Progress};
 use crate::workload::Workload;
@@ -114,7 +114,7 @@ async fn run_cells(
         }
         let ground = match &mut base {
             Some(ground) => ground,
-            None => match Ground::prepare(options).await {
+            None => match Ground::prepare(workload, options).await {
                 Ok(ground) => base.insert(ground),
                 Err(lost) => return Ok(Some(lost)),
             },
@@ -141,11 +141,12 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    async fn prepare(options: &Options) -> Result<Self, ProvisionError> {
+    async fn prepare(workload: &Workload, options: &Options) -> Result<Self, ProvisionError> {
         if options.target.is_some() {
             return Ok(Self { template: None, _sandbox: None });
         }
-        crate::provision::server_binary()?;
+        provision::server_binary()?;
+        provision::ensure_disk(workload.file.target.shards)?;
         let sandbox = Sandbox::new()?;
         Ok(Self {
             template: Some(Template::init(&sandbox).await?),

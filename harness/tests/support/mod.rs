@@ -1,5 +1,7 @@
 //! What the tests of the command share: a server to drive, and a way to run `bmt`.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it, and which part differs")]
+
+pub(crate) mod storm;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,13 +13,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 /// A blocking HTTP server with a thread for each connection; what a request waits for is up to `work`.
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// `work` is called with the time since the first request; the answer leaves when it returns.
-    pub fn start(work: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(work: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let work = Arc::new(work);
@@ -32,7 +34,7 @@ impl Server {
         Self { address }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }
@@ -54,7 +56,7 @@ fn serve(mut stream: TcpStream, work: &(impl Fn(Duration) + ?Sized), first: &std
 }
 
 /// A workload that sends plain GETs.
-pub fn get_workload(arrivals: &str, rate: &str, hold: &str, connections: u32) -> String {
+pub(crate) fn get_workload(arrivals: &str, rate: &str, hold: &str, connections: u32) -> String {
     format!(
         "name: get\nquestion: What is reported?\nprofile: {{kind: constant, target: {rate}, hold: {hold}}}\narrivals: {arrivals}\n\
          generator: {{connections: {connections}, timeout: 10s}}\n\
@@ -63,14 +65,14 @@ pub fn get_workload(arrivals: &str, rate: &str, hold: &str, connections: u32) ->
 }
 
 /// `bmt` with its standard streams piped.
-pub fn bmt(arguments: &[&str]) -> Command {
+pub(crate) fn bmt(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bmt"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs a workload against a URL and returns `run.json` with the exit code.
-pub fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
+pub(crate) fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("workload.yaml");
     std::fs::write(&file, workload).unwrap();
@@ -80,24 +82,24 @@ pub fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
     (json(&output), output.status.code().unwrap())
 }
 
-pub fn json(output: &Output) -> Json {
+pub(crate) fn json(output: &Output) -> Json {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// The only operation of the only phase of the only cell.
-pub fn only_operation(run: &Json) -> &Json {
+pub(crate) fn only_operation(run: &Json) -> &Json {
     &run["cells"][0]["phases"][0]["operations"]["get"]
 }
 
 /// The only run directory below `out`.
-pub fn run_directory(out: &Path) -> std::path::PathBuf {
+pub(crate) fn run_directory(out: &Path) -> std::path::PathBuf {
     let mut found: Vec<_> = std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
 
 /// Waits until `holds`, looking often; panics after a minute.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "not within a minute: {what}");

@@ -1,0 +1,128 @@
+//! However a run ends: partial results on disk, the promised exit code, nothing left running.
+
+mod support;
+
+use rustix::process::Signal;
+use support::storm::{PAUSE, Place, exit_code, signal};
+use support::wait_until;
+
+fn pid(child: &std::process::Child) -> i32 {
+    i32::try_from(child.id()).unwrap()
+}
+
+#[test]
+fn ctrl_c_in_mid_run_keeps_what_was_measured() {
+    let place = Place::new();
+    let mut run = place.run(&[]).spawn().unwrap();
+    place.wait_until_driving();
+    signal(pid(&run), Signal::INT);
+    assert_eq!(exit_code(&mut run), 105);
+    let result = place.run_json();
+    assert_eq!(result["verdict"], "interrupted");
+    assert_eq!(result["cells"].as_array().unwrap().len(), 1, "the second variant was not begun");
+    assert!(result["cells"][0]["ended_early"].as_str().unwrap().contains("signal"));
+    assert!(result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"].as_u64().unwrap() > 0);
+    assert!(support::run_directory(&place.out()).join("report.md").is_file());
+    place.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_while_the_target_starts_ends_the_start() {
+    // Once while the template is made, once while a shard starts, once while the server starts.
+    for stage in ["mariadb-install-db", "--port=", "hotchat --config"] {
+        let place = Place::new();
+        let mut run = place.run(&[]).spawn().unwrap();
+        place.process(stage);
+        signal(pid(&run), Signal::INT);
+        assert_eq!(exit_code(&mut run), 105, "{stage}");
+        assert_eq!(place.run_json()["verdict"], "interrupted", "{stage}");
+        place.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_still_leaves_nothing() {
+    let place = Place::new();
+    let mut run = place.run(&[]).spawn().unwrap();
+    place.wait_until_driving();
+    signal(pid(&run), Signal::TERM);
+    signal(pid(&run), Signal::INT);
+    assert_eq!(exit_code(&mut run), 105);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn kill_9_leaves_nothing_running() {
+    let place = Place::new();
+    let mut run = place.run(&[]).spawn().unwrap();
+    place.wait_until_driving();
+    signal(pid(&run), Signal::KILL);
+    assert_eq!(exit_code(&mut run), -1);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_server_or_shard_that_dies_ends_the_run_with_what_was_measured() {
+    for victim in ["hotchat --config", "--port="] {
+        let place = Place::new();
+        let run = place.run(&[]).spawn().unwrap();
+        place.wait_until_driving();
+        signal(place.process(victim), Signal::KILL);
+        let output = run.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(121), "{victim}: {errors}");
+        assert!(errors.contains("ended by itself"), "{victim}: {errors}");
+        let result = place.run_json();
+        assert_eq!(result["verdict"], "target_lost", "{victim}");
+        assert!(result["cells"][0]["ended_early"].as_str().unwrap().contains("lost"), "{victim}");
+        assert!(result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"].as_u64().unwrap() > 0);
+        place.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_target_of_somebody_else_that_dies_is_counted_as_errors() {
+    let server = support::Server::start(|since_first| {
+        if since_first.as_millis() > 1_000 {
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+    });
+    let workload = support::get_workload("poisson", "200/s", "3s", 50).replace("timeout: 10s", "timeout: 500ms");
+    let (run, code) = support::run_against(&workload, &server.url(), &[]);
+    let outcomes = &support::only_operation(&run)["outcomes"];
+    assert!(outcomes["ok"].as_u64().unwrap() > 100 && outcomes["timeout"].as_u64().unwrap() > 100, "{outcomes}");
+    let service = &support::only_operation(&run)["response_us"];
+    assert!(service["ok"]["max"].as_u64().unwrap() < 500_000, "time-outs are kept apart: {service}");
+    assert!(matches!(code, 0 | 120), "{code}");
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_remedy() {
+    let place = Place::new();
+    for (variable, named) in [("BMT_MARIADBD", "BMT_MARIADBD"), ("BMT_HOTCHAT", "cargo build --release --workspace")] {
+        let output = place.run(&[]).env(variable, "/no/such/file").output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(121), "{errors}");
+        assert!(errors.contains("/no/such/file") && errors.contains(named), "{errors}");
+    }
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_full_disk_is_named_with_its_remedy() {
+    let place = Place::new();
+    // A file system of 30 MB cannot hold a database.
+    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=30m", "tmpfs"]).arg(place.tmp()).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("not allowed to mount a small file system here; the sandbox's own tests cover the message");
+        return;
+    }
+    let output = place.run(&[]).output().unwrap();
+    wait_until("the small file system is free again", || {
+        std::thread::sleep(PAUSE);
+        std::process::Command::new("umount").arg(place.tmp()).status().unwrap().success()
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(121), "{errors}");
+    assert!(errors.to_lowercase().contains("space") || errors.contains("disk full"), "{errors}");
+}
