@@ -1,5 +1,7 @@
 //! Commands and exit codes that need no database.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod support;
 
 use support::{bmt, get_workload, run_against};
@@ -21,14 +23,31 @@ fn check_says_valid_or_names_every_mistake() {
     let good = get_workload("uniform", "10/s", "1s", 4);
     let (_dir, file) = written(&good);
     let output = bmt(&["check", &file]).output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{}", text(&output.stderr));
+    assert_eq!(
+        (output.status.code(), output.stderr.len()),
+        (Some(0), 0),
+        "{}",
+        text(&output.stderr)
+    );
 
-    let (_dir, file) = written(&good.replace("target: 10/s", "target: ten").replace("arrivals: uniform", "arivals: uniform"));
+    let (_dir, file) = written(
+        &good
+            .replace("target: 10/s", "target: ten")
+            .replace("arrivals: uniform", "arivals: uniform"),
+    );
     let output = bmt(&["check", &file]).output().unwrap();
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(104));
-    assert!(errors.contains(&format!("{file}:3:")) && errors.contains("profile.target") && errors.contains("a rate such as"), "{errors}");
-    assert!(errors.contains("unknown key `arivals`") && errors.contains("did you mean `arrivals`?"), "{errors}");
+    assert!(
+        errors.contains(&format!("{file}:3:"))
+            && errors.contains("profile.target")
+            && errors.contains("a rate such as"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("unknown key `arivals`") && errors.contains("did you mean `arrivals`?"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -55,10 +74,18 @@ fn wrong_usage_exits_with_2_and_what_is_not_there_is_named() {
 
 #[test]
 fn a_target_that_nobody_serves_cannot_be_driven() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 4));
-    for (target, named) in [(format!("http://{free}"), "start it first"), ("ftp://x".to_owned(), "expected http://HOST:PORT")] {
-        let output = bmt(&["run", &file, "--target", &target, "--out", dir.path().to_str().unwrap()]).output().unwrap();
+    for (target, named) in [
+        (format!("http://{free}"), "start it first"),
+        ("ftp://x".to_owned(), "expected http://HOST:PORT"),
+    ] {
+        let output = bmt(&["run", &file, "--target", &target, "--out", dir.path().to_str().unwrap()])
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(121), "{}", text(&output.stderr));
         assert!(text(&output.stderr).contains(named), "{}", text(&output.stderr));
     }
@@ -68,21 +95,44 @@ fn a_target_that_nobody_serves_cannot_be_driven() {
 fn the_same_seed_sends_the_same_arrivals_whatever_the_number_of_workers() {
     let server = support::Server::start(|_| {});
     let scheduled = |seed: &str, workers: &str| {
-        let (run, _) = run_against(&get_workload("poisson", "500/s", "2s", 16), &server.url(), &["--seed", seed, "--set", workers]);
+        let (run, _) = run_against(
+            &get_workload("poisson", "500/s", "2s", 16),
+            &server.url(),
+            &["--seed", seed, "--set", workers],
+        );
         support::only_operation(&run)["scheduled"].as_u64().unwrap()
     };
-    assert_eq!(scheduled("5", "generator.workers=1"), scheduled("5", "generator.workers=3"));
-    assert_ne!(scheduled("5", "generator.workers=1"), scheduled("6", "generator.workers=1"));
+    assert_eq!(
+        scheduled("5", "generator.workers=1"),
+        scheduled("5", "generator.workers=3")
+    );
+    assert_ne!(
+        scheduled("5", "generator.workers=1"),
+        scheduled("6", "generator.workers=1")
+    );
 }
 
 #[test]
 fn a_gate_that_fails_and_one_without_data_stop_the_build() {
     let server = support::Server::start(|_| {});
     let gates = "gates:\n  - {metric: response_p50, operation: get, at_most: 10s}\n  - {metric: autoinc_wait_s, at_most: 5}\n  - {metric: goodput_rate, operation: get, at_least: 1000/s}\n";
-    let (run, code) = run_against(&(get_workload("uniform", "100/s", "1s", 16) + gates), &server.url(), &[]);
-    let passed: Vec<bool> = run["gates"].as_array().unwrap().iter().map(|gate| gate["passed"].as_bool().unwrap()).collect();
+    let (run, code) = run_against(
+        &(get_workload("uniform", "100/s", "1s", 16) + gates),
+        &server.url(),
+        &[],
+    );
+    let passed: Vec<bool> = run["gates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|gate| gate["passed"].as_bool().unwrap())
+        .collect();
     assert_eq!(passed, [true, false, false], "{}", run["gates"]);
-    assert_eq!(run["gates"][1]["actual"], serde_json::Value::Null, "what was not observed is no data, not 0");
+    assert_eq!(
+        run["gates"][1]["actual"],
+        serde_json::Value::Null,
+        "what was not observed is no data, not 0"
+    );
     assert!(matches!(code, 99 | 120), "{code}");
 }
 
@@ -96,16 +146,28 @@ fn a_generator_that_cannot_send_calls_its_run_invalid() {
     assert_eq!(run["verdict"], "invalid");
     let operation = support::only_operation(&run);
     assert!(operation["unsent"].as_u64().unwrap() > 300, "{operation}");
-    assert!(run["cells"][0]["warnings"][0].as_str().unwrap().contains("raise generator.connections"));
+    assert!(
+        run["cells"][0]["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("raise generator.connections")
+    );
 }
 
 #[test]
 fn too_few_files_are_told_before_the_run() {
     let (_dir, file) = written(&get_workload("uniform", "10/s", "1s", 5000));
-    let script = format!("ulimit -n 1000 && exec {} run {file} --target http://127.0.0.1:1", env!("CARGO_BIN_EXE_bmt"));
+    let script = format!(
+        "ulimit -n 1000 && exec {} run {file} --target http://127.0.0.1:1",
+        env!("CARGO_BIN_EXE_bmt")
+    );
     let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
     assert_eq!(output.status.code(), Some(121));
-    assert!(text(&output.stderr).contains("ulimit -n 5100"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("ulimit -n 5100"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -123,7 +185,16 @@ fn results_that_cannot_be_written_are_named() {
     let server = support::Server::start(|_| {});
     let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 4));
     let blocked = dir.path().join("workload.yaml");
-    let output = bmt(&["run", &file, "--target", &server.url(), "--out", blocked.to_str().unwrap()]).output().unwrap();
+    let output = bmt(&[
+        "run",
+        &file,
+        "--target",
+        &server.url(),
+        "--out",
+        blocked.to_str().unwrap(),
+    ])
+    .output()
+    .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--out"), "{}", text(&output.stderr));
 }

@@ -1,5 +1,7 @@
 //! The generator against servers whose true behaviour is known by hand or by formula.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,12 +34,19 @@ fn a_stall_is_charged_to_every_arrival_that_it_delays() {
                 std::thread::sleep(Duration::from_millis(u64::try_from(5_500 - into_ms).unwrap()));
             }
         });
-        let (run, _) = run_against(&get_workload("uniform", "1000/s", "20s", connections), &server.url(), &[]);
+        let (run, _) = run_against(
+            &get_workload("uniform", "1000/s", "20s", connections),
+            &server.url(),
+            &[],
+        );
         let operation = only_operation(&run);
         assert_eq!(operation["outcomes"]["ok"], 20_000, "{}", operation["outcomes"]);
         for (quantile, by_hand_us) in [("p99", 900_000.0), ("p999", 990_000.0)] {
             let reported = operation["response_us"]["ok"][quantile].as_f64().unwrap();
-            assert!((reported / by_hand_us - 1.0).abs() < 0.05, "{connections} connections, {quantile}: {reported} us, by hand {by_hand_us} us");
+            assert!(
+                (reported / by_hand_us - 1.0).abs() < 0.05,
+                "{connections} connections, {quantile}: {reported} us, by hand {by_hand_us} us"
+            );
         }
     }
 }
@@ -57,7 +66,10 @@ fn the_mean_wait_in_a_queue_is_that_of_erlang_c() {
         let rate = utilisation * f64::from(SERVERS) / SERVICE_MEAN_S;
         let expected_s = erlang_c_mean_wait_s(SERVERS, utilisation);
         let sampled_s = sampled_mean_wait_s(rate, arrivals_seed, service_seed, QUEUE_SECONDS);
-        assert!((sampled_s / expected_s - 1.0).abs() < 0.01, "the sample is not representative: {sampled_s} s for {expected_s} s");
+        assert!(
+            (sampled_s / expected_s - 1.0).abs() < 0.01,
+            "the sample is not representative: {sampled_s} s for {expected_s} s"
+        );
 
         let queue = Arc::new(Mutex::new(Queue::new(service_seed)));
         let server = {
@@ -88,7 +100,10 @@ fn poisson_arrivals_make_the_queue_that_theory_expects() {
         let seconds = (1e6 / rate) as u64;
         let sampled_s = sampled_mean_wait_s(rate, 3, 4, seconds);
         let expected_s = erlang_c_mean_wait_s(SERVERS, utilisation);
-        assert!((sampled_s / expected_s - 1.0).abs() < 0.02, "utilisation {utilisation}: {sampled_s} s, Erlang C says {expected_s} s");
+        assert!(
+            (sampled_s / expected_s - 1.0).abs() < 0.02,
+            "utilisation {utilisation}: {sampled_s} s, Erlang C says {expected_s} s"
+        );
     }
 }
 
@@ -103,7 +118,12 @@ fn erlang_c_mean_wait_s(servers: u32, utilisation: f64) -> f64 {
 /// The mean wait of the very arrivals that bmt will send and the very service times that the server will draw.
 fn sampled_mean_wait_s(rate: f64, arrivals_seed: u64, service_seed: u64, seconds: u64) -> f64 {
     let profile = Profile::default().then("constant", PhaseKind::Step, Duration::from_secs(seconds), rate);
-    let flow = Flow { share: 1.0, rate: 0.0, chats: 0, zipf: 0.0 };
+    let flow = Flow {
+        share: 1.0,
+        rate: 0.0,
+        chats: 0,
+        zipf: 0.0,
+    };
     let mut queue = Queue::new(service_seed);
     let mut waited_s = 0.0;
     let mut count = 0.0;
@@ -154,7 +174,11 @@ impl Queue {
 
 /// Sleeps, and spins through the last stretch: a late server would look like a queue.
 fn sleep_until(moment: Instant) {
-    std::thread::sleep(moment.saturating_duration_since(Instant::now()).saturating_sub(Duration::from_micros(300)));
+    std::thread::sleep(
+        moment
+            .saturating_duration_since(Instant::now())
+            .saturating_sub(Duration::from_micros(300)),
+    );
     while Instant::now() < moment {
         std::hint::spin_loop();
     }

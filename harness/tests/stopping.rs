@@ -1,5 +1,7 @@
 //! However a run ends: partial results on disk, the promised exit code, nothing left running.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod support;
 
 use rustix::process::Signal;
@@ -19,9 +21,18 @@ fn ctrl_c_in_mid_run_keeps_what_was_measured() {
     assert_eq!(exit_code(&mut run), 105);
     let result = place.run_json();
     assert_eq!(result["verdict"], "interrupted");
-    assert_eq!(result["cells"].as_array().unwrap().len(), 1, "the second variant was not begun");
+    assert_eq!(
+        result["cells"].as_array().unwrap().len(),
+        1,
+        "the second variant was not begun"
+    );
     assert!(result["cells"][0]["ended_early"].as_str().unwrap().contains("signal"));
-    assert!(result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"].as_u64().unwrap() > 0);
+    assert!(
+        result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
     assert!(support::run_directory(&place.out()).join("report.md").is_file());
     place.assert_nothing_left();
 }
@@ -74,8 +85,16 @@ fn a_server_or_shard_that_dies_ends_the_run_with_what_was_measured() {
         assert!(errors.contains("ended by itself"), "{victim}: {errors}");
         let result = place.run_json();
         assert_eq!(result["verdict"], "target_lost", "{victim}");
-        assert!(result["cells"][0]["ended_early"].as_str().unwrap().contains("lost"), "{victim}");
-        assert!(result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"].as_u64().unwrap() > 0);
+        assert!(
+            result["cells"][0]["ended_early"].as_str().unwrap().contains("lost"),
+            "{victim}"
+        );
+        assert!(
+            result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"]
+                .as_u64()
+                .unwrap()
+                > 0
+        );
         place.assert_nothing_left();
     }
 }
@@ -90,16 +109,25 @@ fn a_target_of_somebody_else_that_dies_is_counted_as_errors() {
     let workload = support::get_workload("poisson", "200/s", "3s", 50).replace("timeout: 10s", "timeout: 500ms");
     let (run, code) = support::run_against(&workload, &server.url(), &[]);
     let outcomes = &support::only_operation(&run)["outcomes"];
-    assert!(outcomes["ok"].as_u64().unwrap() > 100 && outcomes["timeout"].as_u64().unwrap() > 100, "{outcomes}");
+    assert!(
+        outcomes["ok"].as_u64().unwrap() > 100 && outcomes["timeout"].as_u64().unwrap() > 100,
+        "{outcomes}"
+    );
     let service = &support::only_operation(&run)["response_us"];
-    assert!(service["ok"]["max"].as_u64().unwrap() < 500_000, "time-outs are kept apart: {service}");
+    assert!(
+        service["ok"]["max"].as_u64().unwrap() < 500_000,
+        "time-outs are kept apart: {service}"
+    );
     assert!(matches!(code, 0 | 120), "{code}");
 }
 
 #[test]
 fn what_is_missing_is_named_with_its_remedy() {
     let place = Place::new();
-    for (variable, named) in [("BMT_MARIADBD", "BMT_MARIADBD"), ("BMT_HOTCHAT", "cargo build --release --workspace")] {
+    for (variable, named) in [
+        ("BMT_MARIADBD", "BMT_MARIADBD"),
+        ("BMT_HOTCHAT", "cargo build --release --workspace"),
+    ] {
         let output = place.run(&[]).env(variable, "/no/such/file").output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(121), "{errors}");
@@ -112,7 +140,10 @@ fn what_is_missing_is_named_with_its_remedy() {
 fn a_full_disk_is_named_with_its_remedy() {
     let place = Place::new();
     // A file system of 30 MB cannot hold a database.
-    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=30m", "tmpfs"]).arg(place.tmp()).status();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=30m", "tmpfs"])
+        .arg(place.tmp())
+        .status();
     if !mounted.is_ok_and(|status| status.success()) {
         eprintln!("not allowed to mount a small file system here; the sandbox's own tests cover the message");
         return;
@@ -120,9 +151,16 @@ fn a_full_disk_is_named_with_its_remedy() {
     let output = place.run(&[]).output().unwrap();
     wait_until("the small file system is free again", || {
         std::thread::sleep(PAUSE);
-        std::process::Command::new("umount").arg(place.tmp()).status().unwrap().success()
+        std::process::Command::new("umount")
+            .arg(place.tmp())
+            .status()
+            .unwrap()
+            .success()
     });
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(121), "{errors}");
-    assert!(errors.to_lowercase().contains("space") || errors.contains("disk full"), "{errors}");
+    assert!(
+        errors.to_lowercase().contains("space") || errors.contains("disk full"),
+        "{errors}"
+    );
 }

@@ -1,5 +1,7 @@
 //! The whole flow on real databases, small: what `bmt run` is for.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod support;
 
 use support::storm::Place;
@@ -11,27 +13,56 @@ fn a_storm_is_compared_variant_by_variant_and_nothing_is_left_behind() {
     let run = support::json(&output);
     let errors = String::from_utf8_lossy(&output.stderr);
     // On a busy machine the generator may not keep its schedule, and has to say so; everything else must hold.
-    assert!(matches!(output.status.code(), Some(0 | 120)), "{:?}: {errors}", output.status);
+    assert!(
+        matches!(output.status.code(), Some(0 | 120)),
+        "{:?}: {errors}",
+        output.status
+    );
     assert_eq!(run["schema"], "bmt.run/1");
     assert_eq!(run["cells"].as_array().unwrap().len(), 2);
     for cell in run["cells"].as_array().unwrap() {
         assert_cell(cell);
     }
-    assert_eq!(contention(&run, "slots", "autoinc_wait_s"), 0.0, "one-row inserts under mode 2 take no AUTO-INC lock");
-    assert!(contention(&run, "before", "autoinc_wait_s") > 0.0, "the old insert under mode 1 waits for it: {}", run["cells"]);
+    assert_eq!(
+        contention(&run, "slots", "autoinc_wait_s"),
+        0.0,
+        "one-row inserts under mode 2 take no AUTO-INC lock"
+    );
+    assert!(
+        contention(&run, "before", "autoinc_wait_s") > 0.0,
+        "the old insert under mode 1 waits for it: {}",
+        run["cells"]
+    );
     assert_files(&place, &run);
     place.assert_nothing_left();
 }
 
 fn assert_cell(cell: &serde_json::Value) {
-    let phases: Vec<&str> = cell["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    let phases: Vec<&str> = cell["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|phase| phase["name"].as_str().unwrap())
+        .collect();
     assert_eq!(phases, ["warm-up", "step 1", "base", "spike"]);
-    assert_eq!(cell["server"]["isolation"], "read_committed", "the server's own defaults are in the record");
+    assert_eq!(
+        cell["server"]["isolation"], "read_committed",
+        "the server's own defaults are in the record"
+    );
     for phase in cell["phases"].as_array().unwrap() {
         for (name, operation) in phase["operations"].as_object().unwrap() {
-            let ended: u64 = operation["outcomes"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+            let ended: u64 = operation["outcomes"]
+                .as_object()
+                .unwrap()
+                .values()
+                .map(|count| count.as_u64().unwrap())
+                .sum();
             let unsent = operation["unsent"].as_u64().unwrap();
-            assert_eq!(operation["scheduled"].as_u64().unwrap(), ended + unsent, "{name}: every arrival is accounted for");
+            assert_eq!(
+                operation["scheduled"].as_u64().unwrap(),
+                ended + unsent,
+                "{name}: every arrival is accounted for"
+            );
             assert_eq!(operation["outcomes"].get("client_error"), None, "{name}: {operation}");
         }
         assert!(phase["contention"]["samples"].as_u64().unwrap() > 0, "{phase}");
@@ -42,17 +73,34 @@ fn assert_cell(cell: &serde_json::Value) {
     let spike = &cell["phases"][3];
     assert!(spike["operations"]["hot_join"]["outcomes"]["ok"].as_u64().unwrap() > 0);
     for process in ["generator", "server", "shard 0", "shard 1"] {
-        assert!(spike["resources"][process]["rss_max_bytes"].as_u64().unwrap() > 1_000_000, "{process}");
+        assert!(
+            spike["resources"][process]["rss_max_bytes"].as_u64().unwrap() > 1_000_000,
+            "{process}"
+        );
     }
     assert!(spike["resources"]["server"]["cpu_s"].as_f64().unwrap() > 0.0);
     let placements = spike["operations"]["quiet_join"]["placements"].as_object().unwrap();
-    assert_eq!(placements.keys().collect::<Vec<_>>(), ["hot_shard", "other_shards"], "bystanders are reported apart");
+    assert_eq!(
+        placements.keys().collect::<Vec<_>>(),
+        ["hot_shard", "other_shards"],
+        "bystanders are reported apart"
+    );
     assert!(cell["observer"]["queries"].as_u64().unwrap() > 20);
 }
 
 fn contention(run: &serde_json::Value, variant: &str, figure: &str) -> f64 {
-    let cell = run["cells"].as_array().unwrap().iter().find(|cell| cell["variant"] == variant).unwrap();
-    cell["phases"].as_array().unwrap().iter().map(|phase| phase["contention"][figure].as_f64().unwrap()).sum()
+    let cell = run["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|cell| cell["variant"] == variant)
+        .unwrap();
+    cell["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|phase| phase["contention"][figure].as_f64().unwrap())
+        .sum()
 }
 
 /// The run directory alone is enough: the report again, and every phase from its seconds.
@@ -61,7 +109,14 @@ fn assert_files(place: &Place, run: &serde_json::Value) {
     assert_eq!(&place.run_json(), run);
     let report = std::fs::read_to_string(directory.join("report.md")).unwrap();
     let again = place.out().join("again.md");
-    let output = support::bmt(&["report", directory.to_str().unwrap(), "--markdown", again.to_str().unwrap()]).output().unwrap();
+    let output = support::bmt(&[
+        "report",
+        directory.to_str().unwrap(),
+        "--markdown",
+        again.to_str().unwrap(),
+    ])
+    .output()
+    .unwrap();
     assert!(output.status.success());
     assert_eq!(std::fs::read_to_string(again).unwrap(), report);
     let intervals = std::fs::read_to_string(directory.join("cells/slots-1/intervals.jsonl")).unwrap();
@@ -69,11 +124,26 @@ fn assert_files(place: &Place, run: &serde_json::Value) {
     for line in intervals.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         if line["phase"] == "spike" && line["operation"] == "hot_join" {
-            merged.merge(&bmt::record::Durations::decode(line["outcomes"]["ok"]["response_hdr"].as_str().unwrap()).unwrap());
+            merged.merge(
+                &bmt::record::Durations::decode(line["outcomes"]["ok"]["response_hdr"].as_str().unwrap()).unwrap(),
+            );
         }
     }
-    let cell = run["cells"].as_array().unwrap().iter().find(|cell| cell["variant"] == "slots").unwrap();
+    let cell = run["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|cell| cell["variant"] == "slots")
+        .unwrap();
     let whole = &cell["phases"][3]["operations"]["hot_join"]["response_us"]["ok"];
-    assert_eq!(merged.encoded(), whole["hdr"].as_str().unwrap(), "the seconds of a phase merge to the phase");
-    assert!(std::fs::read_to_string(directory.join("cells/slots-1/server.log")).unwrap().contains('{'));
+    assert_eq!(
+        merged.encoded(),
+        whole["hdr"].as_str().unwrap(),
+        "the seconds of a phase merge to the phase"
+    );
+    assert!(
+        std::fs::read_to_string(directory.join("cells/slots-1/server.log"))
+            .unwrap()
+            .contains('{')
+    );
 }

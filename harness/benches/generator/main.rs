@@ -8,6 +8,8 @@
 //! CPU is the operating system's own account of the finished child; the two programs take turns, so that a machine whose speed drifts is
 //! fair to both. Figures are medians over the turns.
 
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +33,9 @@ fn main() -> anyhow::Result<()> {
     let out = tempfile::tempdir()?;
     let efficiency = efficiency(out.path())?;
     let off_ms = accuracy(out.path())?;
-    println!("\nratio {efficiency:.3} (wanted: at least {RATIO_WANTED}), median off by {off_ms:.3} ms (wanted: at most {MEDIAN_OFF_MAX_MS})");
+    println!(
+        "\nratio {efficiency:.3} (wanted: at least {RATIO_WANTED}), median off by {off_ms:.3} ms (wanted: at most {MEDIAN_OFF_MAX_MS})"
+    );
     if efficiency < RATIO_WANTED || off_ms.abs() > MEDIAN_OFF_MAX_MS {
         bail!("the generator is not as good as it has to be");
     }
@@ -49,7 +53,9 @@ fn efficiency(out: &Path) -> anyhow::Result<f64> {
         let server = Server::start(None)?;
         let rate = (wrk_requests as f64 / f64::from(SECONDS) * 1.5) as u64;
         let (run, cpu_s) = bmt(&server, out, rate)?;
-        let requests = run["cells"][0]["phases"][0]["operations"]["get"]["outcomes"]["ok"].as_u64().unwrap_or(0);
+        let requests = run["cells"][0]["phases"][0]["operations"]["get"]["outcomes"]["ok"]
+            .as_u64()
+            .unwrap_or(0);
         let (wrk_per_s, bmt_per_s) = (wrk_requests as f64 / wrk_cpu_s, requests as f64 / cpu_s);
         println!(
             "  turn {turn}: wrk {wrk_per_s:.0}/s ({wrk_requests} in {wrk_cpu_s:.2} s), bmt {bmt_per_s:.0}/s ({requests} in {cpu_s:.2} s), ratio {:.3}",
@@ -73,7 +79,9 @@ fn accuracy(out: &Path) -> anyhow::Result<f64> {
         let operation = &run["cells"][0]["phases"][0]["operations"]["get"];
         let reported_us = operation["response_us"]["ok"]["p50"].as_f64().context("no answers")?;
         let service_us = operation["service_us"]["ok"]["p50"].as_f64().context("no answers")?;
-        println!("  turn {turn}: reported {reported_us:.0} us (service {service_us:.0} us), server's own {truth_us:.0} us");
+        println!(
+            "  turn {turn}: reported {reported_us:.0} us (service {service_us:.0} us), server's own {truth_us:.0} us"
+        );
         off.push((reported_us - truth_us) / 1e3);
     }
     Ok(median(off))
@@ -82,12 +90,24 @@ fn accuracy(out: &Path) -> anyhow::Result<f64> {
 fn wrk(server: &Server) -> anyhow::Result<(u64, f64)> {
     let before_s = children_cpu_s()?;
     let output = Command::new("wrk")
-        .args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{SECONDS}s"), &server.url])
+        .args([
+            "-t1",
+            &format!("-c{CONNECTIONS}"),
+            &format!("-d{SECONDS}s"),
+            &server.url,
+        ])
         .output()
         .context("cannot run wrk; install it: apt-get install wrk")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = text.lines().find(|line| line.contains("requests in")).with_context(|| format!("wrk said: {text}"))?;
-    let requests = line.split_whitespace().next().and_then(|count| count.parse().ok()).context("wrk's count")?;
+    let line = text
+        .lines()
+        .find(|line| line.contains("requests in"))
+        .with_context(|| format!("wrk said: {text}"))?;
+    let requests = line
+        .split_whitespace()
+        .next()
+        .and_then(|count| count.parse().ok())
+        .context("wrk's count")?;
     Ok((requests, children_cpu_s()? - before_s))
 }
 
@@ -136,7 +156,10 @@ impl Server {
         let mut url = String::new();
         let stdout = process.stdout.take().context("a piped stdout")?;
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut url)?;
-        Ok(Self { process, url: url.trim().to_owned() })
+        Ok(Self {
+            process,
+            url: url.trim().to_owned(),
+        })
     }
 
     /// Lets it write down what it saw.

@@ -68,12 +68,16 @@ async fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
 /// Sends one request at a time, with pauses, and returns how long each took.
 fn probe(address: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
     let mut seen = Vec::new();
-    let Ok(mut stream) = std::net::TcpStream::connect(address) else { return seen };
+    let Ok(mut stream) = std::net::TcpStream::connect(address) else {
+        return seen;
+    };
     let _ = stream.set_nodelay(true);
     let mut buffer = [0; 4096];
     while !over.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        if stream.write_all(b"GET / HTTP/1.1\r\nhost: probe\r\n\r\n").is_err() || !matches!(stream.read(&mut buffer), Ok(1..)) {
+        if stream.write_all(b"GET / HTTP/1.1\r\nhost: probe\r\n\r\n").is_err()
+            || !matches!(stream.read(&mut buffer), Ok(1..))
+        {
             break;
         }
         seen.push(begun.elapsed());

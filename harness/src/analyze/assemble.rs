@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::drive::LaneTable;
 use crate::observe::Observed;
 use crate::record::{
-    ClientSide, Collected, Connections, Durations, Generator, Interval, Lane, LaneName, OperationResult, Outcome, PhaseResult, Quantiles,
+    ClientSide, Collected, Connections, Durations, Generator, Interval, Lane, LaneName, OperationResult, Outcome,
+    PhaseResult, Quantiles,
 };
 use crate::workload::{Placement, Workload};
 
@@ -64,7 +65,10 @@ pub fn phases(workload: &Workload, collected: &Collected, observed: &Observed, e
 #[must_use]
 pub fn generator(threads: usize, collected: &Collected) -> Generator {
     let mut lag = Durations::default();
-    let mut generator = Generator { threads, ..Generator::default() };
+    let mut generator = Generator {
+        threads,
+        ..Generator::default()
+    };
     for interval in &collected.phases {
         lag.merge(&interval.schedule_lag);
         generator.cpu_max = generator.cpu_max.max(interval.worker_cpu.share());
@@ -72,7 +76,9 @@ pub fn generator(threads: usize, collected: &Collected) -> Generator {
         for lane in &interval.lanes {
             generator.unsent += lane.unsent;
             let times = Outcome::ALL.into_iter().filter_map(|outcome| lane.times(outcome));
-            generator.clipped += times.map(|times| times.response.clipped() + times.service.clipped()).sum::<u64>();
+            generator.clipped += times
+                .map(|times| times.response.clipped() + times.service.clipped())
+                .sum::<u64>();
         }
     }
     generator.schedule_lag_us = (&lag).into();
@@ -90,7 +96,12 @@ fn client_side(interval: &Interval) -> ClientSide {
     }
 }
 
-fn operations(workload: &Workload, interval: &Interval, names: &[LaneName], seconds: f64) -> BTreeMap<String, OperationResult> {
+fn operations(
+    workload: &Workload,
+    interval: &Interval,
+    names: &[LaneName],
+    seconds: f64,
+) -> BTreeMap<String, OperationResult> {
     workload
         .traffic
         .iter()
@@ -121,8 +132,12 @@ fn operation(lane: &Lane, seconds: f64) -> OperationResult {
     for outcome in Outcome::ALL {
         let Some(times) = lane.times(outcome) else { continue };
         result.outcomes.insert(outcome, times.response.count());
-        result.response_us.insert(outcome.name().to_owned(), (&times.response).into());
-        result.service_us.insert(outcome.name().to_owned(), (&times.service).into());
+        result
+            .response_us
+            .insert(outcome.name().to_owned(), (&times.response).into());
+        result
+            .service_us
+            .insert(outcome.name().to_owned(), (&times.service).into());
         response.merge(&times.response);
         service.merge(&times.service);
     }

@@ -38,28 +38,46 @@ pub struct Bystander {
 /// The bystanders of a cell, between its last base phase and its last phase; empty where the profile has no base.
 #[must_use]
 pub fn of_cell(run: &Run, cell: &Cell) -> Vec<Bystander> {
-    let Some(before) = cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Base) else { return Vec::new() };
-    let Some(during) = cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Spike) else { return Vec::new() };
+    let Some(before) = cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Base) else {
+        return Vec::new();
+    };
+    let Some(during) = cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Spike) else {
+        return Vec::new();
+    };
     let entries = run.workload.traffic.iter().filter(|(_, entry)| entry.rate.is_some());
-    entries.flat_map(|(name, _)| of_operation(name, before, during)).collect()
+    entries
+        .flat_map(|(name, _)| of_operation(name, before, during))
+        .collect()
 }
 
 /// The bystanders of a variant's first repetition.
 #[must_use]
 pub fn of_variant(run: &Run, variant: &str) -> Vec<Bystander> {
-    let cell = run.cells.iter().find(|cell| cell.variant == variant && cell.ended_early.is_none());
+    let cell = run
+        .cells
+        .iter()
+        .find(|cell| cell.variant == variant && cell.ended_early.is_none());
     cell.map(|cell| of_cell(run, cell)).unwrap_or_default()
 }
 
 fn of_operation(name: &str, before: &PhaseResult, during: &PhaseResult) -> Vec<Bystander> {
-    let (Some(before), Some(during)) = (before.operations.get(name), during.operations.get(name)) else { return Vec::new() };
+    let (Some(before), Some(during)) = (before.operations.get(name), during.operations.get(name)) else {
+        return Vec::new();
+    };
     if during.placements.is_empty() {
         return vec![compare(name, None, before, during)];
     }
     during
         .placements
         .iter()
-        .filter_map(|(placement, during)| Some(compare(name, Some(*placement), before.placements.get(placement)?, during)))
+        .filter_map(|(placement, during)| {
+            Some(compare(
+                name,
+                Some(*placement),
+                before.placements.get(placement)?,
+                during,
+            ))
+        })
         .collect()
 }
 
@@ -90,5 +108,9 @@ fn compare(name: &str, placement: Option<Placement>, before: &OperationResult, d
 #[must_use]
 pub fn headline_phase(run: &Run) -> Option<&PhaseResult> {
     let cell = run.cells.iter().max_by_key(|cell| cell.phases.len())?;
-    cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Spike).or(cell.phases.last()).and_then(|headline| phase(cell, &headline.name))
+    cell.phases
+        .iter()
+        .rfind(|phase| phase.kind == PhaseKind::Spike)
+        .or(cell.phases.last())
+        .and_then(|headline| phase(cell, &headline.name))
 }

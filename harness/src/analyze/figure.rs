@@ -50,7 +50,11 @@ fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> 
         Metric::ResponseP99 => quantile(|ok| ok.p99),
         Metric::ResponseP999 => quantile(|ok| ok.p999),
         Metric::ResponseMax => quantile(|ok| ok.max),
-        Metric::ConnectionsOpenMax | Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::Deadlocks | Metric::DatabaseCpu => None,
+        Metric::ConnectionsOpenMax
+        | Metric::AutoincWaitS
+        | Metric::RowLockWaitS
+        | Metric::Deadlocks
+        | Metric::DatabaseCpu => None,
     }
 }
 
@@ -58,14 +62,23 @@ fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> 
 #[must_use]
 pub fn error_share(operation: &OperationResult) -> f64 {
     let ok = operation.outcomes.get(&Outcome::Ok).copied().unwrap_or(0);
-    if operation.scheduled == 0 { 0.0 } else { 1.0 - ok as f64 / operation.scheduled as f64 }
+    if operation.scheduled == 0 {
+        0.0
+    } else {
+        1.0 - ok as f64 / operation.scheduled as f64
+    }
 }
 
 /// Cores that the databases used, mean over the phase.
 #[must_use]
 pub fn database_cpu(phase: &PhaseResult) -> Option<f64> {
     let seconds = phase.end_s - phase.start_s;
-    let shards: Vec<f64> = phase.resources.iter().filter(|(name, _)| name.starts_with("shard ")).map(|(_, used)| used.cpu_s).collect();
+    let shards: Vec<f64> = phase
+        .resources
+        .iter()
+        .filter(|(name, _)| name.starts_with("shard "))
+        .map(|(_, used)| used.cpu_s)
+        .collect();
     (!shards.is_empty() && seconds > 0.0).then(|| shards.iter().sum::<f64>() / seconds)
 }
 
@@ -74,7 +87,12 @@ pub fn database_cpu(phase: &PhaseResult) -> Option<f64> {
 /// The run is the unit that repeats, so figures of runs may be ranked; requests are never pooled across runs here.
 #[must_use]
 pub fn median_over_repetitions(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = run.cells.iter().filter(|cell| cell.variant == variant).filter_map(figure).collect();
+    let mut values: Vec<f64> = run
+        .cells
+        .iter()
+        .filter(|cell| cell.variant == variant)
+        .filter_map(figure)
+        .collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -16,14 +16,18 @@ fn judge_one(gate: &Gate, run: &Run) -> Vec<GateResult> {
         placement: gate.placement,
     };
     let unit = gate_value_unit(gate.metric, gate.relative_to.is_some());
-    let measured = |variant: &str, name: &str| median_over_repetitions(run, variant, |cell| figure(phase(cell, name)?, gate.metric, of));
+    let measured = |variant: &str, name: &str| {
+        median_over_repetitions(run, variant, |cell| figure(phase(cell, name)?, gate.metric, of))
+    };
     let mut results = Vec::new();
     for variant in &gate.variants {
         for phase in &gate.phases {
             let own = measured(variant, phase);
             let value = match &gate.relative_to {
                 None => own,
-                Some(other) => own.zip(measured(other, phase)).and_then(|(own, other)| ratio(own, other)),
+                Some(other) => own
+                    .zip(measured(other, phase))
+                    .and_then(|(own, other)| ratio(own, other)),
             };
             results.extend(gate.bounds.iter().map(|bound| GateResult {
                 name: name(gate),
@@ -57,19 +61,30 @@ fn holds(bound: Bound, value: f64) -> bool {
 
 fn name(gate: &Gate) -> String {
     let metric = metric_name(gate.metric);
-    let operation = gate.operation.as_deref().map(|operation| format!("{operation} ")).unwrap_or_default();
+    let operation = gate
+        .operation
+        .as_deref()
+        .map(|operation| format!("{operation} "))
+        .unwrap_or_default();
     let placement = match gate.placement {
         None => "",
         Some(Placement::HotShard) => " on the hot shard",
         Some(Placement::OtherShards) => " on other shards",
     };
-    let relative = gate.relative_to.as_deref().map(|other| format!(" relative to {other}")).unwrap_or_default();
+    let relative = gate
+        .relative_to
+        .as_deref()
+        .map(|other| format!(" relative to {other}"))
+        .unwrap_or_default();
     format!("{operation}{metric}{placement}{relative}")
 }
 
 /// The metric's name as the workload writes it.
 fn metric_name(metric: Metric) -> String {
-    serde_json::to_value(metric).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(metric)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn limit(unit: Unit, bound: Bound) -> String {

@@ -12,13 +12,19 @@ const SENT_SHARE_MIN: f64 = 0.995;
 /// A worker busier than this was probably the bottleneck itself.
 const WORKER_CPU_MAX: f64 = 0.9;
 
-/// Why the cell is not valid, one sentence a reason; nothing when it is. Warm-up phases are not judged.
+/// Why the cell is not valid, one sentence a reason; nothing when it is. The warm-up is not judged.
 #[must_use]
 pub fn reasons(cell: &Cell) -> Vec<String> {
     let judged = cell.phases.iter().filter(|phase| phase.kind != PhaseKind::WarmUp);
-    let mut reasons: Vec<String> = judged.flat_map(|phase| [lag(phase), unsent(phase), busy(phase)]).flatten().collect();
+    let mut reasons: Vec<String> = judged
+        .flat_map(|phase| [lag(phase), unsent(phase), busy(phase)])
+        .flatten()
+        .collect();
     if cell.generator.clipped > 0 {
-        reasons.push(format!("{} durations were above one hour and are recorded as one hour", cell.generator.clipped));
+        reasons.push(format!(
+            "{} durations were above one hour and are recorded as one hour",
+            cell.generator.clipped
+        ));
     }
     reasons
 }
@@ -77,7 +83,11 @@ mod tests {
     use crate::record::{Connections, Generator, OperationResult, Quantiles};
 
     fn cell(lag_p99: u64, response_p99: u64, sent: u64, worker_cpu: f64, clipped: u64) -> Cell {
-        let quantiles = |p99| Quantiles { count: 1000, p99: Some(p99), ..Quantiles::default() };
+        let quantiles = |p99| Quantiles {
+            count: 1000,
+            p99: Some(p99),
+            ..Quantiles::default()
+        };
         let operation = OperationResult {
             scheduled: 1000,
             sent,
@@ -105,7 +115,10 @@ mod tests {
             valid: true,
             warnings: vec![],
             ended_early: None,
-            generator: Generator { clipped, ..Generator::default() },
+            generator: Generator {
+                clipped,
+                ..Generator::default()
+            },
             observer: None,
             phases: vec![phase("warm-up", PhaseKind::WarmUp), phase("spike", PhaseKind::Spike)],
             faults: vec![],

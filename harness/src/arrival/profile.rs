@@ -12,16 +12,26 @@ pub enum PhaseKind {
     WarmUp,
     /// One step of a ramp, or a constant rate.
     Step,
-    /// Everyday load after the ramp.
+    /// Everyday load right after the ramp, while what has piled up drains; reported, but never judged.
+    Recovery,
+    /// Everyday load.
     Base,
     /// The jump to the target.
     Spike,
 }
 
+impl PhaseKind {
+    /// Whether gates judge the phase unless they name another.
+    #[must_use]
+    pub fn is_judged(self) -> bool {
+        !matches!(self, Self::WarmUp | Self::Recovery)
+    }
+}
+
 /// A stretch of the profile with one offered rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `warm-up`, `step 1`, …, `base`, `spike`, `constant`.
+    /// `warm-up`, `step 1`, …, `recovery`, `base`, `spike`, `constant`.
     pub name: String,
     /// What it is for.
     pub kind: PhaseKind,

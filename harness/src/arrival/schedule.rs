@@ -69,7 +69,8 @@ impl Schedule {
                     seed,
                     // Zipf with exponent 0 is the even choice; the law wants at least one element.
                     choice: (flow.chats > 1).then(|| {
-                        Zipf::new(f64::from(flow.chats), flow.zipf).expect("the workload bounds the exponent and the number of chats")
+                        Zipf::new(f64::from(flow.chats), flow.zipf)
+                            .expect("the workload bounds the exponent and the number of chats")
                     }),
                 }
             })
@@ -134,14 +135,28 @@ mod tests {
         let profile = Profile::default()
             .then("base", PhaseKind::Base, Duration::from_secs(1), 200.0)
             .then("spike", PhaseKind::Spike, Duration::from_secs(1), 2000.0);
-        let hot = Flow { share: 1.0, rate: 0.0, chats: 1, zipf: 0.0 };
-        let quiet = Flow { share: 0.0, rate: 100.0, chats: 50, zipf: 1.0 };
+        let hot = Flow {
+            share: 1.0,
+            rate: 0.0,
+            chats: 1,
+            zipf: 0.0,
+        };
+        let quiet = Flow {
+            share: 0.0,
+            rate: 100.0,
+            chats: 50,
+            zipf: 1.0,
+        };
         Schedule::new(&profile, &[hot, quiet], Arrivals::Poisson, seed)
     }
 
     #[test]
     fn a_rate_of_its_own_does_not_follow_the_profile() {
-        let count = |flow, from_ns| schedule(3).filter(|a| a.flow == flow && (a.intended_ns >= 1_000_000_000) == from_ns).count();
+        let count = |flow, from_ns| {
+            schedule(3)
+                .filter(|a| a.flow == flow && (a.intended_ns >= 1_000_000_000) == from_ns)
+                .count()
+        };
         assert!((150..250).contains(&count(0, false)));
         assert!((1850..2150).contains(&count(0, true)));
         assert!((70..130).contains(&count(1, false)));

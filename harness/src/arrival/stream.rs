@@ -106,7 +106,12 @@ mod tests {
         let profile = profile(&[(1000, 100.0), (1000, 1000.0)]);
         let arrivals: Vec<u64> = Stream::new(&profile, |rate| rate, Arrivals::Uniform, 7).collect();
         assert_eq!(arrivals.len(), 1100);
-        let gaps = |range: std::ops::Range<usize>| arrivals[range].windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>();
+        let gaps = |range: std::ops::Range<usize>| {
+            arrivals[range]
+                .windows(2)
+                .map(|pair| pair[1] - pair[0])
+                .collect::<Vec<_>>()
+        };
         assert!(gaps(0..100).iter().all(|gap| gap.abs_diff(10_000_000) <= 1));
         assert!(gaps(101..1100).iter().all(|gap| gap.abs_diff(1_000_000) <= 1));
     }
@@ -120,7 +125,11 @@ mod tests {
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         // 100,000 gaps: the standard error of the mean is 0.32 %, of the deviation 0.45 %.
         assert!((mean / 1e6 - 1.0).abs() < 0.015, "mean {mean}");
-        assert!((variance.sqrt() / 1e6 - 1.0).abs() < 0.02, "deviation {}", variance.sqrt());
+        assert!(
+            (variance.sqrt() / 1e6 - 1.0).abs() < 0.02,
+            "deviation {}",
+            variance.sqrt()
+        );
     }
 
     proptest! {

@@ -1,6 +1,9 @@
 //! The command line.
 
-#![expect(clippy::doc_markdown, reason = "the doc comments here are printed as help, where backticks would show")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "the doc comments here are printed as help, where backticks would show"
+)]
 
 use std::path::PathBuf;
 

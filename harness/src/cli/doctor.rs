@@ -25,7 +25,9 @@ pub(super) fn doctor() -> anyhow::Result<Exit> {
     }
     print(&text)?;
     let needed = ["mariadbd", "mariadb-install-db", "hotchat"];
-    let missing = findings.iter().any(|finding| needed.contains(&finding.what) && finding.remedy.is_some());
+    let missing = findings
+        .iter()
+        .any(|finding| needed.contains(&finding.what) && finding.remedy.is_some());
     Ok(if missing { Exit::TargetLost } else { Exit::Done })
 }
 
@@ -50,7 +52,11 @@ fn mariadb() -> Finding {
         && let Ok(output) = Command::new(&finding.found).arg("--version").output()
     {
         let version = String::from_utf8_lossy(&output.stdout);
-        let _ = write!(finding.found, ", {}", version.split("Ver ").last().unwrap_or_default().trim());
+        let _ = write!(
+            finding.found,
+            ", {}",
+            version.split("Ver ").last().unwrap_or_default().trim()
+        );
     }
     finding
 }
@@ -79,7 +85,10 @@ fn cores() -> Finding {
     Finding {
         what: "cores",
         found: cores.to_string(),
-        remedy: (cores < 4).then(|| "generator, server and databases share them: compare variants with one another, not with other machines".to_owned()),
+        remedy: (cores < 4).then(|| {
+            "generator, server and databases share them: compare variants with one another, not with other machines"
+                .to_owned()
+        }),
     }
 }
 
@@ -89,18 +98,21 @@ fn files() -> Finding {
     Finding {
         what: "open files",
         found: files.map_or("unlimited".to_owned(), |files| files.to_string()),
-        remedy: files.filter(|files| *files < needed).map(|_| format!("run `ulimit -n {needed}` before a run with many connections")),
+        remedy: files
+            .filter(|files| *files < needed)
+            .map(|_| format!("run `ulimit -n {needed}` before a run with many connections")),
     }
 }
 
 fn disk() -> Finding {
     let dir = std::env::temp_dir();
-    let free = rustix::fs::statvfs(&dir).map(|stat| stat.f_bavail * stat.f_frsize).unwrap_or(0);
+    let free = rustix::fs::statvfs(&dir).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
     let gib = free as f64 / f64::from(1 << 30);
     Finding {
         what: "temporary disk",
         found: format!("{gib:.1} GiB free in {}", dir.display()),
-        remedy: (gib < 2.0).then(|| "each shard takes some hundred MiB: free some space, or point TMPDIR at a larger disk".to_owned()),
+        remedy: (gib < 2.0)
+            .then(|| "each shard takes some hundred MiB: free some space, or point TMPDIR at a larger disk".to_owned()),
     }
 }
 
@@ -108,7 +120,13 @@ fn priority() -> Finding {
     let root = rustix::process::geteuid().is_root();
     Finding {
         what: "priority",
-        found: if root { "the generator may go before what it drives" } else { "the generator may not raise its priority" }.to_owned(),
-        remedy: (!root).then(|| "on few cores its schedule may lag; run as root, with CAP_SYS_NICE, or with --pin".to_owned()),
+        found: if root {
+            "the generator may go before what it drives"
+        } else {
+            "the generator may not raise its priority"
+        }
+        .to_owned(),
+        remedy: (!root)
+            .then(|| "on few cores its schedule may lag; run as root, with CAP_SYS_NICE, or with --pin".to_owned()),
     }
 }

@@ -44,7 +44,7 @@ impl Interrupt {
     pub async fn asked(&self) {
         // The sender lives as long as the runtime: an error means that nobody can ask any more.
         if self.0.clone().wait_for(|asked| *asked).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -29,7 +29,9 @@ pub fn main() -> Exit {
         Command::Run(run) => run::run(&run),
         Command::Check(check) => check_workload(&check),
         Command::Doctor => doctor::doctor(),
-        Command::Schema => print(&format!("{:#}\n", schema())).map(|()| Exit::Done).map_err(Into::into),
+        Command::Schema => print(&format!("{:#}\n", schema()))
+            .map(|()| Exit::Done)
+            .map_err(Into::into),
         Command::Report(report) => print_report(&report),
     };
     done.unwrap_or_else(|error| {
@@ -39,9 +41,17 @@ pub fn main() -> Exit {
 }
 
 fn check_workload(check: &args::Check) -> anyhow::Result<Exit> {
-    match workload::load(&check.workload, &Overrides { quick: false, set: check.set.clone() }) {
+    match workload::load(
+        &check.workload,
+        &Overrides {
+            quick: false,
+            set: check.set.clone(),
+        },
+    ) {
         Ok(workload) => {
-            let seconds = workload.profile.end().as_secs() * workload.variants.len() as u64 * u64::from(workload.file.repetitions);
+            let seconds = workload.profile.end().as_secs()
+                * workload.variants.len() as u64
+                * u64::from(workload.file.repetitions);
             print(&format!(
                 "{}: valid; {} variants × {} repetitions, {}:{:02} of load\n",
                 check.workload.display(),

@@ -15,13 +15,19 @@ use crate::workload::{self, Overrides, Workload};
 pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
     let mut set = arguments.set.clone();
     set.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    let overrides = Overrides { quick: arguments.quick, set };
+    let overrides = Overrides {
+        quick: arguments.quick,
+        set,
+    };
     let workload = match workload::load(&arguments.workload, &overrides) {
         Ok(workload) => workload,
         Err(error) => return Ok(refused(&error)),
     };
     if let Some(unknown) = unknown_variant(&workload, &arguments.variants) {
-        eprintln!("bmt: there is no variant `{unknown}`; the workload has: {}", names(&workload).join(", "));
+        eprintln!(
+            "bmt: there is no variant `{unknown}`; the workload has: {}",
+            names(&workload).join(", ")
+        );
         return Ok(Exit::WorkloadInvalid);
     }
     let options = options(arguments)?;
@@ -77,19 +83,33 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
 fn command_line() -> String {
     let mut words = std::env::args();
     let program = words.next().unwrap_or_default();
-    let program = Path::new(&program).file_name().map_or("bmt".to_owned(), |name| name.to_string_lossy().into_owned());
-    let quoted = words.map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    let program = Path::new(&program)
+        .file_name()
+        .map_or("bmt".to_owned(), |name| name.to_string_lossy().into_owned());
+    let quoted = words.map(|word| {
+        if word.contains(char::is_whitespace) {
+            format!("'{word}'")
+        } else {
+            word
+        }
+    });
     std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// `1`, `0,2` or `2-3`: the generator's CPUs; the target gets the others.
 fn pin(text: &str) -> anyhow::Result<Pin> {
     let allowed = rustix::thread::sched_getaffinity(None).context("cannot read which CPUs this process may use")?;
-    let all: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let all: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU)
+        .filter(|cpu| allowed.is_set(*cpu))
+        .collect();
     let mut generator = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let number = |text: &str| text.trim().parse::<usize>().with_context(|| format!("--pin {text}: expected CPU numbers such as 1, 0,2 or 2-3"));
+        let number = |text: &str| {
+            text.trim()
+                .parse::<usize>()
+                .with_context(|| format!("--pin {text}: expected CPU numbers such as 1, 0,2 or 2-3"))
+        };
         generator.extend(number(first)?..=number(last)?);
     }
     let target: Vec<usize> = all.iter().copied().filter(|cpu| !generator.contains(cpu)).collect();

@@ -12,7 +12,9 @@ impl Clock {
     /// A clock whose zero lies `lead` in the future, so that every worker is ready before the first arrival.
     #[must_use]
     pub fn starting_in(lead: Duration) -> Self {
-        Self { zero: Instant::now() + lead }
+        Self {
+            zero: Instant::now() + lead,
+        }
     }
 
     /// Nanoseconds since zero; 0 before.

@@ -50,7 +50,11 @@ async fn open(worker: &Worker) -> std::io::Result<(SendRequest<Body>, Http)> {
     let stream = TcpStream::connect(worker.address).await?;
     stream.set_nodelay(true)?;
     // Requests are small: copying them into one buffer is cheaper than a vectored write.
-    http1::Builder::new().writev(false).handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)
+    http1::Builder::new()
+        .writev(false)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(std::io::Error::other)
 }
 
 async fn serve(worker: &Rc<Worker>, id: usize, (mut sender, mut http): (SendRequest<Body>, Http)) {
@@ -58,7 +62,7 @@ async fn serve(worker: &Rc<Worker>, id: usize, (mut sender, mut http): (SendRequ
         let request = worker.requests.build(&job.arrival);
         let sent_ns = worker.clock.now_ns();
         let mut exchange = Exchange {
-            answer: Answer::Awaited(Box::pin(sender.send_request(request))),
+            answer: Answer::Awaited(std::pin::pin!(sender.send_request(request))),
             closed: false,
         };
         let outcome = std::future::poll_fn(|context| {
@@ -75,10 +79,18 @@ async fn serve(worker: &Rc<Worker>, id: usize, (mut sender, mut http): (SendRequ
         .await;
         worker.dispatch.borrow_mut().end(id);
         worker.finish(&job, outcome, sent_ns, worker.clock.now_ns());
-        let unusable = matches!(outcome, Outcome::Timeout | Outcome::ConnectError | Outcome::ProtocolError);
+        let unusable = matches!(
+            outcome,
+            Outcome::Timeout | Outcome::ConnectError | Outcome::ProtocolError
+        );
         // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for the timer.
         worker.admit_due();
-        if unusable || exchange.closed || std::future::poll_fn(|context| sender.poll_ready(context)).await.is_err() {
+        if unusable
+            || exchange.closed
+            || std::future::poll_fn(|context| sender.poll_ready(context))
+                .await
+                .is_err()
+        {
             return;
         }
     }
@@ -96,18 +108,18 @@ async fn next_job(worker: &Worker, id: usize, http: &mut Http) -> Option<Job> {
 }
 
 /// One request on its way.
-struct Exchange<F> {
-    answer: Answer<F>,
+struct Exchange<'a, F> {
+    answer: Answer<'a, F>,
     /// The connection has ended; what it had received can still be read.
     closed: bool,
 }
 
-enum Answer<F> {
-    Awaited(Pin<Box<F>>),
+enum Answer<'a, F> {
+    Awaited(Pin<&'a mut F>),
     Body(Outcome, Incoming),
 }
 
-impl<F: Future<Output = hyper::Result<hyper::Response<Incoming>>>> Exchange<F> {
+impl<F: Future<Output = hyper::Result<hyper::Response<Incoming>>>> Exchange<'_, F> {
     /// Moves the connection and the exchange on until neither can.
     fn poll(&mut self, http: &mut Http, context: &mut Context<'_>) -> Poll<Outcome> {
         // Asking for the body is what makes the connection read it, so the connection gets one more turn after the question.
@@ -147,5 +159,9 @@ impl<F: Future<Output = hyper::Result<hyper::Response<Incoming>>>> Exchange<F> {
 }
 
 fn broken(error: &hyper::Error) -> Outcome {
-    if error.is_parse() { Outcome::ProtocolError } else { Outcome::ConnectError }
+    if error.is_parse() {
+        Outcome::ProtocolError
+    } else {
+        Outcome::ConnectError
+    }
 }

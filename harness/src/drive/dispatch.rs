@@ -125,7 +125,11 @@ impl Dispatch {
             return Poll::Ready(job);
         }
         let slot = &mut self.slots[id];
-        if !slot.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+        if !slot
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
             slot.waker = Some(context.waker().clone());
         }
         if !slot.is_idle {
@@ -170,7 +174,11 @@ impl Dispatch {
                 }
             }
         }
-        let over = self.waiting.iter().take_while(|job| job.arrival.intended_ns + timeout_ns <= now_ns).count();
+        let over = self
+            .waiting
+            .iter()
+            .take_while(|job| job.arrival.intended_ns + timeout_ns <= now_ns)
+            .count();
         self.waiting.drain(..over).collect()
     }
 
@@ -184,8 +192,17 @@ mod tests {
     use super::*;
 
     fn job(intended_ns: u64) -> Job {
-        let arrival = Arrival { intended_ns, flow: 0, ordinal: intended_ns, chat: 0 };
-        Job { arrival, phase: 0, lane: 0 }
+        let arrival = Arrival {
+            intended_ns,
+            flow: 0,
+            ordinal: intended_ns,
+            chat: 0,
+        };
+        Job {
+            arrival,
+            phase: 0,
+            lane: 0,
+        }
     }
 
     fn poll(dispatch: &mut Dispatch, id: usize) -> Poll<Job> {
@@ -202,7 +219,11 @@ mod tests {
         assert!(dispatch.wants_connection());
         assert!(!dispatch.wants_connection(), "two is the bound");
         let first = dispatch.opened();
-        assert_eq!(poll(&mut dispatch, first), Poll::Ready(job(0)), "first come, first served");
+        assert_eq!(
+            poll(&mut dispatch, first),
+            Poll::Ready(job(0)),
+            "first come, first served"
+        );
     }
 
     #[test]

@@ -34,7 +34,10 @@ impl Ledger {
     pub(crate) fn at(&mut self, phase: usize, ns: u64) -> &mut Interval {
         let second = ns / SECOND_NS;
         let key = (second, phase);
-        let place = self.open.iter().rposition(|interval| (interval.second, interval.phase) <= key);
+        let place = self
+            .open
+            .iter()
+            .rposition(|interval| (interval.second, interval.phase) <= key);
         match place {
             Some(place) if (self.open[place].second, self.open[place].phase) == key => &mut self.open[place],
             _ => {
@@ -115,7 +118,10 @@ mod tests {
         ledger.at(1, 2_600_000_000).lanes[0].scheduled += 1;
         ledger.at(0, 2_400_000_000).lanes[0].scheduled += 2;
         ledger.at(1, 2_700_000_000).lanes[0].scheduled += 1;
-        let seen: Vec<_> = ledger.take_rest().map(|interval| (interval.second, interval.phase, interval.lanes[0].scheduled)).collect();
+        let seen: Vec<_> = ledger
+            .take_rest()
+            .map(|interval| (interval.second, interval.phase, interval.lanes[0].scheduled))
+            .collect();
         assert_eq!(seen, [(2, 0, 2), (2, 1, 2)]);
     }
 }

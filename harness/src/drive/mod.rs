@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod dispatch;
 mod ledger;
+mod priority;
 mod request;
 mod timer;
 mod token;
@@ -104,7 +105,12 @@ impl Stop {
 ///
 /// # Errors
 /// When the system cannot start a thread.
-pub fn start(plan: &Plan, clock: Clock, stop: &Stop, sink: &SyncSender<(usize, Message)>) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+pub fn start(
+    plan: &Plan,
+    clock: Clock,
+    stop: &Stop,
+    sink: &SyncSender<(usize, Message)>,
+) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
     (0..plan.workers)
         .map(|index| {
             let worker = worker::Setup {
@@ -114,7 +120,9 @@ pub fn start(plan: &Plan, clock: Clock, stop: &Stop, sink: &SyncSender<(usize, M
                 stop: stop.clone(),
                 sink: sink.clone(),
             };
-            std::thread::Builder::new().name(format!("bmt-worker-{index}")).spawn(move || worker.run())
+            std::thread::Builder::new()
+                .name(format!("bmt-worker-{index}"))
+                .spawn(move || worker.run())
         })
         .collect()
 }

@@ -70,10 +70,18 @@ impl RequestPlan {
     ///
     /// # Errors
     /// When `authority` cannot be a `Host` header.
-    pub fn new(authority: &str, entries: Vec<Sends>, signer: Signer) -> Result<Self, hyper::header::InvalidHeaderValue> {
+    pub fn new(
+        authority: &str,
+        entries: Vec<Sends>,
+        signer: Signer,
+    ) -> Result<Self, hyper::header::InvalidHeaderValue> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_str(authority)?);
-        Ok(Self { entries, signer, headers })
+        Ok(Self {
+            entries,
+            signer,
+            headers,
+        })
     }
 
     /// Number of lanes that the result has.
@@ -117,7 +125,8 @@ impl RequestPlan {
         if is_join {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let bearer = HeaderValue::from_maybe_shared(Bytes::from(self.signer.bearer(user(arrival)))).expect("a token is plain ASCII");
+        let bearer = HeaderValue::from_maybe_shared(Bytes::from(self.signer.bearer(user(arrival))))
+            .expect("a token is plain ASCII");
         headers.insert(AUTHORIZATION, bearer);
         request
     }

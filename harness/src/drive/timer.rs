@@ -6,7 +6,9 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -16,9 +18,15 @@ pub(crate) struct Timer {
 
 impl Timer {
     pub(crate) fn new() -> std::io::Result<Self> {
-        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let fd = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )?;
         // SAFETY: the descriptor is open, the `OwnedFd` that closes it moves into the `AsyncFd`, and nothing else has it.
-        #[expect(unsafe_code, reason = "tokio cannot see that the descriptor outlives its registration; this is the only such place")]
+        #[expect(
+            unsafe_code,
+            reason = "tokio cannot see that the descriptor outlives its registration; this is the only such place"
+        )]
         let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
         Ok(Self { fd })
     }
@@ -32,7 +40,14 @@ impl Timer {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(wait.subsec_nanos()),
         };
-        timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &Itimerspec { it_interval: none, it_value })?;
+        timerfd_settime(
+            self.fd.get_ref(),
+            TimerfdTimerFlags::empty(),
+            &Itimerspec {
+                it_interval: none,
+                it_value,
+            },
+        )?;
         // Arming again forgets the expiry, so it need not be read: the next one is a new edge.
         self.fd.readable().await?.clear_ready();
         Ok(())

@@ -52,7 +52,10 @@ mod tests {
         // printf '42.1893456000' | openssl dgst -sha256 -hmac secret
         assert_eq!(
             Signer::new("secret", 1_893_456_000).bearer(42),
-            concat!("Bearer 42.1893456000.", "114cdf9de4fe27522349b1842c0e18a84052ad58dce54f4753abe14df3ca9a8c")
+            concat!(
+                "Bearer 42.1893456000.",
+                "114cdf9de4fe27522349b1842c0e18a84052ad58dce54f4753abe14df3ca9a8c"
+            )
         );
     }
 }

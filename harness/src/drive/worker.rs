@@ -7,16 +7,15 @@ use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions};
 
 use super::dispatch::{Dispatch, Job, Placed};
 use super::ledger::Ledger;
 use super::request::RequestPlan;
 use super::timer::Timer;
-use super::{Clock, Message, Plan, Stop, connection};
+use super::{Clock, Message, Plan, Stop, connection, priority};
 use crate::arrival::{Arrival, Profile};
 use crate::record::{CpuUse, Outcome};
 
@@ -27,8 +26,6 @@ const SWEEP: Duration = Duration::from_millis(10);
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 /// Arrivals admitted in a row before connections get their turn.
 const BURST_MAX: usize = 32;
-/// A late pacer would charge the machine's own scheduling to the server, so it goes before what it measures, where the system allows it.
-const PRIORITY: i32 = -15;
 
 /// What a worker thread starts from.
 pub(super) struct Setup {
@@ -56,16 +53,17 @@ pub(super) struct Worker {
 
 impl Setup {
     pub(super) fn run(self) -> std::io::Result<()> {
-        // Without the right to raise the priority the run goes on; its schedule lag tells whether that mattered.
-        let _ = setpriority_process(None, PRIORITY);
+        priority::raise();
         if !self.plan.cpus.is_empty() {
             let mut set = CpuSet::new();
             self.plan.cpus.iter().for_each(|cpu| set.set(*cpu));
             sched_setaffinity(None, &set)?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?;
         let worker = Rc::new(self.worker());
-        LocalSet::new().block_on(&runtime, drive(Rc::clone(&worker), &self))?;
+        runtime.block_on(drive(Rc::clone(&worker), &self))?;
         worker.report(&self, true);
         let _ = self.sink.send((self.index, Message::Done));
         Ok(())
@@ -74,13 +72,17 @@ impl Setup {
     fn worker(&self) -> Worker {
         let share = |whole: usize| whole / self.plan.workers + usize::from(self.index < whole % self.plan.workers);
         let limits = self.plan.limits;
-        let arrivals: Box<dyn Iterator<Item = Arrival>> = Box::new(self.plan.schedule.clone().share_of(self.index, self.plan.workers));
+        let arrivals: Box<dyn Iterator<Item = Arrival>> =
+            Box::new(self.plan.schedule.clone().share_of(self.index, self.plan.workers));
         Worker {
             clock: self.clock,
             address: self.plan.address,
             timeout: limits.timeout,
             requests: self.plan.requests.clone(),
-            dispatch: RefCell::new(Dispatch::new(share(limits.connections).max(1), share(limits.waiting).max(1))),
+            dispatch: RefCell::new(Dispatch::new(
+                share(limits.connections).max(1),
+                share(limits.waiting).max(1),
+            )),
             ledger: RefCell::new(Ledger::new(self.plan.requests.lanes(), limits.timeout)),
             arrivals: RefCell::new(arrivals.peekable()),
             profile: self.plan.profile.clone(),
@@ -260,7 +262,10 @@ impl Worker {
         let now_ns = self.clock.now_ns();
         let mut ledger = self.ledger.borrow_mut();
         while let Some(interval) = ledger.take_complete(now_ns) {
-            match setup.sink.try_send((setup.index, Message::Interval(Box::new(interval)))) {
+            match setup
+                .sink
+                .try_send((setup.index, Message::Interval(Box::new(interval))))
+            {
                 Ok(()) => {}
                 Err(TrySendError::Full((_, Message::Interval(interval)))) => {
                     ledger.put_back(*interval);

@@ -69,7 +69,10 @@ impl Observed {
             shards: vec![ShardTotals::default(); shards],
             ..PhaseTotals::default()
         };
-        let mut bounds_s: Vec<(f64, f64)> = phases.iter().map(|phase| (phase.start.as_secs_f64(), phase.end.as_secs_f64())).collect();
+        let mut bounds_s: Vec<(f64, f64)> = phases
+            .iter()
+            .map(|phase| (phase.start.as_secs_f64(), phase.end.as_secs_f64()))
+            .collect();
         // What comes after the last phase (late answers) is the last phase's.
         if let Some(last) = bounds_s.last_mut() {
             last.1 = f64::INFINITY;
@@ -84,7 +87,9 @@ impl Observed {
 
     /// Takes in the next sample.
     pub fn take(&mut self, sample: &Sample) {
-        let Some(phase) = self.bounds_s.iter().position(|(_, end)| sample.at_s < *end) else { return };
+        let Some(phase) = self.bounds_s.iter().position(|(_, end)| sample.at_s < *end) else {
+            return;
+        };
         let stretch_s = self.last_waiters_s.map_or(0.0, |last| (sample.at_s - last).max(0.0));
         for (totals, shard) in self.phases[phase].shards.iter_mut().zip(&sample.shards) {
             if let Some(shard) = shard {
@@ -100,7 +105,11 @@ impl Observed {
     fn take_counters(&mut self, sample: &Sample, phase: usize) {
         let reading = Reading {
             at_s: sample.at_s,
-            shards: sample.shards.iter().map(|shard| shard.as_ref().and_then(|shard| shard.counters)).collect(),
+            shards: sample
+                .shards
+                .iter()
+                .map(|shard| shard.as_ref().and_then(|shard| shard.counters))
+                .collect(),
             server: sample.server.clone(),
             processes: sample.processes.clone(),
         };
@@ -234,7 +243,13 @@ impl ShardTotals {
     }
 
     fn contention(&self) -> Contention {
-        let mean = |sum: u64| if self.samples == 0 { 0.0 } else { sum as f64 / self.samples as f64 };
+        let mean = |sum: u64| {
+            if self.samples == 0 {
+                0.0
+            } else {
+                sum as f64 / self.samples as f64
+            }
+        };
         Contention {
             autoinc_waiters_avg: mean(self.autoinc_sum),
             autoinc_waiters_max: self.autoinc_max,
@@ -281,7 +296,11 @@ impl ServerTotals {
         PoolWait {
             count: self.waits.round() as u64,
             mean: Some(self.wait_s * 1e6 / self.waits),
-            p99_at_most: self.buckets.iter().find(|(_, count)| **count >= rank - 1e-6).map(|(bound, _)| *bound as f64),
+            p99_at_most: self
+                .buckets
+                .iter()
+                .find(|(_, count)| **count >= rank - 1e-6)
+                .map(|(bound, _)| *bound as f64),
         }
     }
 }
@@ -311,7 +330,13 @@ mod tests {
             at_s,
             shards: vec![Some(shard), None],
             server: None,
-            processes: BTreeMap::from([("server".to_owned(), ProcessSample { cpu_s: at_s / 2.0, rss_bytes: (at_s * 10.0) as u64 })]),
+            processes: BTreeMap::from([(
+                "server".to_owned(),
+                ProcessSample {
+                    cpu_s: at_s / 2.0,
+                    rss_bytes: (at_s * 10.0) as u64,
+                },
+            )]),
         }
     }
 
@@ -325,8 +350,15 @@ mod tests {
         assert_eq!((quiet.autoinc_waiters_max, quiet.autoinc_wait_s), (0, 0.0));
         let storm = observed.contention(1).unwrap();
         assert_eq!(storm.autoinc_waiters_max, 5);
-        assert!((storm.autoinc_wait_s - 10.0).abs() < 1e-6, "5 waiters for 2 s: {}", storm.autoinc_wait_s);
-        assert_eq!(storm.shards[1].samples, 0, "the shard that never answered has no figures");
+        assert!(
+            (storm.autoinc_wait_s - 10.0).abs() < 1e-6,
+            "5 waiters for 2 s: {}",
+            storm.autoinc_wait_s
+        );
+        assert_eq!(
+            storm.shards[1].samples, 0,
+            "the shard that never answered has no figures"
+        );
     }
 
     #[test]
@@ -337,7 +369,11 @@ mod tests {
         observed.take(&sample(2.5, 0, 200));
         observed.take(&sample(9.0, 0, 230));
         assert_eq!(observed.contention(0).unwrap().row_lock_waits, 50);
-        assert_eq!(observed.contention(1).unwrap().row_lock_waits, 80, "what comes late is the last phase's");
+        assert_eq!(
+            observed.contention(1).unwrap().row_lock_waits,
+            80,
+            "what comes late is the last phase's"
+        );
         assert!((observed.resources(0)["server"].cpu_s - 1.0).abs() < 1e-9);
         assert_eq!(observed.resources(1)["server"].rss_max_bytes, 90);
     }

@@ -38,8 +38,16 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(url: &str) -> Self {
-        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap_or_default();
-        Self { url: url.to_owned(), client, is_foreign: false }
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+            .unwrap_or_default();
+        Self {
+            url: url.to_owned(),
+            client,
+            is_foreign: false,
+        }
     }
 
     /// `None` when the server did not answer, or not with its figures.
@@ -59,7 +67,9 @@ fn parse(text: &str) -> Option<ServerSample> {
     let mut sample = ServerSample::default();
     let mut known = false;
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        let Some((series, value)) = line.rsplit_once(' ') else {
+            continue;
+        };
         let Ok(value) = value.parse::<f64>() else { continue };
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let count = value as u64;
@@ -86,7 +96,11 @@ fn parse(text: &str) -> Option<ServerSample> {
 /// The `le` of a bucket in microseconds; `None` of the last, unbounded one.
 fn upper_bound_us(labels: &str) -> Option<u64> {
     let bound = labels.split("le=\"").nth(1)?.split('"').next()?;
-    bound.parse::<f64>().ok().filter(|bound| bound.is_finite()).map(|bound| (bound * 1e6).round() as u64)
+    bound
+        .parse::<f64>()
+        .ok()
+        .filter(|bound| bound.is_finite())
+        .map(|bound| (bound * 1e6).round() as u64)
 }
 
 #[cfg(test)]
@@ -107,7 +121,14 @@ mod tests {
             hotchat_pool_wait_seconds_bucket{le=\"0.001\",shard=\"1\"} 1\n\
             hotchat_pool_wait_seconds_bucket{le=\"+Inf\",shard=\"0\"} 4\n";
         let sample = parse(text).unwrap();
-        assert_eq!((sample.connections_accepted, sample.connections_open, sample.connections_open_peak), (12, 3, 7));
+        assert_eq!(
+            (
+                sample.connections_accepted,
+                sample.connections_open,
+                sample.connections_open_peak
+            ),
+            (12, 3, 7)
+        );
         assert_eq!(sample.pool_in_use, 7);
         assert_eq!((sample.pool_waits, sample.pool_wait_s), (4, 0.5));
         assert_eq!(sample.pool_wait_buckets, BTreeMap::from([(1000, 4)]));

@@ -64,6 +64,8 @@ pub struct Cost {
     pub queries: u64,
     /// Time until they were answered, summed.
     pub query_time: Duration,
+    /// CPU that the shards spent on answering.
+    pub database_cpu: Duration,
 }
 
 /// A running observer.
@@ -79,12 +81,14 @@ impl Observer {
     /// When the system cannot start a thread.
     pub fn start(watched: Watched, clock: Clock, stop: Stop, sink: Sender<Sample>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new().name("bmt-observer".to_owned()).spawn(move || {
-            let mut cost = runtime.block_on(observe(&watched, clock, &stop, &sink));
-            let cpu = clock_gettime(ClockId::ThreadCPUTime);
-            cost.cpu = Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec).unwrap_or(0));
-            cost
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("bmt-observer".to_owned())
+            .spawn(move || {
+                let mut cost = runtime.block_on(observe(&watched, clock, &stop, &sink));
+                let cpu = clock_gettime(ClockId::ThreadCPUTime);
+                cost.cpu = Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec).unwrap_or(0));
+                cost
+            })?;
         Ok(Self { thread })
     }
 
@@ -129,5 +133,6 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sam
             break;
         }
     }
+    cost.database_cpu = shards.iter().map(shards::Watch::database_cpu).sum();
     cost
 }

@@ -37,7 +37,10 @@ mod tests {
 
     #[test]
     fn this_process_has_memory_and_a_process_that_is_gone_is_left_out() {
-        let processes = BTreeMap::from([("here".to_owned(), std::process::id()), ("gone".to_owned(), u32::MAX / 2)]);
+        let processes = BTreeMap::from([
+            ("here".to_owned(), std::process::id()),
+            ("gone".to_owned(), u32::MAX / 2),
+        ]);
         let seen = sample(&processes);
         assert_eq!(seen.keys().collect::<Vec<_>>(), ["here"]);
         assert!(seen["here"].rss_bytes > 100_000);

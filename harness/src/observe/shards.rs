@@ -53,12 +53,25 @@ pub struct ShardCounters {
 /// The observer's connection to one shard; opened when needed, and again after it broke.
 pub(super) struct Watch {
     url: String,
-    connection: Option<MySqlConnection>,
+    connection: Option<Connected>,
+    /// CPU that closed connections had used.
+    cpu_before: Duration,
+}
+
+/// A connection, and the database's thread that serves it: what that thread uses is what observing costs the database.
+struct Connected {
+    connection: MySqlConnection,
+    thread: Option<i64>,
+    cpu_at_start: Duration,
 }
 
 impl Watch {
     pub(super) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), connection: None }
+        Self {
+            url: url.to_owned(),
+            connection: None,
+            cpu_before: Duration::ZERO,
+        }
     }
 
     /// What the shard says, and how many queries that took; `None` when it did not answer in time.
@@ -67,32 +80,66 @@ impl Watch {
         match tokio::time::timeout(PATIENCE, self.query(counters)).await {
             Ok(Ok(sample)) => (Some(sample), queries),
             Ok(Err(_)) | Err(_) => {
+                self.cpu_before = self.database_cpu();
                 self.connection = None;
                 (None, queries)
             }
         }
     }
 
+    /// CPU that this shard has spent on being observed, as far as its threads can be seen from here.
+    pub(super) fn database_cpu(&self) -> Duration {
+        let open = self.connection.as_ref().map_or(Duration::ZERO, |connected| {
+            thread_cpu(connected.thread).saturating_sub(connected.cpu_at_start)
+        });
+        self.cpu_before + open
+    }
+
     async fn query(&mut self, counters: bool) -> Result<ShardSample, sqlx::Error> {
         let connection = match &mut self.connection {
-            Some(connection) => connection,
-            None => self.connection.insert(connect(&self.url).await?),
+            Some(connected) => &mut connected.connection,
+            None => &mut self.connection.insert(connect(&self.url).await?).connection,
         };
         let waiters = connection.fetch_one(WAITERS).await?;
         Ok(ShardSample {
             autoinc_waiters: waiters.try_get::<i64, _>("autoinc")?.unsigned_abs(),
             query_cache_waiters: waiters.try_get::<i64, _>("query_cache")?.unsigned_abs(),
-            counters: if counters { Some(read_counters(connection).await?) } else { None },
+            counters: if counters {
+                Some(read_counters(connection).await?)
+            } else {
+                None
+            },
         })
     }
 }
 
-async fn connect(url: &str) -> Result<MySqlConnection, sqlx::Error> {
+/// CPU of a thread of this machine; nothing where there is no such thread.
+fn thread_cpu(thread: Option<i64>) -> Duration {
+    let statistics = thread.and_then(|thread| std::fs::read_to_string(format!("/proc/{thread}/schedstat")).ok());
+    let on_cpu_ns = statistics.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    Duration::from_nanos(on_cpu_ns.unwrap_or(0))
+}
+
+async fn connect(url: &str) -> Result<Connected, sqlx::Error> {
     let options: MySqlConnectOptions = url.parse()?;
     let mut connection = options.disable_statement_logging().connect().await?;
     // Off by default, and the only count of waits for table locks, AUTO-INC among them.
-    connection.execute(sqlx::raw_sql("SET GLOBAL innodb_monitor_enable = 'lock_table_lock_waits'")).await?;
-    Ok(connection)
+    connection
+        .execute(sqlx::raw_sql(
+            "SET GLOBAL innodb_monitor_enable = 'lock_table_lock_waits'",
+        ))
+        .await?;
+    let own = "SELECT TID FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()";
+    let thread = connection
+        .fetch_one(own)
+        .await
+        .ok()
+        .and_then(|row| row.try_get::<i64, _>(0).ok());
+    Ok(Connected {
+        connection,
+        cpu_at_start: thread_cpu(thread),
+        thread,
+    })
 }
 
 async fn read_counters(connection: &mut MySqlConnection) -> Result<ShardCounters, sqlx::Error> {

@@ -31,7 +31,13 @@ impl Local {
     ///
     /// # Errors
     /// When any of them does not come up, with the cause and the remedy.
-    pub async fn start(template: &Template, shards: u16, settings: &Settings, logs: &Path, cpus: &[usize]) -> Result<Target, ProvisionError> {
+    pub async fn start(
+        template: &Template,
+        shards: u16,
+        settings: &Settings,
+        logs: &Path,
+        cpus: &[usize],
+    ) -> Result<Target, ProvisionError> {
         let binary = server_binary()?;
         let sandbox = Sandbox::new()?;
         let options = shard_options(settings);
@@ -62,7 +68,10 @@ impl Local {
         let line = server.first_line(READY_WITHIN).await?;
         let puzzling = || ProvisionError::Puzzling { said: line.clone() };
         let ready: Json = serde_json::from_str(&line).map_err(|_| puzzling())?;
-        let address = ready["api"].as_str().and_then(|api| api.parse().ok()).ok_or_else(puzzling)?;
+        let address = ready["api"]
+            .as_str()
+            .and_then(|api| api.parse().ok())
+            .ok_or_else(puzzling)?;
         let admin = ready["admin"].as_str().ok_or_else(puzzling)?;
         let admin = Admin {
             url: format!("http://{admin}"),
@@ -85,7 +94,9 @@ impl Local {
     }
 
     pub(super) fn ensure_running(&mut self) -> Result<(), ProvisionError> {
-        self.server.ensure_running("its log is server.log in the cell's directory; this is a bug of the server, or it was killed")?;
+        self.server.ensure_running(
+            "its log is server.log in the cell's directory; this is a bug of the server, or it was killed",
+        )?;
         for shard in &mut self.shards {
             if let Some(status) = shard.try_wait()? {
                 return Err(ProvisionError::Sandbox(bmt_sandbox::SandboxError::ChildDied {
@@ -100,7 +111,10 @@ impl Local {
     }
 
     pub(super) fn database_version(&self) -> String {
-        self.shards.first().map(|shard| shard.version().to_owned()).unwrap_or_default()
+        self.shards
+            .first()
+            .map(|shard| shard.version().to_owned())
+            .unwrap_or_default()
     }
 
     pub(super) async fn stop(mut self) {
@@ -113,9 +127,15 @@ impl Local {
 }
 
 fn watched(shards: &[Shard], server: &Child, address: &str) -> Watched {
-    let databases = shards.iter().enumerate().map(|(index, shard)| (format!("shard {index}"), shard.pid()));
+    let databases = shards
+        .iter()
+        .enumerate()
+        .map(|(index, shard)| (format!("shard {index}"), shard.pid()));
     let processes: BTreeMap<String, u32> = databases
-        .chain([("server".to_owned(), server.pid()), ("generator".to_owned(), std::process::id())])
+        .chain([
+            ("server".to_owned(), server.pid()),
+            ("generator".to_owned(), std::process::id()),
+        ])
         .collect();
     Watched {
         shards: shards.iter().map(Shard::url).collect(),
@@ -152,7 +172,10 @@ fn pin(pids: &[u32], cpus: &[usize]) -> Result<(), ProvisionError> {
     for pid in pids {
         let tasks = format!("/proc/{pid}/task");
         let entries = std::fs::read_dir(&tasks).map_err(|error| bmt_sandbox::SandboxError::io(&tasks, error))?;
-        for task in entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok()) {
+        for task in entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
+        {
             // A thread that has just ended needs no CPU.
             let _ = rustix::thread::sched_setaffinity(rustix::process::Pid::from_raw(task), &set);
         }
@@ -162,8 +185,17 @@ fn pin(pids: &[u32], cpus: &[usize]) -> Result<(), ProvisionError> {
 
 /// What the server says its settings are, defaults filled in.
 async fn resolved_settings(admin: &Admin) -> Option<Settings> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build().ok()?;
-    let answer = client.get(format!("{}/admin/settings", admin.url)).bearer_auth(&admin.token).send().await.ok()?;
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()
+        .ok()?;
+    let answer = client
+        .get(format!("{}/admin/settings", admin.url))
+        .bearer_auth(&admin.token)
+        .send()
+        .await
+        .ok()?;
     answer.error_for_status().ok()?.json().await.ok()
 }
 
@@ -176,7 +208,9 @@ pub(crate) fn server_binary() -> Result<PathBuf, ProvisionError> {
         return if named.is_file() {
             Ok(named)
         } else {
-            Err(ProvisionError::NoServer { looked_in: format!("BMT_HOTCHAT={}", named.display()) })
+            Err(ProvisionError::NoServer {
+                looked_in: format!("BMT_HOTCHAT={}", named.display()),
+            })
         };
     }
     let own = std::env::current_exe().unwrap_or_default();
@@ -184,7 +218,9 @@ pub(crate) fn server_binary() -> Result<PathBuf, ProvisionError> {
     if beside.is_file() {
         Ok(beside)
     } else {
-        Err(ProvisionError::NoServer { looked_in: beside.display().to_string() })
+        Err(ProvisionError::NoServer {
+            looked_in: beside.display().to_string(),
+        })
     }
 }
 

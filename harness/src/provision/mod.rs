@@ -22,7 +22,9 @@ pub enum ProvisionError {
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// Too little disk for the shards: a database on a full disk does not fail, it waits.
-    #[error("{path} has {free_mib} MiB free, and {shards} shards want {wanted_mib} MiB of disk space; free some, or point TMPDIR at a larger disk")]
+    #[error(
+        "{path} has {free_mib} MiB free, and {shards} shards want {wanted_mib} MiB of disk space; free some, or point TMPDIR at a larger disk"
+    )]
     DiskFull {
         /// Where the shards would live.
         path: String,
@@ -34,7 +36,9 @@ pub enum ProvisionError {
         wanted_mib: u64,
     },
     /// The reference server's binary is not there.
-    #[error("cannot find the reference server `hotchat` (looked in {looked_in}); build it with `cargo build --release --workspace`, or name it in BMT_HOTCHAT")]
+    #[error(
+        "cannot find the reference server `hotchat` (looked in {looked_in}); build it with `cargo build --release --workspace`, or name it in BMT_HOTCHAT"
+    )]
     NoServer {
         /// Where it was looked for.
         looked_in: String,
@@ -60,7 +64,9 @@ pub enum ProvisionError {
         target: String,
     },
     /// Chats could not be made.
-    #[error("cannot prepare the chats on {target}: {reason}; does it speak the reference server's API, and do BMT_TARGET_SECRET and BMT_TARGET_ADMIN_TOKEN match its configuration?")]
+    #[error(
+        "cannot prepare the chats on {target}: {reason}; does it speak the reference server's API, and do BMT_TARGET_SECRET and BMT_TARGET_ADMIN_TOKEN match its configuration?"
+    )]
     Unprepared {
         /// Its address.
         target: String,
@@ -79,7 +85,9 @@ const SHARD_DISK_MIB: u64 = 256;
 pub fn ensure_disk(shards: u16) -> Result<(), ProvisionError> {
     let dir = std::env::temp_dir();
     // Where the system does not say, the shards will.
-    let Ok(stat) = rustix::fs::statvfs(&dir) else { return Ok(()) };
+    let Ok(stat) = rustix::fs::statvfs(&dir) else {
+        return Ok(());
+    };
     let free_mib = stat.f_bavail * stat.f_frsize / (1 << 20);
     // One more for the data directory that all are copied from.
     let wanted_mib = SHARD_DISK_MIB * (u64::from(shards) + 1);
@@ -87,7 +95,12 @@ pub fn ensure_disk(shards: u16) -> Result<(), ProvisionError> {
         return Ok(());
     }
     let path = dir.display().to_string();
-    Err(ProvisionError::DiskFull { path, shards, free_mib, wanted_mib })
+    Err(ProvisionError::DiskFull {
+        path,
+        shards,
+        free_mib,
+        wanted_mib,
+    })
 }
 
 /// A server that answers.
@@ -135,11 +148,18 @@ impl Target {
     /// # Errors
     /// When the address is none, or nobody listens there.
     pub async fn external(external: &External) -> Result<Self, ProvisionError> {
-        let not_an_address = || ProvisionError::NotAnAddress { target: external.url.clone() };
+        let not_an_address = || ProvisionError::NotAnAddress {
+            target: external.url.clone(),
+        };
         let uri: hyper::Uri = external.url.parse().map_err(|_| not_an_address())?;
-        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else { return Err(not_an_address()) };
+        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+            return Err(not_an_address());
+        };
         let port = uri.port_u16().unwrap_or(80);
-        let unreachable = |reason: String| ProvisionError::Unreachable { target: external.url.clone(), reason };
+        let unreachable = |reason: String| ProvisionError::Unreachable {
+            target: external.url.clone(),
+            reason,
+        };
         let address = (host.trim_matches(['[', ']']), port)
             .to_socket_addrs()
             .map_err(|error| unreachable(error.to_string()))?

@@ -22,8 +22,17 @@ pub type Populated = Vec<Vec<Chat>>;
 ///
 /// # Errors
 /// When the target refuses.
-pub async fn populate(target: &Target, signer: &Signer, groups: &[ChatGroup], hot: Option<usize>) -> Result<Populated, ProvisionError> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| unprepared(target, &error))?;
+pub async fn populate(
+    target: &Target,
+    signer: &Signer,
+    groups: &[ChatGroup],
+    hot: Option<usize>,
+) -> Result<Populated, ProvisionError> {
+    let client = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .build()
+        .map_err(|error| unprepared(target, &error))?;
     let caller = Caller {
         client,
         base: format!("http://{}", target.authority),
@@ -32,10 +41,18 @@ pub async fn populate(target: &Target, signer: &Signer, groups: &[ChatGroup], ho
     };
     let mut made: Vec<Vec<Made>> = Vec::new();
     for group in groups {
-        made.push(caller.group(group).await.map_err(|reason| unprepared(target, &reason))?);
+        made.push(
+            caller
+                .group(group)
+                .await
+                .map_err(|reason| unprepared(target, &reason))?,
+        );
     }
     let hot_shard = hot.and_then(|group| made[group].first()).and_then(|chat| chat.shard);
-    Ok(made.into_iter().map(|group| group.into_iter().map(|chat| chat.seen_from(hot_shard)).collect()).collect())
+    Ok(made
+        .into_iter()
+        .map(|group| group.into_iter().map(|chat| chat.seen_from(hot_shard)).collect())
+        .collect())
 }
 
 fn unprepared(target: &Target, reason: &impl ToString) -> ProvisionError {
@@ -54,7 +71,13 @@ struct Made {
 
 impl Made {
     fn seen_from(self, hot_shard: Option<u64>) -> Chat {
-        let placement = hot_shard.zip(self.shard).map(|(hot, own)| if hot == own { Placement::HotShard } else { Placement::OtherShards });
+        let placement = hot_shard.zip(self.shard).map(|(hot, own)| {
+            if hot == own {
+                Placement::HotShard
+            } else {
+                Placement::OtherShards
+            }
+        });
         Chat { id: self.id, placement }
     }
 }
@@ -87,19 +110,35 @@ impl Caller {
 
     async fn chat(&self, place: usize, group: &ChatGroup) -> Result<Made, String> {
         let created = self
-            .post(format!("{}/v1/chats", self.base), self.bearer.bearer(1), json!({ "name": format!("{} {place}", group.name) }))
+            .post(
+                format!("{}/v1/chats", self.base),
+                self.bearer.bearer(1),
+                json!({ "name": format!("{} {place}", group.name) }),
+            )
             .await?;
-        let id = created["chat_id"].as_u64().ok_or_else(|| format!("no chat_id in {created}"))?;
+        let id = created["chat_id"]
+            .as_u64()
+            .ok_or_else(|| format!("no chat_id in {created}"))?;
         match &self.admin {
             _ if group.members == 0 => {}
             Some(admin) => {
                 let url = format!("{}/admin/chats/{id}/members", admin.url);
-                self.post(url, format!("Bearer {}", admin.token), json!({ "count": group.members, "first_user_id": FIRST_MEMBER })).await?;
+                self.post(
+                    url,
+                    format!("Bearer {}", admin.token),
+                    json!({ "count": group.members, "first_user_id": FIRST_MEMBER }),
+                )
+                .await?;
             }
             // Without the admin API every member has to join like anybody else.
             None => {
                 for user in FIRST_MEMBER..FIRST_MEMBER + u64::from(group.members) {
-                    self.post(format!("{}/v1/chats/{id}/members", self.base), self.bearer.bearer(user), json!({ "name": format!("u{user}") })).await?;
+                    self.post(
+                        format!("{}/v1/chats/{id}/members", self.base),
+                        self.bearer.bearer(user),
+                        json!({ "name": format!("u{user}") }),
+                    )
+                    .await?;
                 }
             }
         }
@@ -111,7 +150,11 @@ impl Caller {
     }
 
     async fn post(&self, url: String, authorization: String, body: Json) -> Result<Json, String> {
-        let request = self.client.post(&url).header(reqwest::header::AUTHORIZATION, authorization).json(&body);
+        let request = self
+            .client
+            .post(&url)
+            .header(reqwest::header::AUTHORIZATION, authorization)
+            .json(&body);
         let answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| format!("{url}: {error}"))?;

@@ -25,7 +25,9 @@ impl Collector {
     /// A collector for `workers` workers.
     #[must_use]
     pub fn new(workers: usize, phase_names: Vec<String>, lanes: Vec<LaneName>) -> Self {
-        let phases = (0..phase_names.len()).map(|phase| Interval::new(phase, 0, lanes.len())).collect();
+        let phases = (0..phase_names.len())
+            .map(|phase| Interval::new(phase, 0, lanes.len()))
+            .collect();
         Self {
             workers,
             phase_names,
@@ -41,7 +43,10 @@ impl Collector {
     /// When the cell's file cannot be written.
     pub fn take(&mut self, interval: &Interval, cell: &mut CellDirectory) -> Result<(), DirectoryError> {
         let key = (interval.second, interval.phase);
-        let entry = self.waiting.entry(key).or_insert_with(|| (0, Interval::new(interval.phase, interval.second, self.lanes.len())));
+        let entry = self
+            .waiting
+            .entry(key)
+            .or_insert_with(|| (0, Interval::new(interval.phase, interval.second, self.lanes.len())));
         entry.0 += 1;
         entry.1.merge_worker(interval);
         // A worker without arrivals in a second reports none, so seconds also leave by age: the map stays short.
@@ -56,7 +61,9 @@ impl Collector {
     }
 
     fn settle(&mut self, key: (u64, usize), cell: &mut CellDirectory) -> Result<(), DirectoryError> {
-        let Some((_, interval)) = self.waiting.remove(&key) else { return Ok(()) };
+        let Some((_, interval)) = self.waiting.remove(&key) else {
+            return Ok(());
+        };
         self.phases[interval.phase].merge_second(&interval);
         cell.write_interval(&interval, &self.phase_names[interval.phase], &self.lanes)
     }

@@ -53,10 +53,17 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) ->
     move |source| {
         let remedy = match source.kind() {
             std::io::ErrorKind::StorageFull => "free some disk space, or name another place with --out",
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => "name a place you may write to with --out",
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                "name a place you may write to with --out"
+            }
             _ => "check the path, or name another with --out",
         };
-        DirectoryError::Io { action, path, source, remedy }
+        DirectoryError::Io {
+            action,
+            path,
+            source,
+            remedy,
+        }
     }
 }
 
@@ -66,7 +73,11 @@ impl RunDirectory {
     /// # Errors
     /// When the directory cannot be made.
     pub fn create(out: &Path, started: jiff::Timestamp, workload: &str, tag: u32) -> Result<Self, DirectoryError> {
-        let name = format!("{}-{workload}-{:06x}", started.strftime("%Y%m%dT%H%M%SZ"), tag & 0xff_ffff);
+        let name = format!(
+            "{}-{workload}-{:06x}",
+            started.strftime("%Y%m%dT%H%M%SZ"),
+            tag & 0xff_ffff
+        );
         let path = out.join(name);
         fs::create_dir_all(path.join("cells")).map_err(io_error("create", &path))?;
         Ok(Self { path })
@@ -83,12 +94,17 @@ impl RunDirectory {
     /// # Errors
     /// When the directory or its files cannot be made.
     pub fn cell(&self, variant: &str, repetition: u32) -> Result<CellDirectory, DirectoryError> {
-        let safe: String = variant.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let safe: String = variant
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
         let path = self.path.join("cells").join(format!("{safe}-{repetition}"));
         fs::create_dir_all(&path).map_err(io_error("create", &path))?;
         let open = |name: &str| {
             let file = path.join(name);
-            File::create(&file).map(BufWriter::new).map_err(io_error("create", &file))
+            File::create(&file)
+                .map(BufWriter::new)
+                .map_err(io_error("create", &file))
         };
         Ok(CellDirectory {
             intervals: open("intervals.jsonl")?,
@@ -102,7 +118,8 @@ impl RunDirectory {
     /// # Errors
     /// When it cannot be written.
     pub fn write_run(&self, run: &Run) -> Result<(), DirectoryError> {
-        let mut text = serde_json::to_string_pretty(run).map_err(|error| io_error("write", &self.path)(error.into()))?;
+        let mut text =
+            serde_json::to_string_pretty(run).map_err(|error| io_error("write", &self.path)(error.into()))?;
         text.push('\n');
         self.write("run.json", &text)
     }
@@ -123,7 +140,11 @@ impl RunDirectory {
     /// # Errors
     /// When there is none, or it is of another version.
     pub fn read(path: &Path) -> Result<Run, DirectoryError> {
-        let file = if path.is_dir() { path.join("run.json") } else { path.to_owned() };
+        let file = if path.is_dir() {
+            path.join("run.json")
+        } else {
+            path.to_owned()
+        };
         let not_a_run = |problem: String| DirectoryError::NotARun {
             path: file.display().to_string(),
             problem,
@@ -149,7 +170,12 @@ impl CellDirectory {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write_interval(&mut self, interval: &Interval, phase: &str, lanes: &[LaneName]) -> Result<(), DirectoryError> {
+    pub fn write_interval(
+        &mut self,
+        interval: &Interval,
+        phase: &str,
+        lanes: &[LaneName],
+    ) -> Result<(), DirectoryError> {
         let head = json!({
             "second": interval.second,
             "phase": phase,

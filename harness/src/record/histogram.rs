@@ -43,12 +43,16 @@ impl Durations {
         }
         self.sum_ns += u128::from(ns);
         // Not `saturating_record`: that one saturates at the current size instead of growing.
-        self.counts.record(us.clamp(1, MAX_US)).expect("an auto-resizing histogram takes any value");
+        self.counts
+            .record(us.clamp(1, MAX_US))
+            .expect("an auto-resizing histogram takes any value");
     }
 
     /// Adds everything that `other` holds; the result is as if one histogram had recorded both.
     pub fn merge(&mut self, other: &Self) {
-        self.counts.add(&other.counts).expect("an auto-resizing histogram holds any other of its kind");
+        self.counts
+            .add(&other.counts)
+            .expect("an auto-resizing histogram holds any other of its kind");
         self.clipped += other.clipped;
         self.sum_ns += other.sum_ns;
     }

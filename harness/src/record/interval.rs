@@ -102,7 +102,11 @@ impl CpuUse {
     /// CPU over wall, 0 to 1; 0 before any time has passed.
     #[must_use]
     pub fn share(self) -> f64 {
-        if self.wall_ns == 0 { 0.0 } else { self.cpu_ns as f64 / self.wall_ns as f64 }
+        if self.wall_ns == 0 {
+            0.0
+        } else {
+            self.cpu_ns as f64 / self.wall_ns as f64
+        }
     }
 }
 

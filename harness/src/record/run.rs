@@ -132,8 +132,10 @@ pub struct ObserverCost {
     pub queries: u64,
     /// Mean time of one such query.
     pub query_mean_us: f64,
-    /// Part of one CPU that the queries could have taken at the most: their time over the cell's.
-    pub database_share_max: f64,
+    /// CPU seconds that the shards spent on answering them.
+    pub database_cpu_s: f64,
+    /// The same over the length of the cell: part of one core.
+    pub database_share: f64,
 }
 
 /// One phase of one cell.

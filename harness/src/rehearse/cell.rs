@@ -5,14 +5,14 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::plan::Planned;
-use super::{Ground, Options, RehearseError};
+use super::{Options, RehearseError, Stage};
 use crate::analyze::{assemble, validity};
 use crate::arrival::Schedule;
 use crate::cli::Interrupt;
 use crate::drive::{self, Clock, Limits, Message, Plan, RequestPlan, Sends, Signer, Stop};
 use crate::observe::{Cost, Observed, Observer, Sample};
 use crate::provision::{Local, Populated, ProvisionError, Target, populate};
-use crate::record::{Cell, CellDirectory, Collector, Environment, ObserverCost, RunDirectory};
+use crate::record::{Cell, CellDirectory, Collector, ObserverCost};
 use crate::report::Progress;
 use crate::workload::{Operation, Workload};
 
@@ -26,68 +26,87 @@ const TOKEN_LIFE_S: u64 = 7 * 24 * 3600;
 
 /// How a cell ended.
 pub(super) enum Ended {
+    /// Somebody asked to stop before the first request.
+    Interrupted,
     /// There was nothing to drive.
     NotBegun(ProvisionError),
-    /// It was measured, perhaps only until the target was lost.
-    Measured(Box<Cell>, Option<ProvisionError>),
+    /// It was measured, perhaps not to its end.
+    Measured(Box<Measured>),
 }
 
-#[expect(clippy::too_many_arguments, reason = "the whole flow meets here, and only here")]
-pub(super) async fn run(
-    workload: &Workload,
-    planned: &Planned,
-    ground: &Ground,
-    options: &Options,
-    interrupt: &Interrupt,
-    directory: &RunDirectory,
-    progress: &mut Progress,
-    environment: &mut Environment,
-) -> Result<Ended, RehearseError> {
-    let mut cell = directory.cell(&planned.variant.name, planned.repetition)?;
+/// What was measured.
+pub(super) struct Measured {
+    pub(super) cell: Cell,
+    /// Version of the database, where bmt started it.
+    pub(super) database: Option<String>,
+    /// Why the target was lost, if it was.
+    pub(super) lost: Option<ProvisionError>,
+}
+
+pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Progress) -> Result<Ended, RehearseError> {
+    let workload = stage.workload;
+    let mut directory = stage.directory.cell(&planned.variant.name, planned.repetition)?;
     progress.begin(&format!("[{}/{} {}]", planned.number, planned.of, planned.variant.name));
-    let started = tokio::select! {
-        target = start_target(workload, planned, ground, options, &cell) => target,
-        () = interrupt.asked() => return Ok(Ended::Measured(Box::new(never_begun(planned)), None)),
+    let prepared = tokio::select! {
+        prepared = prepare(stage, planned, &directory) => prepared,
+        () = stage.interrupt.asked() => return Ok(Ended::Interrupted),
     };
-    let (mut target, signer) = match started {
-        Ok(started) => started,
+    let (mut target, signer, chats) = match prepared {
+        Ok(prepared) => prepared,
         Err(lost) => return Ok(Ended::NotBegun(lost)),
     };
-    environment.database = target.database_version().or(environment.database.take());
-    let populated = tokio::select! {
-        populated = populate(&target, &signer, &workload.chats, workload.hot_group()) => populated,
-        () = interrupt.asked() => return Ok(Ended::Measured(Box::new(never_begun(planned)), None)),
-    };
-    let chats = match populated {
-        Ok(chats) => chats,
-        Err(lost) => {
-            // If it failed because something died, that is the better explanation.
-            let lost = target.ensure_running().err().unwrap_or(lost);
-            return Ok(Ended::NotBegun(lost));
-        }
-    };
-    let plan = plan(workload, &target, &chats, signer, options)?;
-    let driven = drive(&plan, &mut target, workload, interrupt, &mut cell, progress).await?;
-    let settings = target.settings.clone();
+    let plan = plan(workload, &target, &chats, signer, stage.options)?;
+    let driven = drive(&plan, &mut target, workload, stage.interrupt, &mut directory, progress).await?;
+    let cell = driven.cell(workload, planned, target.settings.clone());
+    let database = target.database_version();
     target.stop().await;
-    Ok(Ended::Measured(Box::new(driven.cell(workload, planned, settings)), driven.lost))
+    Ok(Ended::Measured(Box::new(Measured {
+        cell,
+        database,
+        lost: driven.lost,
+    })))
 }
 
-async fn start_target(workload: &Workload, planned: &Planned, ground: &Ground, options: &Options, cell: &CellDirectory) -> Result<(Target, Signer), ProvisionError> {
-    let target = match (&options.target, &ground.template) {
+/// Starts the target and makes its chats.
+async fn prepare(
+    stage: &Stage<'_>,
+    planned: &Planned,
+    directory: &CellDirectory,
+) -> Result<(Target, Signer, Populated), ProvisionError> {
+    let workload = stage.workload;
+    let mut target = match (&stage.options.target, &stage.ground.template) {
         (Some(external), _) => Target::external(external).await?,
         (None, Some(template)) => {
-            let cpus = options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
-            Local::start(template, workload.file.target.shards, &planned.variant.settings, cell.path(), cpus).await?
+            let cpus = stage.options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
+            Local::start(
+                template,
+                workload.file.target.shards,
+                &planned.variant.settings,
+                directory.path(),
+                cpus,
+            )
+            .await?
         }
         (None, None) => unreachable!("a run without a target of its own has prepared the ground"),
     };
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now_s = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let signer = Signer::new(&target.secret, now_s + TOKEN_LIFE_S);
-    Ok((target, signer))
+    match populate(&target, &signer, &workload.chats, workload.hot_group()).await {
+        Ok(chats) => Ok((target, signer, chats)),
+        // If it failed because something died, that is the better explanation.
+        Err(lost) => Err(target.ensure_running().err().unwrap_or(lost)),
+    }
 }
 
-fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, options: &Options) -> Result<Plan, RehearseError> {
+fn plan(
+    workload: &Workload,
+    target: &Target,
+    chats: &Populated,
+    signer: Signer,
+    options: &Options,
+) -> Result<Plan, RehearseError> {
     let entries = workload
         .traffic
         .iter()
@@ -104,7 +123,12 @@ fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer,
     Ok(Plan {
         address: target.address,
         requests: Arc::new(RequestPlan::new(&target.authority, entries, signer).map_err(std::io::Error::other)?),
-        schedule: Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, workload.file.seed),
+        schedule: Schedule::new(
+            &workload.profile,
+            &workload.flows(),
+            workload.file.arrivals,
+            workload.file.seed,
+        ),
         profile: Arc::new(workload.profile.clone()),
         limits: Limits {
             connections: generator.connections as usize,
@@ -112,7 +136,11 @@ fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer,
             timeout: generator.timeout.0,
         },
         workers: usize::from(generator.workers),
-        cpus: options.pin.as_ref().map(|pin| pin.generator.clone()).unwrap_or_default(),
+        cpus: options
+            .pin
+            .as_ref()
+            .map(|pin| pin.generator.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -126,8 +154,20 @@ struct Driven {
     lost: Option<ProvisionError>,
 }
 
-async fn drive(plan: &Plan, target: &mut Target, workload: &Workload, interrupt: &Interrupt, cell: &mut CellDirectory, progress: &mut Progress) -> Result<Driven, RehearseError> {
-    let phases = workload.profile.phases().iter().map(|phase| phase.name.clone()).collect();
+async fn drive(
+    plan: &Plan,
+    target: &mut Target,
+    workload: &Workload,
+    interrupt: &Interrupt,
+    cell: &mut CellDirectory,
+    progress: &mut Progress,
+) -> Result<Driven, RehearseError> {
+    let phases = workload
+        .profile
+        .phases()
+        .iter()
+        .map(|phase| phase.name.clone())
+        .collect();
     let mut intake = Intake {
         collector: Collector::new(plan.workers, phases, assemble::lane_names(workload)),
         observed: Observed::new(&workload.profile, target.watched.shards.len()),
@@ -160,9 +200,15 @@ async fn drive(plan: &Plan, target: &mut Target, workload: &Workload, interrupt:
             workers_stop.ask();
         }
     }
-    let ended = if early.is_some() { clock.elapsed() } else { workload.profile.end() };
+    let ended = if early.is_some() {
+        clock.elapsed()
+    } else {
+        workload.profile.end()
+    };
     for thread in threads {
-        thread.join().map_err(|_| std::io::Error::other("a worker thread panicked"))??;
+        thread
+            .join()
+            .map_err(|_| std::io::Error::other("a worker thread panicked"))??;
     }
     observer_stop.ask();
     let cost = observer.finish();
@@ -185,7 +231,13 @@ struct Intake {
 }
 
 impl Intake {
-    fn take_all(&mut self, reports: &Receiver<(usize, Message)>, samples: &Receiver<Sample>, cell: &mut CellDirectory, progress: &mut Progress) -> Result<(), RehearseError> {
+    fn take_all(
+        &mut self,
+        reports: &Receiver<(usize, Message)>,
+        samples: &Receiver<Sample>,
+        cell: &mut CellDirectory,
+        progress: &mut Progress,
+    ) -> Result<(), RehearseError> {
         loop {
             match reports.try_recv() {
                 Ok((_, Message::Interval(interval))) => self.collector.take(&interval, cell)?,
@@ -210,12 +262,16 @@ impl Intake {
 impl Driven {
     fn cell(&self, workload: &Workload, planned: &Planned, settings: Option<crate::workload::Settings>) -> Cell {
         let mut cell = Cell {
+            variant: planned.variant.name.clone(),
+            repetition: planned.repetition,
             server: settings,
+            valid: true,
+            warnings: Vec::new(),
             ended_early: self.early.clone(),
             generator: assemble::generator(usize::from(workload.generator().workers), &self.collected),
             observer: Some(observer_cost(&self.cost, self.observed.length())),
             phases: assemble::phases(workload, &self.collected, &self.observed, self.ended),
-            ..never_begun(planned)
+            faults: Vec::new(),
         };
         cell.warnings = validity::reasons(&cell);
         cell.valid = cell.warnings.is_empty();
@@ -228,22 +284,16 @@ fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {
     ObserverCost {
         cpu_s: cost.cpu.as_secs_f64(),
         queries: cost.queries,
-        query_mean_us: if cost.queries == 0 { 0.0 } else { query_s * 1e6 / cost.queries as f64 },
-        database_share_max: if length.is_zero() { 0.0 } else { query_s / length.as_secs_f64() },
-    }
-}
-
-fn never_begun(planned: &Planned) -> Cell {
-    Cell {
-        variant: planned.variant.name.clone(),
-        repetition: planned.repetition,
-        server: None,
-        valid: true,
-        warnings: Vec::new(),
-        ended_early: Some("interrupted by a signal before the first request".to_owned()),
-        generator: crate::record::Generator::default(),
-        observer: None,
-        phases: Vec::new(),
-        faults: Vec::new(),
+        query_mean_us: if cost.queries == 0 {
+            0.0
+        } else {
+            query_s * 1e6 / cost.queries as f64
+        },
+        database_cpu_s: cost.database_cpu.as_secs_f64(),
+        database_share: if length.is_zero() {
+            0.0
+        } else {
+            cost.database_cpu.as_secs_f64() / length.as_secs_f64()
+        },
     }
 }

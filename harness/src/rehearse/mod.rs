@@ -99,6 +99,15 @@ pub async fn rehearse(workload: &Workload, options: &Options, interrupt: &Interr
     })
 }
 
+/// What every cell of a run is run with.
+pub(crate) struct Stage<'a> {
+    workload: &'a Workload,
+    options: &'a Options,
+    interrupt: &'a Interrupt,
+    directory: &'a RunDirectory,
+    ground: Ground,
+}
+
 async fn run_cells(
     workload: &Workload,
     options: &Options,
@@ -107,25 +116,30 @@ async fn run_cells(
     run: &mut Run,
     progress: &mut Progress,
 ) -> Result<Option<ProvisionError>, RehearseError> {
-    let mut base = None;
+    let ground = tokio::select! {
+        ground = Ground::prepare(workload, options) => match ground {
+            Ok(ground) => ground,
+            Err(lost) => return Ok(Some(lost)),
+        },
+        () = interrupt.asked() => return Ok(None),
+    };
+    let stage = Stage {
+        workload,
+        options,
+        interrupt,
+        directory,
+        ground,
+    };
     for planned in plan::cells(workload, &options.variants) {
-        if interrupt.is_asked() {
-            break;
-        }
-        let ground = match &mut base {
-            Some(ground) => ground,
-            None => match Ground::prepare(workload, options).await {
-                Ok(ground) => base.insert(ground),
-                Err(lost) => return Ok(Some(lost)),
-            },
-        };
-        match cell::run(workload, &planned, ground, options, interrupt, directory, progress, &mut run.environment).await? {
+        match cell::run(&stage, &planned, progress).await? {
+            cell::Ended::Interrupted => return Ok(None),
             cell::Ended::NotBegun(lost) => return Ok(Some(lost)),
-            cell::Ended::Measured(cell, lost) => {
-                run.cells.push(*cell);
+            cell::Ended::Measured(measured) => {
+                run.environment.database = measured.database.or(run.environment.database.take());
+                run.cells.push(measured.cell);
                 directory.write_run(run)?;
-                if lost.is_some() {
-                    return Ok(lost);
+                if measured.lost.is_some() || interrupt.is_asked() {
+                    return Ok(measured.lost);
                 }
             }
         }
@@ -143,7 +157,10 @@ pub(crate) struct Ground {
 impl Ground {
     async fn prepare(workload: &Workload, options: &Options) -> Result<Self, ProvisionError> {
         if options.target.is_some() {
-            return Ok(Self { template: None, _sandbox: None });
+            return Ok(Self {
+                template: None,
+                _sandbox: None,
+            });
         }
         provision::server_binary()?;
         provision::ensure_disk(workload.file.target.shards)?;
@@ -158,7 +175,10 @@ impl Ground {
 /// The gates, without the variants that were not to be run.
 fn gates_of(workload: &Workload, options: &Options) -> Vec<crate::workload::Gate> {
     let wanted = |name: &String| options.variants.is_empty() || options.variants.contains(name);
-    let gates = workload.gates.iter().filter(|gate| gate.relative_to.as_ref().is_none_or(wanted));
+    let gates = workload
+        .gates
+        .iter()
+        .filter(|gate| gate.relative_to.as_ref().is_none_or(wanted));
     gates
         .map(|gate| {
             let mut gate = gate.clone();

@@ -21,14 +21,24 @@ pub(super) struct Planned {
 
 /// All cells, in an order shuffled by the seed, so that what drifts on a machine does not always hit the same variant.
 pub(super) fn cells(workload: &Workload, only: &[String]) -> Vec<Planned> {
-    let wanted = workload.variants.iter().filter(|variant| only.is_empty() || only.contains(&variant.name));
+    let wanted = workload
+        .variants
+        .iter()
+        .filter(|variant| only.is_empty() || only.contains(&variant.name));
     let mut cells: Vec<(Variant, u32)> = wanted
         .flat_map(|variant| (1..=workload.file.repetitions).map(|repetition| (variant.clone(), repetition)))
         .collect();
     cells.shuffle(&mut SplitMix64::seed_from_u64(workload.file.seed));
     let of = cells.len();
     let numbered = cells.into_iter().zip(1..);
-    numbered.map(|((variant, repetition), number)| Planned { variant, repetition, number, of }).collect()
+    numbered
+        .map(|((variant, repetition), number)| Planned {
+            variant,
+            repetition,
+            number,
+            of,
+        })
+        .collect()
 }
 
 /// How long the cells' profiles are, all together.

@@ -9,7 +9,12 @@ use crate::record::Run;
 /// The whole report: verdict first, then the comparison, the gates, and all phases folded away.
 #[must_use]
 pub fn markdown(run: &Run) -> String {
-    let mut text = format!("# {}\n\n{}\n\n**{}**\n", run.workload.name, run.workload.question.trim(), words::verdict(run));
+    let mut text = format!(
+        "# {}\n\n{}\n\n**{}**\n",
+        run.workload.name,
+        run.workload.question.trim(),
+        words::verdict(run)
+    );
     for table in [tables::headline(run), tables::bystanders(run)].into_iter().flatten() {
         write_table(&mut text, "##", &table);
     }
@@ -19,7 +24,14 @@ pub fn markdown(run: &Run) -> String {
     let _ = write!(text, "\n## How it was measured\n\n");
     let _ = writeln!(text, "- command: `{}`", run.command);
     let _ = writeln!(text, "- machine: {}", words::machine(&run.environment));
-    let _ = writeln!(text, "- started {}, seed {}, bmt {}, commit {}", run.started_at, run.seed, run.bmt_version, run.git.as_deref().unwrap_or("unknown"));
+    let _ = writeln!(
+        text,
+        "- started {}, seed {}, bmt {}, commit {}",
+        run.started_at,
+        run.seed,
+        run.bmt_version,
+        run.git.as_deref().unwrap_or("unknown")
+    );
     for warning in terminal::warnings(run) {
         let _ = writeln!(text, "- {warning}");
     }
@@ -64,7 +76,12 @@ fn write_table(text: &mut String, level: &str, table: &Table) {
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let _ = write!(text, "\n{level} {}\n\n", table.title);
     text.push_str(&row(table.headers.iter().map(ToString::to_string).collect()));
-    text.push_str(&row(table.headers.iter().enumerate().map(|(index, _)| if index == 0 { "---" } else { "---:" }.to_owned()).collect()));
+    text.push_str(&row(table
+        .headers
+        .iter()
+        .enumerate()
+        .map(|(index, _)| if index == 0 { "---" } else { "---:" }.to_owned())
+        .collect()));
     for cells in &table.rows {
         text.push_str(&row(cells.iter().map(|cell| cell.replace('|', "\\|")).collect()));
     }

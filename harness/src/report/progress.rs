@@ -46,6 +46,7 @@ impl Progress {
     pub fn begin(&mut self, label: &str) {
         label.clone_into(&mut self.label);
         self.done_cells += std::mem::take(&mut self.in_cell);
+        self.seen = Live::default();
         self.say(&format!("{label} starting the target"));
     }
 
@@ -60,6 +61,9 @@ impl Progress {
 
     /// Shows where the cell is, if it is time to.
     pub fn show(&mut self, elapsed: Duration, profile: &Profile) {
+        if self.in_cell.is_zero() {
+            self.since = Instant::now();
+        }
         self.in_cell = elapsed.min(profile.end());
         let passed = self.since.elapsed();
         if passed < if self.bar.is_some() { BAR_EVERY } else { LINE_EVERY } {

@@ -16,22 +16,34 @@ pub(super) struct Table {
 /// One row a variant: the operation that the profile drives, in the phase that matters.
 pub(super) fn headline(run: &Run) -> Option<Table> {
     let shown = bystanders::headline_phase(run)?;
-    let (name, _) = run.workload.traffic.iter().max_by(|a, b| a.1.share.unwrap_or(0.0).total_cmp(&b.1.share.unwrap_or(0.0)))?;
-    let rows = variants(run).into_iter().map(|variant| headline_row(run, variant, &shown.name, name)).collect();
+    let (name, _) = run
+        .workload
+        .traffic
+        .iter()
+        .max_by(|a, b| a.1.share.unwrap_or(0.0).total_cmp(&b.1.share.unwrap_or(0.0)))?;
+    let rows = variants(run)
+        .into_iter()
+        .map(|variant| headline_row(run, variant, &shown.name, name))
+        .collect();
     Some(Table {
-        title: format!("{name} in phase `{}` ({:.0} s, {:.0}/s offered)", shown.name, shown.end_s - shown.start_s, shown.target_rate),
+        title: format!(
+            "{name} in phase `{}` ({:.0} s, {:.0}/s offered)",
+            shown.name,
+            shown.end_s - shown.start_s,
+            shown.target_rate
+        ),
         headers: vec![
             "variant",
-            "goodput /s",
+            "goodput/s",
             "p50 ms",
             "p99 ms",
             "p99.9 ms",
             "refused",
             "failed",
-            "conns client/db",
+            "conns client/DB",
             "AUTO-INC wait s",
             "row lock wait s",
-            "query cache waiters",
+            "q-cache waiters",
             "DB cores",
         ],
         rows,
@@ -43,11 +55,26 @@ fn headline_row(run: &Run, variant: &str, phase_name: &str, name: &str) -> Vec<S
         operation: Some(name),
         placement: None,
     };
-    let median = |value: &dyn Fn(&PhaseResult) -> Option<f64>| median_over_repetitions(run, variant, |cell| value(phase(cell, phase_name)?));
+    let median = |value: &dyn Fn(&PhaseResult) -> Option<f64>| {
+        median_over_repetitions(run, variant, |cell| value(phase(cell, phase_name)?))
+    };
     let metric = |metric: Metric| median(&|phase| figure(phase, metric, of));
-    let share = |part: fn(&OperationResult) -> f64| median(&|phase| operation(phase, of).map(part)).map_or("–".to_owned(), percent);
-    let query_cache = median(&|phase| phase.contention.as_ref().map(|contention| contention.query_cache_waiters_avg));
-    let database_connections = median(&|phase| phase.connections.database.as_ref().map(|database| database.open_max as f64));
+    let share = |part: fn(&OperationResult) -> f64| {
+        median(&|phase| operation(phase, of).map(part)).map_or("–".to_owned(), percent)
+    };
+    let query_cache = median(&|phase| {
+        phase
+            .contention
+            .as_ref()
+            .map(|contention| contention.query_cache_waiters_avg)
+    });
+    let database_connections = median(&|phase| {
+        phase
+            .connections
+            .database
+            .as_ref()
+            .map(|database| database.open_max as f64)
+    });
     vec![
         variant.to_owned(),
         number(metric(Metric::GoodputRate), 0),
@@ -56,7 +83,11 @@ fn headline_row(run: &Run, variant: &str, phase_name: &str, name: &str) -> Vec<S
         ms(metric(Metric::ResponseP999)),
         share(refused),
         share(failed),
-        format!("{}/{}", number(metric(Metric::ConnectionsOpenMax), 0), number(database_connections, 0)),
+        format!(
+            "{}/{}",
+            number(metric(Metric::ConnectionsOpenMax), 0),
+            number(database_connections, 0)
+        ),
         number(metric(Metric::AutoincWaitS), 1),
         number(metric(Metric::RowLockWaitS), 1),
         number(query_cache, 1),
@@ -65,24 +96,42 @@ fn headline_row(run: &Run, variant: &str, phase_name: &str, name: &str) -> Vec<S
 }
 
 fn refused(operation: &OperationResult) -> f64 {
-    let refused: u64 = operation.outcomes.iter().filter(|(outcome, _)| outcome.is_refusal()).map(|(_, count)| count).sum();
+    let refused: u64 = operation
+        .outcomes
+        .iter()
+        .filter(|(outcome, _)| outcome.is_refusal())
+        .map(|(_, count)| count)
+        .sum();
     part(refused, operation)
 }
 
 fn failed(operation: &OperationResult) -> f64 {
-    let ended: u64 = operation.outcomes.iter().filter(|(outcome, _)| **outcome == Outcome::Ok || outcome.is_refusal()).map(|(_, count)| count).sum();
+    let ended: u64 = operation
+        .outcomes
+        .iter()
+        .filter(|(outcome, _)| **outcome == Outcome::Ok || outcome.is_refusal())
+        .map(|(_, count)| count)
+        .sum();
     part(operation.scheduled.saturating_sub(ended), operation)
 }
 
 fn part(count: u64, operation: &OperationResult) -> f64 {
-    if operation.scheduled == 0 { 0.0 } else { count as f64 / operation.scheduled as f64 }
+    if operation.scheduled == 0 {
+        0.0
+    } else {
+        count as f64 / operation.scheduled as f64
+    }
 }
 
 /// One row for each variant, bystander and placement.
 pub(super) fn bystanders(run: &Run) -> Option<Table> {
     let rows: Vec<Vec<String>> = variants(run)
         .into_iter()
-        .flat_map(|variant| bystanders::of_variant(run, variant).into_iter().map(move |bystander| bystander_row(variant, &bystander)))
+        .flat_map(|variant| {
+            bystanders::of_variant(run, variant)
+                .into_iter()
+                .map(move |bystander| bystander_row(variant, &bystander))
+        })
         .collect();
     (!rows.is_empty()).then(|| Table {
         title: "bystanders, before the spike → during it".to_owned(),
@@ -98,7 +147,11 @@ fn bystander_row(variant: &str, bystander: &Bystander) -> Vec<String> {
         bystander.operation.clone(),
         placement(bystander.placement).to_owned(),
         format!("{} → {}", us(bystander.p99_before_us), us(bystander.p99_during_us)),
-        format!("{} → {}", percent(bystander.errors_before), percent(bystander.errors_during)),
+        format!(
+            "{} → {}",
+            percent(bystander.errors_before),
+            percent(bystander.errors_during)
+        ),
         if bystander.suffered { "SUFFERED" } else { "unharmed" }.to_owned(),
     ]
 }
@@ -108,11 +161,35 @@ pub(super) fn phases(run: &Run, cell: &Cell) -> Table {
     let rows = cell
         .phases
         .iter()
-        .flat_map(|phase| phase.operations.iter().map(move |(name, operation)| phase_row(phase, name, operation)))
+        .flat_map(|phase| {
+            phase
+                .operations
+                .iter()
+                .map(move |(name, operation)| phase_row(phase, name, operation))
+        })
         .collect();
     Table {
-        title: format!("{}{}", cell.variant, if run.workload.repetitions > 1 { format!(", run {}", cell.repetition) } else { String::new() }),
-        headers: vec!["phase", "operation", "scheduled", "goodput /s", "p50 ms", "p99 ms", "p99.9 ms", "service p99 ms", "not ok", "outcomes"],
+        title: format!(
+            "{}{}",
+            cell.variant,
+            if run.workload.repetitions > 1 {
+                format!(", run {}", cell.repetition)
+            } else {
+                String::new()
+            }
+        ),
+        headers: vec![
+            "phase",
+            "operation",
+            "scheduled",
+            "goodput /s",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "service p99 ms",
+            "not ok",
+            "outcomes",
+        ],
         rows,
     }
 }
@@ -121,7 +198,11 @@ fn phase_row(phase: &PhaseResult, name: &str, operation: &OperationResult) -> Ve
     let ok = operation.response_us.get(Outcome::Ok.name());
     let service = operation.service_us.get(Outcome::Ok.name());
     let us = |value: Option<u64>| ms(value.map(|us| us as f64));
-    let mut outcomes: Vec<String> = operation.outcomes.iter().map(|(outcome, count)| format!("{} {count}", outcome.name())).collect();
+    let mut outcomes: Vec<String> = operation
+        .outcomes
+        .iter()
+        .map(|(outcome, count)| format!("{} {count}", outcome.name()))
+        .collect();
     if operation.unsent > 0 {
         outcomes.push(format!("unsent {}", operation.unsent));
     }
@@ -141,8 +222,17 @@ fn phase_row(phase: &PhaseResult, name: &str, operation: &OperationResult) -> Ve
 
 /// The variants that were run, in the workload's order.
 pub(super) fn variants(run: &Run) -> Vec<&str> {
-    let ran = |name: &&str| run.cells.iter().any(|cell| cell.variant == **name && !cell.phases.is_empty());
-    run.workload.variants.iter().map(|variant| variant.name.as_str()).filter(ran).collect()
+    let ran = |name: &&str| {
+        run.cells
+            .iter()
+            .any(|cell| cell.variant == **name && !cell.phases.is_empty())
+    };
+    run.workload
+        .variants
+        .iter()
+        .map(|variant| variant.name.as_str())
+        .filter(ran)
+        .collect()
 }
 
 fn placement(placement: Option<Placement>) -> &'static str {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle};
 
 use super::tables::{self, Table};
 use super::words;
@@ -44,28 +44,48 @@ pub fn terminal(run: &Run) -> String {
 pub(super) fn warnings(run: &Run) -> Vec<String> {
     let cells = run.cells.iter().flat_map(|cell| {
         let early = cell.ended_early.iter().map(|reason| format!("ended early: {reason}"));
-        let all = cell.warnings.iter().map(|reason| format!("INVALID: {reason}")).chain(early);
+        let all = cell
+            .warnings
+            .iter()
+            .map(|reason| format!("INVALID: {reason}"))
+            .chain(early);
         all.map(|warning| format!("{} (run {}): {warning}", cell.variant, cell.repetition))
     });
-    let observers: Vec<&crate::record::ObserverCost> = run.cells.iter().filter_map(|cell| cell.observer.as_ref()).filter(|cost| cost.queries > 0).collect();
-    let most = observers.iter().map(|cost| cost.database_share_max).fold(0.0, f64::max);
-    let observing = (!observers.is_empty()).then(|| format!("observing took at most {:.1} % of one core from the databases", most * 100.0));
+    let observers: Vec<&crate::record::ObserverCost> = run
+        .cells
+        .iter()
+        .filter_map(|cell| cell.observer.as_ref())
+        .filter(|cost| cost.queries > 0)
+        .collect();
+    let most = observers.iter().map(|cost| cost.database_share).fold(0.0, f64::max);
+    let observing = (!observers.is_empty()).then(|| {
+        format!(
+            "observing took {:.1} % of one core from the databases, in the variant where it took most",
+            most * 100.0
+        )
+    });
     run.warnings.iter().cloned().chain(cells).chain(observing).collect()
 }
 
 fn drawn(table: &Table) -> String {
     let mut drawing = comfy_table::Table::new();
     drawing
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(NOTHING.header_separator(LineStyle::new('─', '─', '─', '─')))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(COLUMNS)
         .set_header(&table.headers)
         .add_rows(&table.rows);
     for column in drawing.column_iter_mut() {
-        column.set_padding((0, 1));
-        if column.index > 0 {
+        column.set_padding((0, 2));
+        if column.index == 0 {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        } else {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    drawing.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    drawing
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -33,9 +33,15 @@ pub(super) fn verdict(run: &Run) -> String {
         Verdict::Passed if run.gates.is_empty() => "DONE: the workload has no gates".to_owned(),
         Verdict::Passed => format!("PASSED: all {} gates hold", run.gates.len()),
         Verdict::Failed => format!("FAILED: {failed} of {} gates do not hold", run.gates.len()),
-        Verdict::Invalid => "INVALID: the generator did not keep its schedule, so these figures say nothing about the target".to_owned(),
-        Verdict::Interrupted => "INTERRUPTED: stopped by a signal; what is shown is what was measured until then".to_owned(),
-        Verdict::TargetLost => "TARGET LOST: what was driven, or something it needs, went away or never came up".to_owned(),
+        Verdict::Invalid => {
+            "INVALID: the generator did not keep its schedule, so these figures say nothing about the target".to_owned()
+        }
+        Verdict::Interrupted => {
+            "INTERRUPTED: stopped by a signal; what is shown is what was measured until then".to_owned()
+        }
+        Verdict::TargetLost => {
+            "TARGET LOST: what was driven, or something it needs, went away or never came up".to_owned()
+        }
     }
 }
 
@@ -43,12 +49,19 @@ pub(super) fn verdict(run: &Run) -> String {
 pub(super) fn machine(environment: &Environment) -> String {
     let mut parts = vec![format!("{} cores", environment.cpus)];
     parts.extend(environment.cpu_model.clone());
-    parts.extend(environment.memory_bytes.map(|bytes| format!("{:.0} GiB", bytes as f64 / f64::from(1 << 30))));
+    parts.extend(
+        environment
+            .memory_bytes
+            .map(|bytes| format!("{:.0} GiB", bytes as f64 / f64::from(1 << 30))),
+    );
     parts.push(environment.kernel.clone());
     parts.extend(environment.database.clone());
     parts.extend(environment.target.as_ref().map(|target| format!("target {target}")));
     if environment.is_pinned() {
-        parts.push(format!("generator on CPU {:?}, target on {:?}", environment.generator_cpus, environment.target_cpus));
+        parts.push(format!(
+            "generator on CPU {:?}, target on {:?}",
+            environment.generator_cpus, environment.target_cpus
+        ));
     }
     parts.join(", ")
 }

@@ -160,7 +160,10 @@ pub enum ProfileFile {
         steps: u32,
         /// Length of each step.
         hold: Span,
-        /// Time back at the base rate, `hold` if not given.
+        /// Time back at the base rate in which what the ramp has piled up may drain; a phase of its own, not judged.
+        #[serde(default)]
+        recovery: Option<Span>,
+        /// Time at the base rate before the spike, `hold` if not given.
         #[serde(default)]
         base_hold: Option<Span>,
         /// Length of the spike.
@@ -261,7 +264,7 @@ pub struct GateFile {
     /// Which of the operation's chats, by the shard they live on.
     #[serde(default)]
     pub placement: Option<Placement>,
-    /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but the warm-up if not given.
+    /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but `warm-up` and `recovery` if not given.
     #[serde(default)]
     pub phase: Option<String>,
     /// The variants that must pass; all if not given.

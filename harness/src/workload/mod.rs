@@ -16,7 +16,7 @@ use std::path::Path;
 pub use file::{Arrivals, Metric, Operation, Placement, Settings, WorkloadFile};
 pub use mistake::{Mistake, Mistakes};
 pub use quantity::{Rate, Share, Span};
-pub use resolve::{Bound, ChatGroup, Gate, Traffic, Variant, Workload, gate_value_unit, Unit};
+pub use resolve::{Bound, ChatGroup, Gate, Traffic, Unit, Variant, Workload, gate_value_unit};
 pub use schema::schema;
 pub use tree::Origin;
 
@@ -53,7 +53,10 @@ pub enum LoadError {
 /// When the file cannot be read, or with every mistake found in it.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Workload, LoadError> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: file.clone(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable {
+        path: file.clone(),
+        source,
+    })?;
     parse(&file, &text, overrides).map_err(LoadError::from)
 }
 
@@ -79,9 +82,15 @@ fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
     }
     let quick = take_quick(&mut plain);
     // The file is judged in both of its forms, so that a mistake in `quick` does not wait for a `--quick`.
-    let mut other = judged_form(if overrides.quick { &plain } else { &quick }, &shape, false).err().unwrap_or_default();
+    let mut other = judged_form(if overrides.quick { &plain } else { &quick }, &shape, false)
+        .err()
+        .unwrap_or_default();
     let mut wanted = if overrides.quick { quick } else { plain };
-    overrides.set.iter().try_for_each(|set| apply(&mut wanted, set)).map_err(|mistake| vec![mistake])?;
+    overrides
+        .set
+        .iter()
+        .try_for_each(|set| apply(&mut wanted, set))
+        .map_err(|mistake| vec![mistake])?;
     match judged_form(&wanted, &shape, overrides.quick) {
         Ok(workload) if other.is_empty() => Ok(workload),
         Ok(_) => Err(other),

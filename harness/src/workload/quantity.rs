@@ -155,13 +155,7 @@ macro_rules! written_as_text {
     };
 }
 
-written_as_text!(
-    Rate,
-    "Rate",
-    "rate",
-    r"^[0-9]+(\.[0-9]+)?k?/(s|min|m|h)$",
-    "2000/s"
-);
+written_as_text!(Rate, "Rate", "rate", r"^[0-9]+(\.[0-9]+)?k?/(s|min|m|h)$", "2000/s");
 written_as_text!(
     Span,
     "Span",
@@ -169,13 +163,7 @@ written_as_text!(
     r"^[0-9]+(\.[0-9]+)?(us|ms|s|m|min|h)$",
     "500ms"
 );
-written_as_text!(
-    Share,
-    "Share",
-    "percentage",
-    r"^[0-9]+(\.[0-9]+)?%$",
-    "5%"
-);
+written_as_text!(Share, "Share", "percentage", r"^[0-9]+(\.[0-9]+)?%$", "5%");
 
 #[cfg(test)]
 mod tests {

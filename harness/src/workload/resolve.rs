@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::arrival::{Flow, Profile, PhaseKind};
+use crate::arrival::{Flow, PhaseKind, Profile};
 
-use super::file::{ChatsFile, GateFile, GeneratorFile, Limit, Metric, Operation, Placement, ProfileFile, Settings, TrafficFile, WorkloadFile};
+use super::file::{
+    ChatsFile, GateFile, GeneratorFile, Limit, Metric, Operation, Placement, ProfileFile, Settings, TrafficFile,
+    WorkloadFile,
+};
 use super::mistake::{Mistake, nearest};
 use super::quantity::{Rate, Share, Span};
 use super::shape::join;
@@ -119,7 +122,12 @@ pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
     match metric {
         Metric::GoodputRate => Unit::Rate,
         Metric::ErrorShare => Unit::Share,
-        Metric::ResponseMean | Metric::ResponseP50 | Metric::ResponseP90 | Metric::ResponseP99 | Metric::ResponseP999 | Metric::ResponseMax => Unit::Time,
+        Metric::ResponseMean
+        | Metric::ResponseP50
+        | Metric::ResponseP90
+        | Metric::ResponseP99
+        | Metric::ResponseP999
+        | Metric::ResponseMax => Unit::Time,
         Metric::AutoincWaitS | Metric::RowLockWaitS => Unit::Seconds,
         Metric::ConnectionsOpenMax | Metric::Deadlocks | Metric::DatabaseCpu => Unit::Number,
     }
@@ -147,7 +155,10 @@ impl Workload {
 
 /// Judges what the schema cannot, and builds the domain.
 pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Workload, Vec<Mistake>> {
-    let mut judge = Judge { tree, found: Vec::new() };
+    let mut judge = Judge {
+        tree,
+        found: Vec::new(),
+    };
     judge.name(&file.name);
     let profile = judge.profile(&file.profile);
     judge.positive("generator.timeout", file.generator.timeout);
@@ -214,7 +225,11 @@ impl Judge<'_> {
     fn name(&mut self, name: &str) {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.chars().all(plain) || name.starts_with('-') {
-            self.mistake("name", format!("`{name}` cannot be part of a directory's name"), "lower-case letters, digits and hyphens");
+            self.mistake(
+                "name",
+                format!("`{name}` cannot be part of a directory's name"),
+                "lower-case letters, digits and hyphens",
+            );
         }
     }
 
@@ -237,38 +252,60 @@ impl Judge<'_> {
     }
 
     fn profile(&mut self, profile: &ProfileFile) -> Profile {
-        let warm = |span: &Option<Span>| span.map_or(Duration::ZERO, |span| span.0);
+        let or_none = |span: &Option<Span>| span.map_or(Duration::ZERO, |span| span.0);
         match profile {
             ProfileFile::Constant { target, hold, warm_up } => {
                 self.rates(None, *target);
                 self.positive("profile.hold", *hold);
                 Profile::default()
-                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), target.0)
+                    .then("warm-up", PhaseKind::WarmUp, or_none(warm_up), target.0)
                     .then("constant", PhaseKind::Step, hold.0, target.0)
             }
-            ProfileFile::Steps { base, target, steps, hold, warm_up } => {
+            ProfileFile::Steps {
+                base,
+                target,
+                steps,
+                hold,
+                warm_up,
+            } => {
                 self.rates(Some(*base), *target);
                 self.positive("profile.hold", *hold);
                 Profile::default()
-                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), base.0)
+                    .then("warm-up", PhaseKind::WarmUp, or_none(warm_up), base.0)
                     .then_steps(*steps, base.0, target.0, hold.0)
             }
-            ProfileFile::Spike { base, target, base_hold, spike_hold, warm_up } => {
+            ProfileFile::Spike {
+                base,
+                target,
+                base_hold,
+                spike_hold,
+                warm_up,
+            } => {
                 self.rates(Some(*base), *target);
                 self.positive("profile.base_hold", *base_hold);
                 self.positive("profile.spike_hold", *spike_hold);
                 Profile::default()
-                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), base.0)
+                    .then("warm-up", PhaseKind::WarmUp, or_none(warm_up), base.0)
                     .then("base", PhaseKind::Base, base_hold.0, base.0)
                     .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
             }
-            ProfileFile::Bmt { base, target, steps, hold, base_hold, spike_hold, warm_up } => {
+            ProfileFile::Bmt {
+                base,
+                target,
+                steps,
+                hold,
+                recovery,
+                base_hold,
+                spike_hold,
+                warm_up,
+            } => {
                 self.rates(Some(*base), *target);
                 self.positive("profile.hold", *hold);
                 self.positive("profile.spike_hold", *spike_hold);
                 Profile::default()
-                    .then("warm-up", PhaseKind::WarmUp, warm(warm_up), base.0)
+                    .then("warm-up", PhaseKind::WarmUp, or_none(warm_up), base.0)
                     .then_steps(*steps, base.0, target.0, hold.0)
+                    .then("recovery", PhaseKind::Recovery, or_none(recovery), base.0)
                     .then("base", PhaseKind::Base, base_hold.unwrap_or(*hold).0, base.0)
                     .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
             }
@@ -280,7 +317,11 @@ impl Judge<'_> {
             self.mistake("profile.target", format!("`{target}` offers nothing"), "more than 0/s");
         }
         if let Some(base) = base.filter(|base| base.0 > target.0) {
-            self.mistake("profile.base", format!("base `{base}` is above target `{target}`"), format!("at most {target}"));
+            self.mistake(
+                "profile.base",
+                format!("base `{base}` is above target `{target}`"),
+                format!("at most {target}"),
+            );
         }
     }
 
@@ -297,10 +338,18 @@ impl Judge<'_> {
         let group = match (&entry.operation, &entry.chats) {
             (Operation::Get { path: target }, chats) => {
                 if !target.starts_with('/') {
-                    self.mistake(&join(&path, "operation.get.path"), format!("`{target}` is not a path"), "a path that starts with /");
+                    self.mistake(
+                        &join(&path, "operation.get.path"),
+                        format!("`{target}` is not a path"),
+                        "a path that starts with /",
+                    );
                 }
                 if chats.is_some() {
-                    self.mistake(&join(&path, "chats"), "a plain get is not done to a chat", "leave `chats` out");
+                    self.mistake(
+                        &join(&path, "chats"),
+                        "a plain get is not done to a chat",
+                        "leave `chats` out",
+                    );
                 }
                 None
             }
@@ -309,7 +358,11 @@ impl Judge<'_> {
                 names.iter().position(|name| name == group)
             }
             (_, None) => {
-                self.mistake(&join(&path, "chats"), "the operation is done to a chat, but no `chats` is given", names.join(", "));
+                self.mistake(
+                    &join(&path, "chats"),
+                    "the operation is done to a chat, but no `chats` is given",
+                    names.join(", "),
+                );
                 None
             }
         };
@@ -342,7 +395,11 @@ impl Judge<'_> {
         let mut seen = BTreeSet::new();
         for (index, variant) in file.variants.iter().enumerate() {
             if !seen.insert(variant.name.as_str()) {
-                self.mistake(&format!("variants.{index}.name"), format!("a variant `{}` is there already", variant.name), "a name of its own");
+                self.mistake(
+                    &format!("variants.{index}.name"),
+                    format!("a variant `{}` is there already", variant.name),
+                    "a name of its own",
+                );
             }
         }
         file.variants
@@ -364,12 +421,20 @@ impl Judge<'_> {
         match &gate.operation {
             Some(name) => drop(self.known(&join(&path, "operation"), name, "traffic entry", &operations)),
             None if is_of_an_operation(gate.metric) => {
-                self.mistake(&join(&path, "operation"), "the metric is an operation's, but no `operation` is given", operations.join(", "));
+                self.mistake(
+                    &join(&path, "operation"),
+                    "the metric is an operation's, but no `operation` is given",
+                    operations.join(", "),
+                );
             }
             None => {}
         }
         if gate.placement.is_some() && gate.operation.is_none() {
-            self.mistake(&join(&path, "placement"), "`placement` narrows an operation, but none is given", "leave it out, or name an `operation`");
+            self.mistake(
+                &join(&path, "placement"),
+                "`placement` narrows an operation, but none is given",
+                "leave it out, or name an `operation`",
+            );
         }
         let variants: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
         for (at, name) in gate.variants.iter().flatten().enumerate() {
@@ -378,7 +443,12 @@ impl Judge<'_> {
         if let Some(name) = &gate.relative_to {
             self.known(&join(&path, "relative_to"), name, "variant", &variants);
         }
-        let measured: Vec<&str> = profile.phases().iter().filter(|phase| phase.kind != PhaseKind::WarmUp).map(|phase| phase.name.as_str()).collect();
+        let measured: Vec<&str> = profile
+            .phases()
+            .iter()
+            .filter(|phase| phase.kind.is_judged())
+            .map(|phase| phase.name.as_str())
+            .collect();
         if let Some(name) = &gate.phase {
             self.known(&join(&path, "phase"), name, "phase", &measured);
         }
@@ -388,8 +458,14 @@ impl Judge<'_> {
             metric: gate.metric,
             operation: gate.operation.clone(),
             placement: gate.placement,
-            phases: gate.phase.clone().map_or_else(|| measured.iter().map(ToString::to_string).collect(), |phase| vec![phase]),
-            variants: gate.variants.clone().unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
+            phases: gate.phase.clone().map_or_else(
+                || measured.iter().map(ToString::to_string).collect(),
+                |phase| vec![phase],
+            ),
+            variants: gate
+                .variants
+                .clone()
+                .unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
             relative_to: gate.relative_to.clone(),
             bounds,
         }
@@ -418,7 +494,11 @@ impl Judge<'_> {
 fn is_of_an_operation(metric: Metric) -> bool {
     !matches!(
         metric,
-        Metric::ConnectionsOpenMax | Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::Deadlocks | Metric::DatabaseCpu
+        Metric::ConnectionsOpenMax
+            | Metric::AutoincWaitS
+            | Metric::RowLockWaitS
+            | Metric::Deadlocks
+            | Metric::DatabaseCpu
     )
 }
 
@@ -429,7 +509,10 @@ fn limit_in(unit: Unit, limit: &Limit) -> Result<f64, String> {
         (Unit::Number | Unit::Ratio | Unit::Seconds, Limit::Number(number)) => Ok(*number),
         (Unit::Number | Unit::Ratio, Limit::Quantity(_)) => Err("a plain number".to_owned()),
         (Unit::Seconds, Limit::Quantity(text)) => text.parse::<Span>().map(|span| span.0.as_secs_f64()).map_err(strip),
-        (Unit::Time, Limit::Quantity(text)) => text.parse::<Span>().map(|span| span.0.as_secs_f64() * 1e6).map_err(strip),
+        (Unit::Time, Limit::Quantity(text)) => text
+            .parse::<Span>()
+            .map(|span| span.0.as_secs_f64() * 1e6)
+            .map_err(strip),
         (Unit::Rate, Limit::Quantity(text)) => text.parse::<Rate>().map(|rate| rate.0).map_err(strip),
         (Unit::Share, Limit::Quantity(text)) => text.parse::<Share>().map(|share| share.0).map_err(strip),
         (Unit::Time, Limit::Number(_)) => Err("a time with its unit, such as 50ms".to_owned()),

@@ -28,7 +28,10 @@ pub fn schema() -> Json {
     }
     defs.insert("Settings".to_owned(), settings);
     for (name, def) in nested.as_ref().and_then(Json::as_object).into_iter().flatten() {
-        assert!(!defs.contains_key(name), "the settings and the workload both define `{name}`");
+        assert!(
+            !defs.contains_key(name),
+            "the settings and the workload both define `{name}`"
+        );
         defs.insert(name.clone(), def.clone());
     }
     schema

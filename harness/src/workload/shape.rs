@@ -56,7 +56,8 @@ impl<'a> Shape<'a> {
     }
 
     fn mapping(&self, node: &Node, entries: &[Entry], schema: &'a Json, path: &str, found: &mut Vec<Mistake>) {
-        static NONE: std::sync::LazyLock<serde_json::Map<String, Json>> = std::sync::LazyLock::new(serde_json::Map::new);
+        static NONE: std::sync::LazyLock<serde_json::Map<String, Json>> =
+            std::sync::LazyLock::new(serde_json::Map::new);
         let properties = schema["properties"].as_object().unwrap_or(&NONE);
         for entry in entries {
             let at = join(path, &entry.key);
@@ -68,7 +69,11 @@ impl<'a> Shape<'a> {
                 found.push(unknown_key(entry, &at, properties.keys().map(String::as_str).collect()));
             }
         }
-        let missing = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let missing = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str);
         for key in missing.filter(|key| !entries.iter().any(|entry| entry.key == *key)) {
             found.push(Mistake {
                 origin: node.origin.clone(),
@@ -127,8 +132,14 @@ impl<'a> Shape<'a> {
 
     fn tagged(&self, node: &Node, entries: &[Entry], branches: &[&'a Json], path: &str, found: &mut Vec<Mistake>) {
         // `{kind: bmt, …}`: the branch is named by the value of one key.
-        if branches.iter().all(|branch| branch["properties"]["kind"]["const"].is_string()) {
-            let names: Vec<&str> = branches.iter().filter_map(|branch| branch["properties"]["kind"]["const"].as_str()).collect();
+        if branches
+            .iter()
+            .all(|branch| branch["properties"]["kind"]["const"].is_string())
+        {
+            let names: Vec<&str> = branches
+                .iter()
+                .filter_map(|branch| branch["properties"]["kind"]["const"].as_str())
+                .collect();
             let Some(kind) = entries.iter().find(|entry| entry.key == "kind") else {
                 found.push(Mistake {
                     allowed: Some(names.join(", ")),
@@ -136,7 +147,9 @@ impl<'a> Shape<'a> {
                 });
                 return;
             };
-            let chosen = branches.iter().find(|branch| Value::Scalar(branch["properties"]["kind"]["const"].clone()) == kind.node.value);
+            let chosen = branches
+                .iter()
+                .find(|branch| Value::Scalar(branch["properties"]["kind"]["const"].clone()) == kind.node.value);
             match chosen {
                 Some(branch) => self.mapping(node, entries, branch, path, found),
                 None => one_of(&kind.node, &names, &[], &join(path, "kind"), found),
@@ -177,8 +190,16 @@ fn constants<'a>(branches: &[&'a Json]) -> (Vec<&'a str>, Vec<Json>) {
 /// What an enumeration allows, in words: its plain values, then its keyed ones.
 fn choices(branches: &[&Json]) -> String {
     let (names, _) = constants(branches);
-    let keys = branches.iter().filter_map(|branch| branch["required"][0].as_str()).map(|key| format!("{{{key}: …}}"));
-    names.iter().map(ToString::to_string).chain(keys).collect::<Vec<_>>().join(", ")
+    let keys = branches
+        .iter()
+        .filter_map(|branch| branch["required"][0].as_str())
+        .map(|key| format!("{{{key}: …}}"));
+    names
+        .iter()
+        .map(ToString::to_string)
+        .chain(keys)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn one_of(node: &Node, names: &[&str], values: &[Json], path: &str, found: &mut Vec<Mistake>) {
@@ -216,7 +237,11 @@ fn judge_text(node: &Node, text: &str, schema: &Json, path: &str, found: &mut Ve
         found.push(mistake(node, path, "may not be empty".to_owned()));
     }
     if let Some(maximum) = schema["maxLength"].as_u64().filter(|maximum| length > *maximum) {
-        found.push(mistake(node, path, format!("is {length} characters long; at most {maximum} are allowed")));
+        found.push(mistake(
+            node,
+            path,
+            format!("is {length} characters long; at most {maximum} are allowed"),
+        ));
     }
 }
 
@@ -256,7 +281,11 @@ fn expectation(schema: &Json) -> String {
     }
     let types: Vec<&str> = match &schema["type"] {
         Json::String(name) => vec![name],
-        Json::Array(names) => names.iter().filter_map(Json::as_str).filter(|name| *name != "null").collect(),
+        Json::Array(names) => names
+            .iter()
+            .filter_map(Json::as_str)
+            .filter(|name| *name != "null")
+            .collect(),
         _ => vec![],
     };
     let plain = match types[..] {
@@ -265,7 +294,10 @@ fn expectation(schema: &Json) -> String {
         ["string"] => "a text".to_owned(),
         ["boolean"] => "true or false".to_owned(),
         ["object"] => match schema["properties"].as_object() {
-            Some(properties) => format!("a mapping with keys {}", properties.keys().cloned().collect::<Vec<_>>().join(", ")),
+            Some(properties) => format!(
+                "a mapping with keys {}",
+                properties.keys().cloned().collect::<Vec<_>>().join(", ")
+            ),
             None => "a mapping".to_owned(),
         },
         ["array"] => "a list".to_owned(),
@@ -298,7 +330,11 @@ fn wrong_type(node: &Node, schema: &Json, path: &str) -> Mistake {
 }
 
 fn too_few(node: &Node, minimum: u64, path: &str) -> Mistake {
-    mistake(node, path, format!("needs at least {minimum} item{}", if minimum == 1 { "" } else { "s" }))
+    mistake(
+        node,
+        path,
+        format!("needs at least {minimum} item{}", if minimum == 1 { "" } else { "s" }),
+    )
 }
 
 fn mistake(node: &Node, path: &str, problem: String) -> Mistake {

@@ -36,7 +36,12 @@ fn refused(text: &str, set: &[&str]) -> String {
 #[test]
 fn a_workload_becomes_phases_flows_variants_and_gates() {
     let workload = parse("w.yaml", GOOD, &Overrides::default()).unwrap();
-    let phases: Vec<(&str, f64, u64)> = workload.profile.phases().iter().map(|phase| (phase.name.as_str(), phase.rate, phase.end.as_secs())).collect();
+    let phases: Vec<(&str, f64, u64)> = workload
+        .profile
+        .phases()
+        .iter()
+        .map(|phase| (phase.name.as_str(), phase.rate, phase.end.as_secs()))
+        .collect();
     assert_eq!(
         phases,
         [
@@ -60,7 +65,10 @@ fn a_workload_becomes_phases_flows_variants_and_gates() {
 fn quick_and_set_change_the_file_and_set_wins() {
     let overrides = Overrides {
         quick: true,
-        set: vec!["profile.target=500/s".into(), "variants.after.settings.insert=select_not_exists".into()],
+        set: vec![
+            "profile.target=500/s".into(),
+            "variants.after.settings.insert=select_not_exists".into(),
+        ],
     };
     let workload = parse("w.yaml", GOOD, &overrides).unwrap();
     assert!(workload.quick);

@@ -102,8 +102,12 @@ impl Node {
                 &mut entries[at].node
             }
             Value::Sequence(items) => {
-                let at = position(items, segment)
-                    .ok_or_else(|| format!("no item `{segment}` in this list; name one by its `name` or by its place, 0 to {}", items.len().saturating_sub(1)))?;
+                let at = position(items, segment).ok_or_else(|| {
+                    format!(
+                        "no item `{segment}` in this list; name one by its `name` or by its place, 0 to {}",
+                        items.len().saturating_sub(1)
+                    )
+                })?;
                 &mut items[at]
             }
             Value::Scalar(_) => {
@@ -121,8 +125,7 @@ impl Node {
 
     /// Lays `over` on top: mappings merge key by key, anything else replaces.
     pub(crate) fn overlay(&mut self, over: &Self) {
-        let (Value::Mapping(entries), Value::Mapping(additions)) = (&mut self.value, &over.value)
-        else {
+        let (Value::Mapping(entries), Value::Mapping(additions)) = (&mut self.value, &over.value) else {
             *self = over.clone();
             return;
         };
@@ -177,12 +180,7 @@ fn convert(raw: Spanned<RawValue>, origin: Option<&Origin>) -> Node {
     };
     let value = match raw.value {
         RawValue::Scalar(scalar) => Value::Scalar(scalar),
-        RawValue::Sequence(items) => Value::Sequence(
-            items
-                .into_iter()
-                .map(|item| convert(item, origin))
-                .collect(),
-        ),
+        RawValue::Sequence(items) => Value::Sequence(items.into_iter().map(|item| convert(item, origin)).collect()),
         RawValue::Mapping(entries) => Value::Mapping(
             entries
                 .into_iter()
@@ -304,10 +302,7 @@ mod tests {
     fn overlay_merges_mappings_and_replaces_the_rest() {
         let mut tree = Node::parse("p: {a: 1, b: [1, 2]}", None).unwrap();
         tree.overlay(&Node::parse("p: {b: [3], c: 4}", None).unwrap());
-        assert_eq!(
-            tree.to_json(),
-            serde_json::json!({"p": {"a": 1, "b": [3], "c": 4}})
-        );
+        assert_eq!(tree.to_json(), serde_json::json!({"p": {"a": 1, "b": [3], "c": 4}}));
     }
 
     #[test]

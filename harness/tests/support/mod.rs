@@ -1,5 +1,10 @@
 //! What the tests of the command share: a server to drive, and a way to run `bmt`.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it, and which part differs")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses a part of it, and which part differs"
+)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 pub(crate) mod storm;
 
@@ -49,7 +54,10 @@ fn serve(mut stream: TcpStream, work: &(impl Fn(Duration) + ?Sized), first: &std
             continue;
         }
         work(first.get_or_init(Instant::now).elapsed());
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
+        if stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .is_err()
+        {
             return;
         }
     }
@@ -67,7 +75,11 @@ pub(crate) fn get_workload(arrivals: &str, rate: &str, hold: &str, connections: 
 /// `bmt` with its standard streams piped.
 pub(crate) fn bmt(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bmt"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -76,14 +88,24 @@ pub(crate) fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i3
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("workload.yaml");
     std::fs::write(&file, workload).unwrap();
-    let mut arguments = vec!["run", file.to_str().unwrap(), "--target", url, "--format", "json", "--out", out.path().to_str().unwrap()];
+    let mut arguments = vec![
+        "run",
+        file.to_str().unwrap(),
+        "--target",
+        url,
+        "--format",
+        "json",
+        "--out",
+        out.path().to_str().unwrap(),
+    ];
     arguments.extend(more);
     let output = bmt(&arguments).output().unwrap();
     (json(&output), output.status.code().unwrap())
 }
 
 pub(crate) fn json(output: &Output) -> Json {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// The only operation of the only phase of the only cell.
@@ -93,7 +115,11 @@ pub(crate) fn only_operation(run: &Json) -> &Json {
 
 /// The only run directory below `out`.
 pub(crate) fn run_directory(out: &Path) -> std::path::PathBuf {
-    let mut found: Vec<_> = std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut found: Vec<_> = std::fs::read_dir(out)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }

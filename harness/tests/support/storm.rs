@@ -55,7 +55,11 @@ impl Place {
     /// `bmt run` of the workload, with its temporary files here.
     pub(crate) fn run(&self, more: &[&str]) -> Command {
         let hotchat = Path::new(env!("CARGO_BIN_EXE_bmt")).with_file_name("hotchat");
-        assert!(hotchat.is_file(), "{} is missing; run `cargo build --workspace` first", hotchat.display());
+        assert!(
+            hotchat.is_file(),
+            "{} is missing; run `cargo build --workspace` first",
+            hotchat.display()
+        );
         let workload = self.dir.path().join("workload.yaml");
         let mut command = bmt(&["run", workload.to_str().unwrap(), "--out", self.out().to_str().unwrap()]);
         command.args(more).env("TMPDIR", self.tmp());
@@ -65,7 +69,10 @@ impl Place {
     /// Processes that were started with a file of this place in their command line, by that command line.
     pub(crate) fn processes(&self) -> Vec<(i32, String)> {
         let mark = self.tmp().display().to_string();
-        let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let pids = std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
         pids.filter_map(|pid| {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
@@ -78,7 +85,11 @@ impl Place {
     pub(crate) fn process(&self, part: &str) -> i32 {
         let mut found = None;
         wait_until(&format!("a process `{part}`"), || {
-            found = self.processes().into_iter().find(|(_, line)| line.contains(part)).map(|(pid, _)| pid);
+            found = self
+                .processes()
+                .into_iter()
+                .find(|(_, line)| line.contains(part))
+                .map(|(pid, _)| pid);
             found.is_some()
         });
         found.unwrap()
@@ -87,13 +98,17 @@ impl Place {
     /// Asserts that the run left no process and no temporary file behind.
     pub(crate) fn assert_nothing_left(&self) {
         wait_until("no process is left", || self.processes().is_empty());
-        wait_until("no temporary file is left", || std::fs::read_dir(self.tmp()).unwrap().next().is_none());
+        wait_until("no temporary file is left", || {
+            std::fs::read_dir(self.tmp()).unwrap().next().is_none()
+        });
     }
 
     /// Waits until the run has written samples of a phase after the warm-up, so that there is something to lose.
     pub(crate) fn wait_until_driving(&self) {
         wait_until("the first interval is written", || {
-            walk(&self.out()).into_iter().any(|file| file.ends_with("observed.jsonl") && std::fs::read_to_string(&file).unwrap().lines().count() > 15)
+            walk(&self.out()).into_iter().any(|file| {
+                file.ends_with("observed.jsonl") && std::fs::read_to_string(&file).unwrap().lines().count() > 15
+            })
         });
     }
 
@@ -106,7 +121,9 @@ impl Place {
 
 fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+    entries
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .collect()
 }
 
 pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
