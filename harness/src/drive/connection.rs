@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::dispatch::Job;
+use super::turns::Turns;
 use super::worker::Worker;
 use crate::record::Outcome;
 
@@ -58,23 +59,25 @@ async fn open(worker: &Worker) -> std::io::Result<(SendRequest<Body>, Http)> {
 }
 
 async fn serve(worker: &Rc<Worker>, id: usize, (mut sender, mut http): (SendRequest<Body>, Http)) {
-    while let Some(job) = next_job(worker, id, &mut http).await {
+    let turns = std::future::poll_fn(|context| Poll::Ready(Turns::new(context))).await;
+    while let Some(job) = next_job(worker, id, &turns, &mut http).await {
         let request = worker.requests.build(&job.arrival);
+        let deadline_ns = job.arrival.intended_ns.saturating_add(worker.timeout.as_nanos() as u64);
         let sent_ns = worker.clock.now_ns();
         let mut exchange = Exchange {
             answer: Answer::Awaited(std::pin::pin!(sender.send_request(request))),
             closed: false,
         };
-        let outcome = std::future::poll_fn(|context| {
-            let dispatch = &worker.dispatch;
-            if dispatch.borrow().is_expired(id) {
+        worker.dispatch.borrow_mut().begin(id, deadline_ns);
+        let outcome = std::future::poll_fn(|_| {
+            if worker.dispatch.borrow().is_expired(id) {
                 return Poll::Ready(Outcome::Timeout);
             }
-            if matches!(exchange.answer, Answer::Awaited(_)) {
-                let deadline_ns = job.arrival.intended_ns + worker.timeout.as_nanos() as u64;
-                dispatch.borrow_mut().begin(id, deadline_ns, context.waker());
+            let polled = turns.poll(|context| exchange.poll(&mut http, context));
+            if polled.is_pending() {
+                worker.dispatch.borrow_mut().wait(id, turns.waker());
             }
-            exchange.poll(&mut http, context)
+            polled
         })
         .await;
         worker.dispatch.borrow_mut().end(id);
@@ -83,26 +86,41 @@ async fn serve(worker: &Rc<Worker>, id: usize, (mut sender, mut http): (SendRequ
             outcome,
             Outcome::Timeout | Outcome::ConnectError | Outcome::ProtocolError
         );
-        // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for the timer.
-        worker.admit_due();
-        if unusable
-            || exchange.closed
-            || std::future::poll_fn(|context| sender.poll_ready(context))
-                .await
-                .is_err()
-        {
+        if unusable || exchange.closed || !is_ready(&mut sender, &turns, &mut http).await {
             return;
         }
+        // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for the timer.
+        worker.admit_due();
     }
 }
 
 /// The next arrival for this connection; `None` when the connection has closed.
-async fn next_job(worker: &Worker, id: usize, http: &mut Http) -> Option<Job> {
-    std::future::poll_fn(|context| {
-        if Pin::new(&mut *http).poll(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        worker.dispatch.borrow_mut().poll_job(id, context).map(Some)
+async fn next_job(worker: &Worker, id: usize, turns: &Turns, http: &mut Http) -> Option<Job> {
+    // The connection was polled a moment ago: what waits already can be taken at once.
+    if let Some(job) = worker.dispatch.borrow_mut().take_waiting(id) {
+        return Some(job);
+    }
+    std::future::poll_fn(|_| {
+        turns.poll(|context| {
+            if Pin::new(&mut *http).poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            worker.dispatch.borrow_mut().poll_job(id, context).map(Some)
+        })
+    })
+    .await
+}
+
+/// Whether the connection takes another request, once it has tidied up after the last one.
+async fn is_ready(sender: &mut SendRequest<Body>, turns: &Turns, http: &mut Http) -> bool {
+    if sender.is_ready() {
+        return true;
+    }
+    std::future::poll_fn(|_| {
+        turns.poll(|context| match Pin::new(&mut *http).poll(context) {
+            Poll::Ready(_) => Poll::Ready(false),
+            Poll::Pending => sender.poll_ready(context).map(|ready| ready.is_ok()),
+        })
     })
     .await
 }
@@ -120,37 +138,29 @@ enum Answer<'a, F> {
 }
 
 impl<F: Future<Output = hyper::Result<hyper::Response<Incoming>>>> Exchange<'_, F> {
-    /// Moves the connection and the exchange on until neither can.
+    /// Gives the connection a turn, then the answer as many as it takes.
     fn poll(&mut self, http: &mut Http, context: &mut Context<'_>) -> Poll<Outcome> {
-        // Asking for the body is what makes the connection read it, so the connection gets one more turn after the question.
-        let mut asked = false;
+        if !self.closed {
+            self.closed = Pin::new(&mut *http).poll(context).is_ready();
+        }
         loop {
-            if !self.closed {
-                match Pin::new(&mut *http).poll(context) {
-                    Poll::Ready(_) => self.closed = true,
-                    Poll::Pending => {}
-                }
-            }
             match &mut self.answer {
-                Answer::Awaited(answer) => match answer.as_mut().poll(context) {
-                    Poll::Ready(Ok(response)) => {
+                Answer::Awaited(answer) => match std::task::ready!(answer.as_mut().poll(context)) {
+                    Ok(response) => {
                         let outcome = Outcome::of_status(response.status().as_u16());
                         self.answer = Answer::Body(outcome, response.into_body());
                     }
-                    Poll::Ready(Err(error)) => return Poll::Ready(broken(&error)),
-                    Poll::Pending => return Poll::Pending,
+                    Err(error) => return Poll::Ready(broken(&error)),
                 },
                 Answer::Body(outcome, body) => {
                     let outcome = *outcome;
                     if body.is_end_stream() {
                         return Poll::Ready(outcome);
                     }
-                    match Pin::new(body).poll_frame(context) {
-                        Poll::Ready(None) => return Poll::Ready(outcome),
-                        Poll::Ready(Some(Ok(_))) => {}
-                        Poll::Ready(Some(Err(error))) => return Poll::Ready(broken(&error)),
-                        Poll::Pending if asked || self.closed => return Poll::Pending,
-                        Poll::Pending => asked = true,
+                    match std::task::ready!(Pin::new(body).poll_frame(context)) {
+                        None => return Poll::Ready(outcome),
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => return Poll::Ready(broken(&error)),
                     }
                 }
             }

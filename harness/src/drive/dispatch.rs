@@ -38,6 +38,14 @@ struct Slot {
     expired: bool,
 }
 
+impl Slot {
+    fn note(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+}
+
 /// The connections of one worker and the arrivals that wait for them.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
@@ -115,6 +123,12 @@ impl Dispatch {
         self.free.push(id);
     }
 
+    /// The arrival that has waited longest, for a connection that has just become free.
+    pub(crate) fn take_waiting(&mut self, id: usize) -> Option<Job> {
+        debug_assert!(!self.slots[id].is_idle, "a free connection is not idle yet");
+        self.waiting.pop_front()
+    }
+
     /// The next job of an idle connection: one handed to it, or the one that has waited longest.
     pub(crate) fn poll_job(&mut self, id: usize, context: &Context<'_>) -> Poll<Job> {
         if let Some(job) = self.slots[id].handed.take() {
@@ -125,13 +139,7 @@ impl Dispatch {
             return Poll::Ready(job);
         }
         let slot = &mut self.slots[id];
-        if !slot
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(context.waker()))
-        {
-            slot.waker = Some(context.waker().clone());
-        }
+        slot.note(context.waker());
         if !slot.is_idle {
             slot.is_idle = true;
             self.idle.push(id);
@@ -146,13 +154,15 @@ impl Dispatch {
     }
 
     /// From now on the connection is busy, until `deadline_ns` at the latest.
-    pub(crate) fn begin(&mut self, id: usize, deadline_ns: u64, waker: &Waker) {
+    pub(crate) fn begin(&mut self, id: usize, deadline_ns: u64) {
         let slot = &mut self.slots[id];
         slot.deadline_ns = Some(deadline_ns);
         slot.expired = false;
-        if !slot.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            slot.waker = Some(waker.clone());
-        }
+    }
+
+    /// Notes whom to wake when the time is over.
+    pub(crate) fn wait(&mut self, id: usize, waker: &Waker) {
+        self.slots[id].note(waker);
     }
 
     pub(crate) fn end(&mut self, id: usize) {
@@ -274,7 +284,7 @@ mod tests {
         assert!(dispatch.wants_connection());
         let id = dispatch.opened();
         assert!(poll(&mut dispatch, id).is_ready());
-        dispatch.begin(id, 100, Waker::noop());
+        dispatch.begin(id, 100);
         dispatch.place(job(50));
         dispatch.place(job(51));
         assert_eq!(dispatch.expire(99, 100), []);

@@ -12,6 +12,7 @@ mod priority;
 mod request;
 mod timer;
 mod token;
+mod turns;
 mod worker;
 
 use std::net::SocketAddr;
