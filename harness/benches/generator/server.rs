@@ -54,7 +54,9 @@ pub(crate) fn serve(truth: Option<&Path>) -> anyhow::Result<()> {
 async fn answer_all(stream: TcpStream) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let answer = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"ok")))) });
-    http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await?;
+    http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), answer)
+        .await?;
     Ok(())
 }
 

@@ -1,177 +1,172 @@
 //! One HTTP/1.1 connection: opened for the arrivals that wait, kept for the next ones, closed when it breaks.
-//!
-//! The connection and the request on it are polled by one task: a request costs no wake-up of another task.
 
-use std::future::Future as _;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::dispatch::Job;
-use super::turns::Turns;
+use super::reply::{Progress, Reply};
 use super::worker::Worker;
 use crate::record::Outcome;
 
-type Body = Full<Bytes>;
-type Http = http1::Connection<TokioIo<TcpStream>, Body>;
+/// Answers are read in pieces of at most this size; their bodies are not kept.
+const PIECE: usize = 8 * 1024;
 
 /// Opens a connection and serves arrivals on it until it closes.
 pub(super) async fn run(worker: Rc<Worker>) {
     let since_ns = worker.clock.now_ns();
-    match tokio::time::timeout(worker.timeout, open(&worker)).await {
-        Ok(Ok(opened)) => {
-            let id = worker.dispatch.borrow_mut().opened();
-            worker.note_opened(since_ns);
-            serve(&worker, id, opened).await;
-            worker.dispatch.borrow_mut().closed(id);
-            worker.note_closed();
+    if let Ok(Ok(stream)) = tokio::time::timeout(worker.timeout, open(&worker)).await {
+        let id = worker.dispatch.borrow_mut().opened();
+        worker.note_opened(since_ns);
+        let mut connection = Connection::new(&worker, id, stream);
+        connection.serve().await;
+        drop(connection);
+        worker.dispatch.borrow_mut().closed(id);
+        worker.note_closed();
+    } else {
+        worker.note_open_failed();
+        let job = worker.dispatch.borrow_mut().open_failed();
+        if let Some(job) = job {
+            worker.finish(&job, Outcome::ConnectError, since_ns, worker.clock.now_ns());
         }
-        Ok(Err(_)) | Err(_) => {
-            worker.note_open_failed();
-            let job = worker.dispatch.borrow_mut().open_failed();
-            if let Some(job) = job {
-                worker.finish(&job, Outcome::ConnectError, since_ns, worker.clock.now_ns());
-            }
-            // A port that refuses does so at once; do not turn that into a busy loop.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        // A port that refuses does so at once; do not turn that into a busy loop.
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     worker.open_wanted();
 }
 
-async fn open(worker: &Worker) -> std::io::Result<(SendRequest<Body>, Http)> {
+async fn open(worker: &Worker) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(worker.address).await?;
     stream.set_nodelay(true)?;
-    // Requests are small: copying them into one buffer is cheaper than a vectored write.
-    http1::Builder::new()
-        .writev(false)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(std::io::Error::other)
+    Ok(stream)
 }
 
-async fn serve(worker: &Rc<Worker>, id: usize, (mut sender, mut http): (SendRequest<Body>, Http)) {
-    let turns = std::future::poll_fn(|context| Poll::Ready(Turns::new(context))).await;
-    while let Some(job) = next_job(worker, id, &turns, &mut http).await {
-        let request = worker.requests.build(&job.arrival);
-        let deadline_ns = job.arrival.intended_ns.saturating_add(worker.timeout.as_nanos() as u64);
-        let sent_ns = worker.clock.now_ns();
-        let mut exchange = Exchange {
-            answer: Answer::Awaited(std::pin::pin!(sender.send_request(request))),
-            closed: false,
-        };
-        worker.dispatch.borrow_mut().begin(id, deadline_ns);
-        let outcome = std::future::poll_fn(|_| {
-            if worker.dispatch.borrow().is_expired(id) {
-                return Poll::Ready(Outcome::Timeout);
-            }
-            let polled = turns.poll(|context| exchange.poll(&mut http, context));
-            if polled.is_pending() {
-                worker.dispatch.borrow_mut().wait(id, turns.waker());
-            }
-            polled
-        })
-        .await;
-        worker.dispatch.borrow_mut().end(id);
-        worker.finish(&job, outcome, sent_ns, worker.clock.now_ns());
-        let unusable = matches!(
+struct Connection<'a> {
+    worker: &'a Rc<Worker>,
+    id: usize,
+    stream: TcpStream,
+    request: Vec<u8>,
+    written: usize,
+    reply: Reply,
+    piece: Box<[u8]>,
+}
+
+/// How an exchange ended.
+struct Ended {
+    outcome: Outcome,
+    keep_alive: bool,
+}
+
+impl Ended {
+    fn broken(outcome: Outcome) -> Self {
+        Self {
             outcome,
-            Outcome::Timeout | Outcome::ConnectError | Outcome::ProtocolError
-        );
-        if unusable || exchange.closed || !is_ready(&mut sender, &turns, &mut http).await {
-            return;
+            keep_alive: false,
         }
-        // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for the timer.
-        worker.admit_due();
     }
 }
 
-/// The next arrival for this connection; `None` when the connection has closed.
-async fn next_job(worker: &Worker, id: usize, turns: &Turns, http: &mut Http) -> Option<Job> {
-    // The connection was polled a moment ago: what waits already can be taken at once.
-    if let Some(job) = worker.dispatch.borrow_mut().take_waiting(id) {
-        return Some(job);
+impl<'a> Connection<'a> {
+    fn new(worker: &'a Rc<Worker>, id: usize, stream: TcpStream) -> Self {
+        Self {
+            worker,
+            id,
+            stream,
+            request: Vec::with_capacity(512),
+            written: 0,
+            reply: Reply::default(),
+            piece: vec![0; PIECE].into_boxed_slice(),
+        }
     }
-    std::future::poll_fn(|_| {
-        turns.poll(|context| {
-            if Pin::new(&mut *http).poll(context).is_ready() {
+
+    async fn serve(&mut self) {
+        let worker = self.worker;
+        let timeout_ns = u64::try_from(worker.timeout.as_nanos()).unwrap_or(u64::MAX);
+        while let Some(job) = self.next_job().await {
+            self.request.clear();
+            worker.requests.write(&job.arrival, &mut self.request);
+            self.written = 0;
+            self.reply.reset();
+            let deadline_ns = job.arrival.intended_ns.saturating_add(timeout_ns);
+            worker.dispatch.borrow_mut().begin(self.id, deadline_ns);
+            let sent_ns = worker.clock.now_ns();
+            let ended = poll_fn(|context| self.poll_exchange(context)).await;
+            worker.dispatch.borrow_mut().end(self.id);
+            let done_ns = worker.clock.now_ns();
+            worker.finish(&job, ended.outcome, sent_ns, done_ns);
+            if !ended.keep_alive {
+                return;
+            }
+            // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for the timer.
+            worker.admit_due_at(done_ns);
+        }
+    }
+
+    /// The next arrival for this connection; `None` when the server has closed it.
+    async fn next_job(&mut self) -> Option<Job> {
+        if let Some(job) = self.worker.dispatch.borrow_mut().take_waiting(self.id) {
+            return Some(job);
+        }
+        poll_fn(|context| {
+            // Nothing is due from the server now: whatever comes, even bytes, is the end of this connection.
+            if self.poll_read(context).is_ready() {
                 return Poll::Ready(None);
             }
-            worker.dispatch.borrow_mut().poll_job(id, context).map(Some)
+            self.worker.dispatch.borrow_mut().poll_job(self.id, context).map(Some)
         })
-    })
-    .await
-}
-
-/// Whether the connection takes another request, once it has tidied up after the last one.
-async fn is_ready(sender: &mut SendRequest<Body>, turns: &Turns, http: &mut Http) -> bool {
-    if sender.is_ready() {
-        return true;
+        .await
     }
-    std::future::poll_fn(|_| {
-        turns.poll(|context| match Pin::new(&mut *http).poll(context) {
-            Poll::Ready(_) => Poll::Ready(false),
-            Poll::Pending => sender.poll_ready(context).map(|ready| ready.is_ok()),
-        })
-    })
-    .await
-}
 
-/// One request on its way.
-struct Exchange<'a, F> {
-    answer: Answer<'a, F>,
-    /// The connection has ended; what it had received can still be read.
-    closed: bool,
-}
+    fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
+        if self.worker.dispatch.borrow().is_expired(self.id) {
+            return Poll::Ready(Ended::broken(Outcome::Timeout));
+        }
+        let polled = self.poll_answer(context);
+        if polled.is_pending() {
+            self.worker.dispatch.borrow_mut().wait(self.id, context.waker());
+        }
+        polled
+    }
 
-enum Answer<'a, F> {
-    Awaited(Pin<&'a mut F>),
-    Body(Outcome, Incoming),
-}
-
-impl<F: Future<Output = hyper::Result<hyper::Response<Incoming>>>> Exchange<'_, F> {
-    /// Gives the connection a turn, then the answer as many as it takes.
-    fn poll(&mut self, http: &mut Http, context: &mut Context<'_>) -> Poll<Outcome> {
-        if !self.closed {
-            self.closed = Pin::new(&mut *http).poll(context).is_ready();
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
+        while self.written < self.request.len() {
+            let rest = &self.request[self.written..];
+            match ready!(Pin::new(&mut self.stream).poll_write(context, rest)) {
+                Ok(written @ 1..) => self.written += written,
+                // The server may have answered before it closed: what it said is still to be read.
+                Ok(0) | Err(_) => break,
+            }
         }
         loop {
-            match &mut self.answer {
-                Answer::Awaited(answer) => match std::task::ready!(answer.as_mut().poll(context)) {
-                    Ok(response) => {
-                        let outcome = Outcome::of_status(response.status().as_u16());
-                        self.answer = Answer::Body(outcome, response.into_body());
-                    }
-                    Err(error) => return Poll::Ready(broken(&error)),
+            let progress = match ready!(self.poll_read(context)) {
+                Ok(0) => match self.reply.closed() {
+                    Progress::Unfinished => return Poll::Ready(Ended::broken(Outcome::ConnectError)),
+                    progress => progress,
                 },
-                Answer::Body(outcome, body) => {
-                    let outcome = *outcome;
-                    if body.is_end_stream() {
-                        return Poll::Ready(outcome);
-                    }
-                    match std::task::ready!(Pin::new(body).poll_frame(context)) {
-                        None => return Poll::Ready(outcome),
-                        Some(Ok(_)) => {}
-                        Some(Err(error)) => return Poll::Ready(broken(&error)),
-                    }
+                Ok(read) => self.reply.take(&self.piece[..read]),
+                Err(_) => return Poll::Ready(Ended::broken(Outcome::ConnectError)),
+            };
+            match progress {
+                Progress::Unfinished => {}
+                Progress::Malformed => return Poll::Ready(Ended::broken(Outcome::ProtocolError)),
+                Progress::Done { status, keep_alive } => {
+                    let outcome = Outcome::of_status(status);
+                    // An answer before the whole request was written leaves the connection in nobody knows which state.
+                    let keep_alive = keep_alive && self.written == self.request.len();
+                    return Poll::Ready(Ended { outcome, keep_alive });
                 }
             }
         }
     }
-}
 
-fn broken(error: &hyper::Error) -> Outcome {
-    if error.is_parse() {
-        Outcome::ProtocolError
-    } else {
-        Outcome::ConnectError
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let mut piece = ReadBuf::new(&mut self.piece);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
+        Poll::Ready(Ok(piece.filled().len()))
     }
 }

@@ -9,10 +9,10 @@ mod connection;
 mod dispatch;
 mod ledger;
 mod priority;
+mod reply;
 mod request;
 mod timer;
 mod token;
-mod turns;
 mod worker;
 
 use std::net::SocketAddr;

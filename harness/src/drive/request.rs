@@ -1,9 +1,6 @@
-//! From an arrival to an HTTP request.
+//! From an arrival to the bytes of an HTTP request.
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Uri};
+use std::io::Write as _;
 
 use super::Signer;
 use crate::arrival::Arrival;
@@ -25,8 +22,8 @@ pub enum Sends {
     Join(Vec<Chat>),
     /// The members of one of the chats are counted.
     Count(Vec<Chat>),
-    /// A plain GET.
-    Get(Uri),
+    /// A plain GET of a path.
+    Get(String),
 }
 
 impl Sends {
@@ -43,7 +40,7 @@ impl Sends {
 pub struct RequestPlan {
     entries: Vec<Sends>,
     signer: Signer,
-    headers: HeaderMap,
+    authority: String,
 }
 
 /// The result keeps each traffic entry apart by placement: lane `2 × entry` is the hot chat's shard (or everything,
@@ -67,21 +64,13 @@ impl LaneTable {
 
 impl RequestPlan {
     /// Requests to `authority` (`host:port`) for the traffic entries in order.
-    ///
-    /// # Errors
-    /// When `authority` cannot be a `Host` header.
-    pub fn new(
-        authority: &str,
-        entries: Vec<Sends>,
-        signer: Signer,
-    ) -> Result<Self, hyper::header::InvalidHeaderValue> {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_str(authority)?);
-        Ok(Self {
+    #[must_use]
+    pub fn new(authority: &str, entries: Vec<Sends>, signer: Signer) -> Self {
+        Self {
             entries,
             signer,
-            headers,
-        })
+            authority: authority.to_owned(),
+        }
     }
 
     /// Number of lanes that the result has.
@@ -95,48 +84,76 @@ impl RequestPlan {
         LaneTable::lane(arrival.flow, placement)
     }
 
-    /// The request of an arrival. Users are new with every arrival, and the same again with the same seed.
-    pub(crate) fn build(&self, arrival: &Arrival) -> Request<Full<Bytes>> {
+    /// Appends the request of an arrival. Users are new with every arrival, and the same again with the same seed.
+    pub(crate) fn write(&self, arrival: &Arrival, to: &mut Vec<u8>) {
         let entry = &self.entries[arrival.flow];
         let chat = entry.chat(arrival).map_or(0, |chat| chat.id);
-        let mut request = match entry {
-            Sends::Get(uri) => {
-                let mut request = Request::new(Full::default());
-                *request.uri_mut() = uri.clone();
-                *request.headers_mut() = self.headers.clone();
-                return request;
-            }
-            Sends::Count(_) => {
-                let mut request = Request::new(Full::default());
-                *request.uri_mut() = path(format!("/v1/chats/{chat}/members/count"));
-                request
-            }
+        let user = user(arrival);
+        let host = &self.authority;
+        let written = match entry {
+            Sends::Get(path) => write!(to, "GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+            Sends::Count(_) => write!(
+                to,
+                "GET /v1/chats/{chat}/members/count HTTP/1.1\r\nhost: {host}\r\nauthorization: {}\r\n\r\n",
+                self.signer.bearer(user)
+            ),
             Sends::Join(_) => {
-                let body = format!("{{\"name\":\"u{}\"}}", user(arrival));
-                let mut request = Request::new(Full::from(body));
-                *request.method_mut() = Method::POST;
-                *request.uri_mut() = path(format!("/v1/chats/{chat}/members"));
-                request
+                let body = format!("{{\"name\":\"u{user}\"}}");
+                write!(
+                    to,
+                    "POST /v1/chats/{chat}/members HTTP/1.1\r\nhost: {host}\r\nauthorization: {}\r\n\
+                     content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                    self.signer.bearer(user),
+                    body.len()
+                )
             }
         };
-        let is_join = matches!(entry, Sends::Join(_));
-        let headers = request.headers_mut();
-        *headers = self.headers.clone();
-        if is_join {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        let bearer = HeaderValue::from_maybe_shared(Bytes::from(self.signer.bearer(user(arrival))))
-            .expect("a token is plain ASCII");
-        headers.insert(AUTHORIZATION, bearer);
-        request
+        written.expect("writing to memory cannot fail");
     }
-}
-
-fn path(text: String) -> Uri {
-    Uri::from_maybe_shared(Bytes::from(text)).expect("a path of letters and digits is a URI")
 }
 
 /// The user of an arrival: unique within a cell, and far from the ids of the members that chats start with.
 fn user(arrival: &Arrival) -> u64 {
     ((arrival.flow as u64 + 1) << 40) | arrival.ordinal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(sends: Sends) -> String {
+        let plan = RequestPlan::new("127.0.0.1:80", vec![sends], Signer::new("secret", 9));
+        let mut bytes = Vec::new();
+        let arrival = Arrival {
+            intended_ns: 0,
+            flow: 0,
+            ordinal: 5,
+            chat: 1,
+        };
+        plan.write(&arrival, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn requests_are_whole_and_name_chat_and_user() {
+        let chats: Vec<Chat> = [7, 8].map(|id| Chat { id, placement: None }).into();
+        assert_eq!(
+            written(Sends::Get("/x?y=1".into())),
+            "GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:80\r\n\r\n"
+        );
+        let count = written(Sends::Count(chats.clone()));
+        assert!(
+            count.starts_with("GET /v1/chats/8/members/count HTTP/1.1\r\n") && count.ends_with("\r\n\r\n"),
+            "{count}"
+        );
+        let join = written(Sends::Join(chats));
+        let (head, body) = join.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /v1/chats/8/members HTTP/1.1\r\n"), "{head}");
+        assert!(
+            head.contains(&format!("authorization: Bearer {}.9.", (1u64 << 40) | 5)),
+            "{head}"
+        );
+        assert_eq!(body, format!("{{\"name\":\"u{}\"}}", (1u64 << 40) | 5));
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    }
 }

@@ -150,7 +150,11 @@ async fn keep_house(worker: Rc<Worker>, setup: &Setup) {
 impl Worker {
     /// Admits every arrival that is due, and returns when the next one is; `None` after the last.
     pub(super) fn admit_due(self: &Rc<Self>) -> Option<u64> {
-        let mut now_ns = self.clock.now_ns();
+        self.admit_due_at(self.clock.now_ns())
+    }
+
+    /// The same, with the time just read.
+    pub(super) fn admit_due_at(self: &Rc<Self>, now_ns: u64) -> Option<u64> {
         for admitted in 0.. {
             let next_ns = self.arrivals.borrow_mut().peek()?.intended_ns;
             if next_ns > now_ns || admitted == BURST_MAX || now_ns == 0 {
@@ -158,7 +162,6 @@ impl Worker {
             }
             let arrival = self.arrivals.borrow_mut().next()?;
             self.admit(arrival, now_ns);
-            now_ns = self.clock.now_ns();
         }
         None
     }

@@ -151,11 +151,11 @@ impl Target {
         let not_an_address = || ProvisionError::NotAnAddress {
             target: external.url.clone(),
         };
-        let uri: hyper::Uri = external.url.parse().map_err(|_| not_an_address())?;
-        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+        let url: reqwest::Url = external.url.parse().map_err(|_| not_an_address())?;
+        let ("http", Some(host)) = (url.scheme(), url.host_str()) else {
             return Err(not_an_address());
         };
-        let port = uri.port_u16().unwrap_or(80);
+        let port = url.port().unwrap_or(80);
         let unreachable = |reason: String| ProvisionError::Unreachable {
             target: external.url.clone(),
             reason,

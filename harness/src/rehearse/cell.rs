@@ -55,7 +55,7 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
         Ok(prepared) => prepared,
         Err(lost) => return Ok(Ended::NotBegun(lost)),
     };
-    let plan = plan(workload, &target, &chats, signer, stage.options)?;
+    let plan = plan(workload, &target, &chats, signer, stage.options);
     let driven = drive(&plan, &mut target, workload, stage.interrupt, &mut directory, progress).await?;
     let cell = driven.cell(workload, planned, target.settings.clone());
     let database = target.database_version();
@@ -100,29 +100,23 @@ async fn prepare(
     }
 }
 
-fn plan(
-    workload: &Workload,
-    target: &Target,
-    chats: &Populated,
-    signer: Signer,
-    options: &Options,
-) -> Result<Plan, RehearseError> {
+fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, options: &Options) -> Plan {
     let entries = workload
         .traffic
         .iter()
         .map(|traffic| {
             let group = || traffic.group.map(|group| chats[group].clone()).unwrap_or_default();
-            Ok(match &traffic.operation {
+            match &traffic.operation {
                 Operation::Join => Sends::Join(group()),
                 Operation::Count => Sends::Count(group()),
-                Operation::Get { path } => Sends::Get(path.parse().map_err(std::io::Error::other)?),
-            })
+                Operation::Get { path } => Sends::Get(path.clone()),
+            }
         })
-        .collect::<Result<Vec<Sends>, std::io::Error>>()?;
+        .collect();
     let generator = workload.generator();
-    Ok(Plan {
+    Plan {
         address: target.address,
-        requests: Arc::new(RequestPlan::new(&target.authority, entries, signer).map_err(std::io::Error::other)?),
+        requests: Arc::new(RequestPlan::new(&target.authority, entries, signer)),
         schedule: Schedule::new(
             &workload.profile,
             &workload.flows(),
@@ -141,7 +135,7 @@ fn plan(
             .as_ref()
             .map(|pin| pin.generator.clone())
             .unwrap_or_default(),
-    })
+    }
 }
 
 /// What driving came to.

@@ -337,11 +337,11 @@ impl Judge<'_> {
         let names: Vec<&str> = chats.iter().map(|group| group.name.as_str()).collect();
         let group = match (&entry.operation, &entry.chats) {
             (Operation::Get { path: target }, chats) => {
-                if !target.starts_with('/') {
+                if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
                     self.mistake(
                         &join(&path, "operation.get.path"),
                         format!("`{target}` is not a path"),
-                        "a path that starts with /",
+                        "a path that starts with / and has no spaces; percent-encode what is not plain ASCII",
                     );
                 }
                 if chats.is_some() {

@@ -1,0 +1,352 @@
+//! Reads one HTTP/1.1 answer off a byte stream, in pieces of any size.
+//!
+//! The generator wants the status and the end of the answer, nothing else: so the head is parsed by `httparse` and the body is counted
+//! and thrown away. Where the body ends follows RFC 9112, section 6.3.
+
+use httparse::Status;
+
+/// A head longer than this is not taken for HTTP.
+const HEAD_MAX: usize = 64 * 1024;
+const HEADERS_MAX: usize = 100;
+
+/// How far the answer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It goes on.
+    Unfinished,
+    /// It is complete.
+    Done {
+        /// HTTP status.
+        status: u16,
+        /// Whether the connection may carry another request.
+        keep_alive: bool,
+    },
+    /// It is not HTTP.
+    Malformed,
+}
+
+/// One answer, as far as it has arrived.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    state: State,
+    /// What has arrived and cannot be judged yet: part of a head, or of a line between chunks.
+    held: Vec<u8>,
+    status: u16,
+    keep_alive: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Head,
+    /// So many bytes of the body are still to come.
+    Body(u64),
+    /// The line with a chunk's size is to come.
+    ChunkSize,
+    /// So many bytes of a chunk and of the line end behind it.
+    Chunk(u64),
+    /// Lines behind the last chunk, until an empty one.
+    Trailers,
+    /// Only the end of the connection ends the answer.
+    UntilClose,
+}
+
+impl Reply {
+    /// Begins a new answer.
+    pub(super) fn reset(&mut self) {
+        self.state = State::Head;
+        self.held.clear();
+    }
+
+    /// Takes in what has arrived.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Progress {
+        if self.held.is_empty() {
+            return self.advance(bytes);
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(bytes);
+        self.advance(&held)
+    }
+
+    /// The connection was closed by the server.
+    pub(super) fn closed(&self) -> Progress {
+        match self.state {
+            State::UntilClose => self.done(),
+            _ => Progress::Unfinished,
+        }
+    }
+
+    fn done(&self) -> Progress {
+        Progress::Done {
+            status: self.status,
+            keep_alive: self.keep_alive,
+        }
+    }
+
+    fn advance(&mut self, mut bytes: &[u8]) -> Progress {
+        loop {
+            let step = match self.state {
+                State::Head => self.head(bytes),
+                State::Body(left) => self.skip(bytes, left),
+                State::Chunk(left) => self.skip(bytes, left),
+                State::ChunkSize => self.chunk_size(bytes),
+                State::Trailers => self.trailer(bytes),
+                State::UntilClose => return Progress::Unfinished,
+            };
+            match step {
+                Step::Next(used) => bytes = &bytes[used..],
+                Step::Wait if bytes.len() > HEAD_MAX => return Progress::Malformed,
+                Step::Wait => {
+                    self.held.extend_from_slice(bytes);
+                    return Progress::Unfinished;
+                }
+                // Nothing was asked that could be answered by more.
+                Step::End(used) if used < bytes.len() => return Progress::Malformed,
+                Step::End(_) => return self.done(),
+                Step::Malformed => return Progress::Malformed,
+            }
+        }
+    }
+
+    fn head(&mut self, bytes: &[u8]) -> Step {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Response::new(&mut headers);
+        let used = match head.parse(bytes) {
+            Ok(Status::Complete(used)) => used,
+            Ok(Status::Partial) => return Step::Wait,
+            Err(_) => return Step::Malformed,
+        };
+        self.status = head.code.unwrap_or(0);
+        match self.status {
+            // An interim answer: the real one follows.
+            100 | 102..=199 => return Step::Next(used),
+            // Nobody asked for another protocol.
+            0..=99 | 101 => return Step::Malformed,
+            _ => {}
+        }
+        let Some(framing) = Framing::of(&head) else {
+            return Step::Malformed;
+        };
+        self.keep_alive = framing.keep_alive;
+        match framing.body {
+            State::Body(0) => return Step::End(used),
+            state => self.state = state,
+        }
+        Step::Next(used)
+    }
+
+    fn skip(&mut self, bytes: &[u8], left: u64) -> Step {
+        let used = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - used as u64;
+        match self.state {
+            State::Body(_) if left == 0 => return Step::End(used),
+            State::Chunk(_) if left == 0 => self.state = State::ChunkSize,
+            State::Body(_) => self.state = State::Body(left),
+            _ => self.state = State::Chunk(left),
+        }
+        if used == 0 { Step::Wait } else { Step::Next(used) }
+    }
+
+    fn chunk_size(&mut self, bytes: &[u8]) -> Step {
+        match httparse::parse_chunk_size(bytes) {
+            Ok(Status::Complete((used, 0))) => {
+                self.state = State::Trailers;
+                Step::Next(used)
+            }
+            Ok(Status::Complete((used, size))) => {
+                let Some(with_line_end) = size.checked_add(2) else {
+                    return Step::Malformed;
+                };
+                self.state = State::Chunk(with_line_end);
+                Step::Next(used)
+            }
+            Ok(Status::Partial) => Step::Wait,
+            Err(_) => Step::Malformed,
+        }
+    }
+
+    fn trailer(&self, bytes: &[u8]) -> Step {
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) if bytes[..end].trim_ascii().is_empty() => Step::End(end + 1),
+            Some(end) => Step::Next(end + 1),
+            None => Step::Wait,
+        }
+    }
+}
+
+enum Step {
+    /// So many bytes are dealt with.
+    Next(usize),
+    /// More is needed.
+    Wait,
+    /// So many bytes are dealt with, and the answer is complete.
+    End(usize),
+    Malformed,
+}
+
+/// Where an answer's body ends, and whether the connection lives on.
+struct Framing {
+    body: State,
+    keep_alive: bool,
+}
+
+impl Framing {
+    /// `None` of headers that contradict themselves.
+    fn of(head: &httparse::Response<'_, '_>) -> Option<Self> {
+        let is_1_1 = head.version == Some(1);
+        let (mut length, mut chunked, mut close, mut keep_alive) = (None, false, false, false);
+        for header in head.headers.iter() {
+            let value = header.value;
+            if header.name.eq_ignore_ascii_case("content-length") {
+                let given = std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok()?;
+                if length.is_some_and(|length| length != given) {
+                    return None;
+                }
+                length = Some(given);
+            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                chunked = tokens(value)
+                    .last()
+                    .is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+                if !chunked {
+                    return None;
+                }
+            } else if header.name.eq_ignore_ascii_case("connection") {
+                close |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"close"));
+                keep_alive |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"keep-alive"));
+            }
+        }
+        let body = match (head.code, chunked, length) {
+            (Some(204 | 304), _, _) => State::Body(0),
+            (_, true, _) => State::ChunkSize,
+            (_, false, Some(length)) => State::Body(length),
+            (_, false, None) => State::UntilClose,
+        };
+        Some(Self {
+            body,
+            keep_alive: body != State::UntilClose && !close && (is_1_1 || keep_alive),
+        })
+    }
+}
+
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DONE: Progress = Progress::Done {
+        status: 200,
+        keep_alive: true,
+    };
+    const CLOSES: Progress = Progress::Done {
+        status: 200,
+        keep_alive: false,
+    };
+
+    /// Answers, and what they come to.
+    const ANSWERS: [(&str, Progress); 15] = [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", DONE),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", DONE),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: Close\r\n\r\nok",
+            CLOSES,
+        ),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", CLOSES),
+        (
+            "HTTP/1.0 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok",
+            DONE,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\n\r\n",
+            DONE,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\nx-trailer: 1\r\n\r\n",
+            DONE,
+        ),
+        (
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx",
+            DONE,
+        ),
+        (
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            Progress::Done {
+                status: 204,
+                keep_alive: true,
+            },
+        ),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokay", Progress::Malformed),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
+            Progress::Malformed,
+        ),
+        ("HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\nok", Progress::Malformed),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", Progress::Malformed),
+        ("SSH-2.0-OpenSSH_9.2\r\n", Progress::Malformed),
+        ("HTTP/1.1 200 OK\r\n\r\nuntil the end", Progress::Unfinished),
+    ];
+
+    fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Progress {
+        let mut reply = Reply::default();
+        let mut last = Progress::Unfinished;
+        for piece in pieces {
+            last = reply.take(piece);
+            if last == Progress::Malformed {
+                return last;
+            }
+        }
+        last
+    }
+
+    #[test]
+    fn each_answer_ends_where_the_standard_says() {
+        for (answer, expected) in ANSWERS {
+            assert_eq!(read([answer.as_bytes()]), expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_length_the_end_of_the_connection_is_the_end() {
+        let mut reply = Reply::default();
+        assert_eq!(reply.take(b"HTTP/1.1 200 OK\r\n\r\nsome"), Progress::Unfinished);
+        assert_eq!(reply.closed(), CLOSES);
+        reply.reset();
+        assert_eq!(
+            reply.take(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome"),
+            Progress::Unfinished
+        );
+        assert_eq!(reply.closed(), Progress::Unfinished, "the rest of the body is missing");
+    }
+
+    #[test]
+    fn a_head_without_end_is_not_held_for_ever() {
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(HEAD_MAX));
+        assert_eq!(read([endless.as_bytes()]), Progress::Malformed);
+    }
+
+    proptest! {
+        #[test]
+        fn how_an_answer_is_cut_into_pieces_does_not_matter(which in 0..ANSWERS.len(), cuts in prop::collection::vec(0usize..200, 0..8)) {
+            let (answer, expected) = ANSWERS[which];
+            let bytes = answer.as_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([0, bytes.len()]).collect();
+            cuts.sort_unstable();
+            cuts.dedup();
+            let got = read(cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]));
+            // What follows a complete answer is told apart only when it arrives with it; the connection refuses it when it comes later.
+            let surplus = expected == Progress::Malformed && answer.ends_with("okay");
+            prop_assert!(got == expected || surplus, "{answer:?} {cuts:?}: {got:?}");
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), prefix in any::<bool>()) {
+            let mut whole = if prefix { b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec() } else { Vec::new() };
+            whole.extend(bytes);
+            read(whole.chunks(7));
+        }
+    }
+}
