@@ -95,6 +95,7 @@ fn the_mean_wait_in_a_queue_is_that_of_erlang_c() {
 /// The schedule itself, without a clock: a million arrivals wait as Erlang C says.
 #[test]
 fn poisson_arrivals_make_the_queue_that_theory_expects() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for utilisation in [0.5, 0.8] {
         let rate = utilisation * f64::from(SERVERS) / SERVICE_MEAN_S;
         let seconds = (1e6 / rate) as u64;

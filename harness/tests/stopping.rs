@@ -12,6 +12,26 @@ fn pid(child: &std::process::Child) -> i32 {
     i32::try_from(child.id()).unwrap()
 }
 
+/// Every arrival of a run that was stopped has a fate.
+fn assert_accounted(run: &serde_json::Value) {
+    let phases = run["cells"][0]["phases"].as_array().unwrap();
+    for (name, operation) in phases.iter().flat_map(|phase| phase["operations"].as_object().unwrap()) {
+        let count = |key: &str| operation[key].as_u64().unwrap();
+        let ended: u64 = operation["outcomes"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum();
+        assert_eq!(
+            count("scheduled"),
+            ended + count("unsent") + count("cut_off"),
+            "{name}: {operation}"
+        );
+    }
+    assert!(phases[0]["operations"]["hot_join"]["sent"].as_u64().unwrap() > 0);
+}
+
 #[test]
 fn ctrl_c_in_mid_run_keeps_what_was_measured() {
     let place = Place::new();
@@ -59,6 +79,10 @@ fn a_second_ctrl_c_ends_at_once_and_still_leaves_nothing() {
     signal(pid(&run), Signal::TERM);
     signal(pid(&run), Signal::INT);
     assert_eq!(exit_code(&mut run), 105);
+    assert!(
+        !support::run_directory(&place.out()).join("report.md").exists(),
+        "it did not wait to report"
+    );
     place.assert_nothing_left();
 }
 
@@ -89,12 +113,7 @@ fn a_server_or_shard_that_dies_ends_the_run_with_what_was_measured() {
             result["cells"][0]["ended_early"].as_str().unwrap().contains("lost"),
             "{victim}"
         );
-        assert!(
-            result["cells"][0]["phases"][0]["operations"]["hot_join"]["sent"]
-                .as_u64()
-                .unwrap()
-                > 0
-        );
+        assert_accounted(&result);
         place.assert_nothing_left();
     }
 }

@@ -57,7 +57,7 @@ fn assert_cell(cell: &serde_json::Value) {
                 .values()
                 .map(|count| count.as_u64().unwrap())
                 .sum();
-            let unsent = operation["unsent"].as_u64().unwrap();
+            let unsent = operation["unsent"].as_u64().unwrap() + operation["cut_off"].as_u64().unwrap();
             assert_eq!(
                 operation["scheduled"].as_u64().unwrap(),
                 ended + unsent,
@@ -119,14 +119,27 @@ fn assert_files(place: &Place, run: &serde_json::Value) {
     .unwrap();
     assert!(output.status.success());
     assert_eq!(std::fs::read_to_string(again).unwrap(), report);
+    let table = support::bmt(&["report", directory.to_str().unwrap()])
+        .output()
+        .unwrap()
+        .stdout;
+    let tables = String::from_utf8(table).unwrap();
+    let drawn = tables
+        .lines()
+        .skip_while(|line| !line.contains("──"))
+        .take_while(|line| !line.contains("PASS"));
+    let widest = drawn.map(|line| line.chars().count()).max().unwrap();
+    assert!(
+        (60..=120).contains(&widest),
+        "the tables fit a terminal of 120 columns: {widest}\n{tables}"
+    );
     let intervals = std::fs::read_to_string(directory.join("cells/slots-1/intervals.jsonl")).unwrap();
     let mut merged = bmt::record::Durations::default();
     for line in intervals.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         if line["phase"] == "spike" && line["operation"] == "hot_join" {
-            merged.merge(
-                &bmt::record::Durations::decode(line["outcomes"]["ok"]["response_hdr"].as_str().unwrap()).unwrap(),
-            );
+            let ok = line["outcomes"]["ok"]["response_hdr"].as_str().into_iter();
+            ok.for_each(|hdr| merged.merge(&bmt::record::Durations::decode(hdr).unwrap()));
         }
     }
     let cell = run["cells"]

@@ -11,10 +11,9 @@ use crate::record::{
 };
 use crate::workload::{Placement, Workload};
 
-/// The names of a workload's lanes, in the order of [`LaneTable`].
+/// The names of a workload's lanes, in the order of [`LaneTable`]. `placed` says whether it is known on which shard each chat lives.
 #[must_use]
-pub fn lane_names(workload: &Workload) -> Vec<LaneName> {
-    let placed = workload.hot_group().is_some();
+pub fn lane_names(workload: &Workload, placed: bool) -> Vec<LaneName> {
     workload
         .traffic
         .iter()
@@ -29,8 +28,13 @@ pub fn lane_names(workload: &Workload) -> Vec<LaneName> {
 
 /// The phases of a cell that ended `ended` after its start; phases that had not begun by then are left out.
 #[must_use]
-pub fn phases(workload: &Workload, collected: &Collected, observed: &Observed, ended: Duration) -> Vec<PhaseResult> {
-    let names = lane_names(workload);
+pub fn phases(
+    workload: &Workload,
+    collected: &Collected,
+    observed: &Observed,
+    names: &[LaneName],
+    ended: Duration,
+) -> Vec<PhaseResult> {
     workload
         .profile
         .phases()
@@ -46,7 +50,7 @@ pub fn phases(workload: &Workload, collected: &Collected, observed: &Observed, e
                 start_s: phase.start.as_secs_f64(),
                 end_s: end.as_secs_f64(),
                 target_rate: phase.rate,
-                operations: operations(workload, interval, &names, (end - phase.start).as_secs_f64()),
+                operations: operations(workload, interval, names, (end - phase.start).as_secs_f64()),
                 connections: Connections {
                     client: client_side(interval),
                     server: observed.server(index),
@@ -126,6 +130,7 @@ fn operation(lane: &Lane, seconds: f64) -> OperationResult {
         scheduled: lane.scheduled,
         sent: lane.scheduled - lane.unsent,
         unsent: lane.unsent,
+        cut_off: lane.cut_off,
         ..OperationResult::default()
     };
     let (mut response, mut service) = (Durations::default(), Durations::default());

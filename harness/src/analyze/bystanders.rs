@@ -53,10 +53,11 @@ pub fn of_cell(run: &Run, cell: &Cell) -> Vec<Bystander> {
 /// The bystanders of a variant's first repetition.
 #[must_use]
 pub fn of_variant(run: &Run, variant: &str) -> Vec<Bystander> {
-    let cell = run
+    let whole = run
         .cells
         .iter()
-        .find(|cell| cell.variant == variant && cell.ended_early.is_none());
+        .filter(|cell| cell.variant == variant && cell.ended_early.is_none());
+    let cell = whole.min_by_key(|cell| cell.repetition);
     cell.map(|cell| of_cell(run, cell)).unwrap_or_default()
 }
 

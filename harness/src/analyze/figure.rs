@@ -82,17 +82,13 @@ pub fn database_cpu(phase: &PhaseResult) -> Option<f64> {
     (!shards.is_empty() && seconds > 0.0).then(|| shards.iter().sum::<f64>() / seconds)
 }
 
-/// The median over a variant's repetitions of a figure; `None` where no repetition has it.
+/// The median over a variant's repetitions of a figure; `None` where a repetition lacks it, or where there is none.
 ///
 /// The run is the unit that repeats, so figures of runs may be ranked; requests are never pooled across runs here.
 #[must_use]
 pub fn median_over_repetitions(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = run
-        .cells
-        .iter()
-        .filter(|cell| cell.variant == variant)
-        .filter_map(figure)
-        .collect();
+    let cells = run.cells.iter().filter(|cell| cell.variant == variant);
+    let mut values: Vec<f64> = cells.map(figure).collect::<Option<_>>()?;
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

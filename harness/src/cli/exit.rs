@@ -10,6 +10,8 @@ pub enum Exit {
     Done = 0,
     /// Something unexpected.
     Unexpected = 1,
+    /// The command line makes no sense.
+    Usage = 2,
     /// A gate failed.
     GateFailed = 99,
     /// The workload is not valid.
@@ -29,6 +31,8 @@ impl From<Verdict> for Exit {
             Verdict::Failed => Self::GateFailed,
             Verdict::Invalid => Self::RunInvalid,
             Verdict::Interrupted => Self::Interrupted,
+            // No run that has ended has this verdict.
+            Verdict::Unfinished => Self::Unexpected,
             Verdict::TargetLost => Self::TargetLost,
         }
     }

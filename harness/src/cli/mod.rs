@@ -5,7 +5,6 @@
 mod args;
 mod doctor;
 mod exit;
-mod interrupt;
 mod run;
 
 use std::io::Write as _;
@@ -13,7 +12,6 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use exit::Exit;
-pub use interrupt::Interrupt;
 
 use args::{Arguments, Command};
 

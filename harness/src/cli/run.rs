@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::args::{self, Format};
-use super::{Exit, Interrupt, print, refused};
+use super::{Exit, print, refused};
 use crate::provision::{Admin, External};
-use crate::rehearse::{self, Options, Pin};
+use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
 use crate::workload::{self, Overrides, Workload};
 
@@ -30,14 +30,23 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::WorkloadInvalid);
     }
-    let options = options(arguments)?;
+    let options = match options(arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("bmt: {error:#}");
+            return Ok(Exit::Usage);
+        }
+    };
+    if let Some(pin) = &options.pin {
+        pin_here(&pin.generator)?;
+    }
     if let Err(problem) = check_limits(&workload) {
         eprintln!("bmt: {problem}");
         return Ok(Exit::TargetLost);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let interrupt = Interrupt::listen()?;
+        let interrupt = Interrupt::listen(Exit::Interrupted as i32)?;
         anyhow::Ok(rehearse::rehearse(&workload, &options, &interrupt).await?)
     })?;
     if let Some(lost) = &outcome.lost {
@@ -120,6 +129,13 @@ fn pin(text: &str) -> anyhow::Result<Pin> {
         bail!("--pin: of the CPUs {all:?} the generator and the target need at least one each");
     }
     Ok(Pin { generator, target })
+}
+
+/// Keeps this thread, and those that it starts, on the generator's CPUs.
+fn pin_here(cpus: &[usize]) -> anyhow::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu));
+    rustix::thread::sched_setaffinity(None, &set).context("cannot pin the generator")
 }
 
 /// Every connection is a file; running out of them in mid-run would look like a failing server.

@@ -32,7 +32,8 @@ pub(super) async fn run(worker: Rc<Worker>) {
         worker.note_open_failed();
         let job = worker.dispatch.borrow_mut().open_failed();
         if let Some(job) = job {
-            worker.finish(&job, Outcome::ConnectError, since_ns, worker.clock.now_ns());
+            let sent_ns = since_ns.max(job.arrival.intended_ns);
+            worker.finish(&job, Outcome::ConnectError, sent_ns, worker.clock.now_ns());
         }
         // A port that refuses does so at once; do not turn that into a busy loop.
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -93,7 +94,7 @@ impl<'a> Connection<'a> {
             self.written = 0;
             self.reply.reset();
             let deadline_ns = job.arrival.intended_ns.saturating_add(timeout_ns);
-            worker.dispatch.borrow_mut().begin(self.id, deadline_ns);
+            worker.dispatch.borrow_mut().begin(self.id, job, deadline_ns);
             let sent_ns = worker.clock.now_ns();
             let ended = poll_fn(|context| self.poll_exchange(context)).await;
             worker.dispatch.borrow_mut().end(self.id);
@@ -107,19 +108,22 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// The next arrival for this connection; `None` when the server has closed it.
+    /// The next arrival for this connection; `None` when the server has closed it, or nobody has used it for long.
     async fn next_job(&mut self) -> Option<Job> {
-        if let Some(job) = self.worker.dispatch.borrow_mut().take_waiting(self.id) {
-            return Some(job);
-        }
-        poll_fn(|context| {
+        let idle_since_ns = self.worker.clock.now_ns();
+        let job = poll_fn(|context| {
             // Nothing is due from the server now: whatever comes, even bytes, is the end of this connection.
-            if self.poll_read(context).is_ready() {
+            let closed = self.poll_read(context).is_ready();
+            let mut dispatch = self.worker.dispatch.borrow_mut();
+            if closed || dispatch.is_expired(self.id) {
                 return Poll::Ready(None);
             }
-            self.worker.dispatch.borrow_mut().poll_job(self.id, context).map(Some)
+            dispatch.poll_job(self.id, idle_since_ns, context).map(Some)
         })
-        .await
+        .await;
+        // Admitting what was due opened nothing, for this connection was about to be free; now it is known whether that was enough.
+        self.worker.open_wanted();
+        job
     }
 
     fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Ended> {

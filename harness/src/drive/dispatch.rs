@@ -34,8 +34,10 @@ struct Slot {
     handed: Option<Job>,
     is_idle: bool,
     waker: Option<Waker>,
-    deadline_ns: Option<u64>,
+    /// What the connection is busy with, and until when.
+    current: Option<(Job, u64)>,
     expired: bool,
+    idle_since_ns: u64,
 }
 
 impl Slot {
@@ -51,6 +53,8 @@ impl Slot {
 pub(crate) struct Dispatch {
     connections_max: usize,
     waiting_max: usize,
+    /// A connection that nobody has used for so long is closed.
+    idle_ns: u64,
     waiting: VecDeque<Job>,
     slots: Vec<Slot>,
     free: Vec<usize>,
@@ -60,10 +64,11 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) fn new(connections_max: usize, waiting_max: usize) -> Self {
+    pub(crate) fn new(connections_max: usize, waiting_max: usize, idle_ns: u64) -> Self {
         Self {
             connections_max,
             waiting_max,
+            idle_ns,
             waiting: VecDeque::new(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -74,13 +79,7 @@ impl Dispatch {
     }
 
     pub(crate) fn place(&mut self, job: Job) -> Placed {
-        if let Some(id) = self.idle.pop() {
-            let slot = &mut self.slots[id];
-            slot.is_idle = false;
-            slot.handed = Some(job);
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
-            }
+        if self.hand_over(job).is_ok() {
             return Placed::Handed;
         }
         if self.waiting.len() >= self.waiting_max {
@@ -88,6 +87,33 @@ impl Dispatch {
         }
         self.waiting.push_back(job);
         Placed::Waits
+    }
+
+    /// Gives the job to the connection that was used last; gives it back when none is idle.
+    fn hand_over(&mut self, job: Job) -> Result<(), Job> {
+        let id = self.idle.pop().ok_or(job)?;
+        let slot = &mut self.slots[id];
+        slot.is_idle = false;
+        slot.handed = Some(job);
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Everything whose fate is not known yet: first what was never sent, then what was.
+    pub(crate) fn abandon(&mut self) -> (Vec<Job>, Vec<Job>) {
+        let unsent = self.waiting.drain(..).collect::<Vec<_>>().into_iter();
+        let unsent = unsent
+            .chain(self.slots.iter_mut().filter_map(|slot| slot.handed.take()))
+            .collect();
+        let sent = self
+            .slots
+            .iter_mut()
+            .filter_map(|slot| slot.current.take())
+            .map(|(job, _)| job)
+            .collect();
+        (unsent, sent)
     }
 
     /// Whether one more connection shall be opened now; the answer yes counts as opening it.
@@ -117,20 +143,16 @@ impl Dispatch {
     pub(crate) fn closed(&mut self, id: usize) {
         self.open -= 1;
         self.leave_idle(id);
-        if let Some(job) = std::mem::take(&mut self.slots[id]).handed {
+        if let Some(job) = std::mem::take(&mut self.slots[id]).handed
+            && self.hand_over(job).is_err()
+        {
             self.waiting.push_front(job);
         }
         self.free.push(id);
     }
 
-    /// The arrival that has waited longest, for a connection that has just become free.
-    pub(crate) fn take_waiting(&mut self, id: usize) -> Option<Job> {
-        debug_assert!(!self.slots[id].is_idle, "a free connection is not idle yet");
-        self.waiting.pop_front()
-    }
-
     /// The next job of an idle connection: one handed to it, or the one that has waited longest.
-    pub(crate) fn poll_job(&mut self, id: usize, context: &Context<'_>) -> Poll<Job> {
+    pub(crate) fn poll_job(&mut self, id: usize, now_ns: u64, context: &Context<'_>) -> Poll<Job> {
         if let Some(job) = self.slots[id].handed.take() {
             return Poll::Ready(job);
         }
@@ -142,6 +164,7 @@ impl Dispatch {
         slot.note(context.waker());
         if !slot.is_idle {
             slot.is_idle = true;
+            slot.idle_since_ns = now_ns;
             self.idle.push(id);
         }
         Poll::Pending
@@ -154,9 +177,9 @@ impl Dispatch {
     }
 
     /// From now on the connection is busy, until `deadline_ns` at the latest.
-    pub(crate) fn begin(&mut self, id: usize, deadline_ns: u64) {
+    pub(crate) fn begin(&mut self, id: usize, job: Job, deadline_ns: u64) {
         let slot = &mut self.slots[id];
-        slot.deadline_ns = Some(deadline_ns);
+        slot.current = Some((job, deadline_ns));
         slot.expired = false;
     }
 
@@ -166,7 +189,7 @@ impl Dispatch {
     }
 
     pub(crate) fn end(&mut self, id: usize) {
-        self.slots[id].deadline_ns = None;
+        self.slots[id].current = None;
     }
 
     pub(crate) fn is_expired(&self, id: usize) -> bool {
@@ -176,8 +199,9 @@ impl Dispatch {
     /// Wakes the connections whose request has run out of time, and returns the arrivals that have waited it out.
     pub(crate) fn expire(&mut self, now_ns: u64, timeout_ns: u64) -> Vec<Job> {
         for slot in &mut self.slots {
-            if slot.deadline_ns.is_some_and(|deadline| deadline <= now_ns) {
-                slot.deadline_ns = None;
+            let over = slot.current.is_some_and(|(_, deadline_ns)| deadline_ns <= now_ns);
+            let unused = slot.is_idle && slot.idle_since_ns.saturating_add(self.idle_ns) <= now_ns;
+            if (over || unused) && !slot.expired {
                 slot.expired = true;
                 if let Some(waker) = slot.waker.take() {
                     waker.wake();
@@ -187,7 +211,7 @@ impl Dispatch {
         let over = self
             .waiting
             .iter()
-            .take_while(|job| job.arrival.intended_ns + timeout_ns <= now_ns)
+            .take_while(|job| job.arrival.intended_ns.saturating_add(timeout_ns) <= now_ns)
             .count();
         self.waiting.drain(..over).collect()
     }
@@ -216,12 +240,12 @@ mod tests {
     }
 
     fn poll(dispatch: &mut Dispatch, id: usize) -> Poll<Job> {
-        dispatch.poll_job(id, &Context::from_waker(Waker::noop()))
+        dispatch.poll_job(id, 0, &Context::from_waker(Waker::noop()))
     }
 
     #[test]
     fn connections_are_opened_for_what_waits_and_never_beyond_the_bound() {
-        let mut dispatch = Dispatch::new(2, 10);
+        let mut dispatch = Dispatch::new(2, 10, 1_000);
         for ns in 0..4 {
             assert_eq!(dispatch.place(job(ns)), Placed::Waits);
         }
@@ -238,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_connection_used_last_is_used_next() {
-        let mut dispatch = Dispatch::new(2, 10);
+        let mut dispatch = Dispatch::new(2, 10, 1_000);
         let ids: Vec<usize> = (0..2)
             .map(|ns| {
                 dispatch.place(job(ns));
@@ -256,7 +280,7 @@ mod tests {
 
     #[test]
     fn too_many_waiting_are_refused() {
-        let mut dispatch = Dispatch::new(1, 2);
+        let mut dispatch = Dispatch::new(1, 2, 1_000);
         assert_eq!(dispatch.place(job(0)), Placed::Waits);
         assert_eq!(dispatch.place(job(1)), Placed::Waits);
         assert_eq!(dispatch.place(job(2)), Placed::Refused);
@@ -264,7 +288,7 @@ mod tests {
 
     #[test]
     fn an_arrival_handed_to_a_connection_that_closes_is_not_lost() {
-        let mut dispatch = Dispatch::new(1, 2);
+        let mut dispatch = Dispatch::new(1, 2, 1_000);
         dispatch.place(job(0));
         assert!(dispatch.wants_connection());
         let id = dispatch.opened();
@@ -279,17 +303,44 @@ mod tests {
 
     #[test]
     fn what_waits_too_long_is_given_up_and_what_runs_too_long_is_told() {
-        let mut dispatch = Dispatch::new(1, 10);
+        let mut dispatch = Dispatch::new(1, 10, 1_000);
         dispatch.place(job(0));
         assert!(dispatch.wants_connection());
         let id = dispatch.opened();
         assert!(poll(&mut dispatch, id).is_ready());
-        dispatch.begin(id, 100);
+        dispatch.begin(id, job(0), 100);
         dispatch.place(job(50));
         dispatch.place(job(51));
         assert_eq!(dispatch.expire(99, 100), []);
         assert!(!dispatch.is_expired(id));
         assert_eq!(dispatch.expire(150, 100), [job(50)]);
         assert!(dispatch.is_expired(id));
+    }
+
+    #[test]
+    fn a_connection_that_nobody_uses_is_told_to_close() {
+        let mut dispatch = Dispatch::new(1, 10, 1_000);
+        dispatch.place(job(0));
+        assert!(dispatch.wants_connection());
+        let id = dispatch.opened();
+        assert!(poll(&mut dispatch, id).is_ready());
+        assert!(poll(&mut dispatch, id).is_pending(), "idle since 0");
+        dispatch.expire(999, 100);
+        assert!(!dispatch.is_expired(id));
+        dispatch.expire(1_000, 100);
+        assert!(dispatch.is_expired(id));
+    }
+
+    #[test]
+    fn what_is_abandoned_is_told_apart_by_whether_it_was_sent() {
+        let mut dispatch = Dispatch::new(1, 10, 1_000);
+        dispatch.place(job(1));
+        assert!(dispatch.wants_connection());
+        let id = dispatch.opened();
+        assert!(poll(&mut dispatch, id).is_ready());
+        dispatch.begin(id, job(1), 100);
+        dispatch.place(job(2));
+        assert_eq!(dispatch.abandon(), (vec![job(2)], vec![job(1)]));
+        assert_eq!(dispatch.abandon(), (vec![], vec![]));
     }
 }

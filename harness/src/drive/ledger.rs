@@ -61,6 +61,11 @@ impl Ledger {
         self.live.failed += 1;
     }
 
+    /// A request was sent, and the run ended before its answer.
+    pub(crate) fn cut_off(&mut self, job: &Job) {
+        self.at(job.phase, job.arrival.intended_ns).lanes[job.lane].cut_off += 1;
+    }
+
     /// One request ended. `sent_ns` is when it was handed to its connection.
     pub(crate) fn done(&mut self, job: &Job, outcome: Outcome, sent_ns: u64, done_ns: u64) {
         let response_ns = done_ns.saturating_sub(job.arrival.intended_ns);

@@ -44,8 +44,6 @@ pub struct Plan {
     pub limits: Limits,
     /// Number of worker threads.
     pub workers: usize,
-    /// CPUs that the workers may use; all if empty.
-    pub cpus: Vec<usize>,
 }
 
 /// Bounds of the generator.
@@ -57,6 +55,8 @@ pub struct Limits {
     pub waiting: usize,
     /// A request is given up this long after its intended start.
     pub timeout: Duration,
+    /// A connection that nobody has used for this long is closed.
+    pub idle: Duration,
 }
 
 /// What a worker reports.

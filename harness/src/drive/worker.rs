@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -17,7 +16,7 @@ use super::request::RequestPlan;
 use super::timer::Timer;
 use super::{Clock, Message, Plan, Stop, connection, priority};
 use crate::arrival::{Arrival, Profile};
-use crate::record::{CpuUse, Outcome};
+use crate::record::Outcome;
 
 /// How often time-outs are looked for.
 const SWEEP: Duration = Duration::from_millis(10);
@@ -54,16 +53,12 @@ pub(super) struct Worker {
 impl Setup {
     pub(super) fn run(self) -> std::io::Result<()> {
         priority::raise();
-        if !self.plan.cpus.is_empty() {
-            let mut set = CpuSet::new();
-            self.plan.cpus.iter().for_each(|cpu| set.set(*cpu));
-            sched_setaffinity(None, &set)?;
-        }
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())?;
         let worker = Rc::new(self.worker());
         runtime.block_on(drive(Rc::clone(&worker), &self))?;
+        worker.abandon();
         worker.report(&self, true);
         let _ = self.sink.send((self.index, Message::Done));
         Ok(())
@@ -80,8 +75,9 @@ impl Setup {
             timeout: limits.timeout,
             requests: self.plan.requests.clone(),
             dispatch: RefCell::new(Dispatch::new(
-                share(limits.connections).max(1),
-                share(limits.waiting).max(1),
+                share(limits.connections),
+                share(limits.waiting),
+                u64::try_from(limits.idle.as_nanos()).unwrap_or(u64::MAX),
             )),
             ledger: RefCell::new(Ledger::new(self.plan.requests.lanes(), limits.timeout)),
             arrivals: RefCell::new(arrivals.peekable()),
@@ -106,6 +102,7 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) -> std::io::Result<()> {
 async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
     let timer = Timer::new()?;
     while let Some(next_ns) = worker.admit_due() {
+        worker.open_wanted();
         if stop.is_asked() {
             return Ok(());
         }
@@ -115,7 +112,11 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
         }
     }
     let end = worker.profile.end();
-    while (worker.pending.get() > 0 || worker.clock.elapsed() < end) && !stop.is_asked() {
+    worker.open_wanted();
+    // Every request ends with its time-out; the second more is for the sweep that enforces it.
+    let drained = end + worker.timeout + Duration::from_secs(1);
+    let pending = || worker.pending.get() > 0 && worker.clock.elapsed() < drained;
+    while (pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
         timer.sleep(Duration::from_millis(1)).await?;
     }
     Ok(())
@@ -125,25 +126,38 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
 async fn keep_house(worker: Rc<Worker>, setup: &Setup) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut second = 0;
-    let mut cpu_ns = thread_cpu_ns();
-    let mut wall_ns = worker.clock.now_ns();
+    let mut before = Reading::now(&worker);
     while !setup.stop.is_asked() {
         ticks.tick().await;
-        let now_ns = worker.clock.now_ns();
-        worker.expire(now_ns);
-        if now_ns / 1_000_000_000 == second {
-            continue;
+        let now = Reading::now(&worker);
+        worker.expire(now.wall_ns);
+        if now.phase != before.phase || now.second() != before.second() {
+            worker.note_use(&before, &now);
+            worker.report(setup, false);
+            before = now;
         }
-        let (cpu_before, wall_before) = (cpu_ns, wall_ns);
-        (cpu_ns, wall_ns) = (thread_cpu_ns(), now_ns);
-        second = now_ns / 1_000_000_000;
-        let used = CpuUse {
-            cpu_ns: cpu_ns - cpu_before,
-            wall_ns: wall_ns - wall_before,
-        };
-        worker.note_cpu(used, wall_before);
-        worker.report(setup, false);
+    }
+}
+
+/// What the worker had used at one moment.
+struct Reading {
+    phase: usize,
+    cpu_ns: u64,
+    wall_ns: u64,
+}
+
+impl Reading {
+    fn now(worker: &Worker) -> Self {
+        let wall_ns = worker.clock.now_ns();
+        Self {
+            phase: worker.profile.phase_at(Duration::from_nanos(wall_ns)),
+            cpu_ns: thread_cpu_ns(),
+            wall_ns,
+        }
+    }
+
+    fn second(&self) -> u64 {
+        self.wall_ns / 1_000_000_000
     }
 }
 
@@ -176,11 +190,7 @@ impl Worker {
         let placed = self.dispatch.borrow_mut().place(job);
         match placed {
             Placed::Refused => self.ledger.borrow_mut().unsent(&job),
-            Placed::Handed => self.pending.set(self.pending.get() + 1),
-            Placed::Waits => {
-                self.pending.set(self.pending.get() + 1);
-                self.open_wanted();
-            }
+            Placed::Handed | Placed::Waits => self.pending.set(self.pending.get() + 1),
         }
     }
 
@@ -208,7 +218,15 @@ impl Worker {
         phase
     }
 
-    fn expire(self: &Rc<Self>, now_ns: u64) {
+    /// Accounts for what the end of the run cuts off.
+    fn abandon(&self) {
+        let (unsent, sent) = self.dispatch.borrow_mut().abandon();
+        let mut ledger = self.ledger.borrow_mut();
+        unsent.iter().for_each(|job| ledger.unsent(job));
+        sent.iter().for_each(|job| ledger.cut_off(job));
+    }
+
+    fn expire(&self, now_ns: u64) {
         let timeout_ns = u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX);
         let over = self.dispatch.borrow_mut().expire(now_ns, timeout_ns);
         for job in over {
@@ -241,13 +259,13 @@ impl Worker {
         note(&mut self.ledger.borrow_mut().at(phase, now_ns).connections);
     }
 
-    fn note_cpu(&self, used: CpuUse, since_ns: u64) {
+    /// Books what was used between two readings to the phase and second of the first.
+    fn note_use(&self, from: &Reading, to: &Reading) {
         let open = self.dispatch.borrow().open() as u64;
-        let phase = self.profile.phase_at(Duration::from_nanos(since_ns));
         let mut ledger = self.ledger.borrow_mut();
-        let interval = ledger.at(phase, since_ns);
-        interval.worker_cpu.cpu_ns += used.cpu_ns;
-        interval.worker_cpu.wall_ns += used.wall_ns;
+        let interval = ledger.at(from.phase, from.wall_ns);
+        interval.worker_cpu.cpu_ns += to.cpu_ns - from.cpu_ns;
+        interval.worker_cpu.wall_ns += to.wall_ns - from.wall_ns;
         interval.connections.open_max = interval.connections.open_max.max(open);
     }
 

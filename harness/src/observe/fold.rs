@@ -3,28 +3,27 @@
 //! Counters are read about once a second, so what grew between two readings is shared out among the phases that
 //! the stretch overlaps, by time. Gauges belong to the phase of their reading.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use super::{ProcessSample, Sample, ServerSample, ShardCounters, ShardSample};
 use crate::arrival::Profile;
 use crate::record::{Contention, DatabaseSide, PoolWait, Resources, ServerSide};
+use std::collections::BTreeMap;
 
 /// What was observed, by phase.
 #[derive(Debug)]
 pub struct Observed {
     phases: Vec<PhaseTotals>,
     bounds_s: Vec<(f64, f64)>,
-    last_waiters_s: Option<f64>,
-    last_counters: Option<Reading>,
+    /// The last reading of each source, which may be older than the last sample: a source that is busy misses some.
+    waiters: Vec<Option<Reading<u64>>>,
+    counters: Vec<Option<Reading<ShardCounters>>>,
+    server: Option<Reading<ServerSample>>,
+    processes: BTreeMap<String, Reading<ProcessSample>>,
 }
 
 #[derive(Debug, Clone)]
-struct Reading {
+struct Reading<T> {
     at_s: f64,
-    shards: Vec<Option<ShardCounters>>,
-    server: Option<ServerSample>,
-    processes: BTreeMap<String, ProcessSample>,
+    value: T,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -69,80 +68,112 @@ impl Observed {
             shards: vec![ShardTotals::default(); shards],
             ..PhaseTotals::default()
         };
-        let mut bounds_s: Vec<(f64, f64)> = phases
-            .iter()
-            .map(|phase| (phase.start.as_secs_f64(), phase.end.as_secs_f64()))
-            .collect();
-        // What comes after the last phase (late answers) is the last phase's.
-        if let Some(last) = bounds_s.last_mut() {
-            last.1 = f64::INFINITY;
-        }
         Self {
             phases: vec![totals; phases.len()],
-            bounds_s,
-            last_waiters_s: None,
-            last_counters: None,
-        }
-    }
-
-    /// Takes in the next sample.
-    pub fn take(&mut self, sample: &Sample) {
-        let Some(phase) = self.bounds_s.iter().position(|(_, end)| sample.at_s < *end) else {
-            return;
-        };
-        let stretch_s = self.last_waiters_s.map_or(0.0, |last| (sample.at_s - last).max(0.0));
-        for (totals, shard) in self.phases[phase].shards.iter_mut().zip(&sample.shards) {
-            if let Some(shard) = shard {
-                totals.waiters(shard, stretch_s);
-            }
-        }
-        self.last_waiters_s = Some(sample.at_s);
-        if sample.server.is_some() || !sample.processes.is_empty() {
-            self.take_counters(sample, phase);
-        }
-    }
-
-    fn take_counters(&mut self, sample: &Sample, phase: usize) {
-        let reading = Reading {
-            at_s: sample.at_s,
-            shards: sample
-                .shards
+            bounds_s: phases
                 .iter()
-                .map(|shard| shard.as_ref().and_then(|shard| shard.counters))
+                .map(|phase| (phase.start.as_secs_f64(), phase.end.as_secs_f64()))
                 .collect(),
-            server: sample.server.clone(),
-            processes: sample.processes.clone(),
-        };
-        if let Some(before) = self.last_counters.take() {
-            self.share_out(&before, &reading);
+            waiters: vec![None; shards],
+            counters: vec![None; shards],
+            server: None,
+            processes: BTreeMap::new(),
         }
-        let totals = &mut self.phases[phase];
-        if let Some(server) = &reading.server {
-            totals.server.get_or_insert_default().gauges(server);
-        }
-        for (name, process) in &reading.processes {
-            let resources = totals.processes.entry(name.clone()).or_default();
-            resources.rss_max_bytes = resources.rss_max_bytes.max(process.rss_bytes);
-        }
-        self.last_counters = Some(reading);
     }
 
-    /// Shares out what grew between two readings among the phases between them.
-    fn share_out(&mut self, before: &Reading, after: &Reading) {
-        let stretch_s = after.at_s - before.at_s;
+    /// Takes in the next sample. What happens after the last phase, while late answers come in, belongs to none.
+    pub fn take(&mut self, sample: &Sample) {
+        let at_s = sample.at_s;
+        let phase = self
+            .bounds_s
+            .iter()
+            .position(|(start, end)| (*start..*end).contains(&at_s));
+        for (index, shard) in sample.shards.iter().enumerate() {
+            let Some(shard) = shard else { continue };
+            self.take_waiters(index, shard, at_s);
+            if let (Some(phase), Some(counters)) = (phase, &shard.counters) {
+                self.phases[phase].shards[index].gauges(counters);
+            }
+            if let Some(value) = shard.counters {
+                let reading = Reading { at_s, value };
+                if let Some(before) = self.counters[index].replace(reading) {
+                    self.share_out(before.at_s, at_s, |totals, part| {
+                        totals.shards[index].counters(&before.value, &value, part);
+                    });
+                }
+            }
+        }
+        if let Some(server) = &sample.server {
+            if let Some(phase) = phase {
+                self.phases[phase].server.get_or_insert_default().gauges(server);
+            }
+            let reading = Reading {
+                at_s,
+                value: server.clone(),
+            };
+            if let Some(before) = self.server.replace(reading) {
+                self.share_out(before.at_s, at_s, |totals, part| {
+                    totals
+                        .server
+                        .get_or_insert_default()
+                        .counters(&before.value, server, part);
+                });
+            }
+        }
+        for (name, process) in &sample.processes {
+            self.take_process(name, *process, at_s, phase);
+        }
+    }
+
+    /// Whoever waited at the last sample is taken to have waited until this one.
+    fn take_waiters(&mut self, index: usize, shard: &ShardSample, at_s: f64) {
+        if let Some(phase) = self
+            .bounds_s
+            .iter()
+            .position(|(start, end)| (*start..*end).contains(&at_s))
+        {
+            self.phases[phase].shards[index].waiters(shard);
+        }
+        let reading = Reading {
+            at_s,
+            value: shard.autoinc_waiters,
+        };
+        if let Some(before) = self.waiters[index].replace(reading) {
+            let waited_s = before.value as f64 * (at_s - before.at_s);
+            self.share_out(before.at_s, at_s, |totals, part| {
+                totals.shards[index].autoinc_wait_s += waited_s * part;
+            });
+        }
+    }
+
+    fn take_process(&mut self, name: &str, value: ProcessSample, at_s: f64, phase: Option<usize>) {
+        if let Some(phase) = phase {
+            let resources = self.phases[phase].processes.entry(name.to_owned()).or_default();
+            resources.rss_max_bytes = resources.rss_max_bytes.max(value.rss_bytes);
+        }
+        if let Some(before) = self.processes.insert(name.to_owned(), Reading { at_s, value }) {
+            let used_s = grown(before.value.cpu_s, value.cpu_s);
+            self.share_out(before.at_s, at_s, |totals, part| {
+                totals.processes.entry(name.to_owned()).or_default().cpu_s += used_s * part;
+            });
+        }
+    }
+
+    /// Gives each phase between two moments its part, by time.
+    fn share_out(&mut self, from_s: f64, to_s: f64, give: impl Fn(&mut PhaseTotals, f64)) {
         for (totals, (start, end)) in self.phases.iter_mut().zip(&self.bounds_s) {
-            let part = (after.at_s.min(*end) - before.at_s.max(*start)) / stretch_s;
+            let part = (to_s.min(*end) - from_s.max(*start)) / (to_s - from_s);
             if part > 0.0 {
-                totals.add(before, after, part);
+                give(totals, part);
             }
         }
     }
 
-    /// Locks in one phase; `None` where no shard was observed.
+    /// Locks in one phase; `None` where some shard was not observed, for a sum that lacks one would look like a small one.
     #[must_use]
     pub fn contention(&self, phase: usize) -> Option<Contention> {
         let shards: Vec<Contention> = self.phases[phase].shards.iter().map(ShardTotals::contention).collect();
-        if shards.iter().all(|shard| shard.samples == 0) {
+        if shards.is_empty() || shards.iter().any(|shard| shard.samples == 0) {
             return None;
         }
         let mut sum = shards.iter().fold(Contention::default(), |mut sum, shard| {
@@ -187,30 +218,6 @@ impl Observed {
     pub fn resources(&self, phase: usize) -> BTreeMap<String, Resources> {
         self.phases[phase].processes.clone()
     }
-
-    /// Length of what was observed.
-    #[must_use]
-    pub fn length(&self) -> Duration {
-        Duration::from_secs_f64(self.last_waiters_s.unwrap_or(0.0).max(0.0))
-    }
-}
-
-impl PhaseTotals {
-    fn add(&mut self, before: &Reading, after: &Reading, part: f64) {
-        for ((totals, before), after) in self.shards.iter_mut().zip(&before.shards).zip(&after.shards) {
-            if let (Some(before), Some(after)) = (before, after) {
-                totals.counters(before, after, part);
-            }
-        }
-        if let (Some(before), Some(after)) = (&before.server, &after.server) {
-            self.server.get_or_insert_default().counters(before, after, part);
-        }
-        for (name, after) in &after.processes {
-            if let Some(before) = before.processes.get(name) {
-                self.processes.entry(name.clone()).or_default().cpu_s += grown(before.cpu_s, after.cpu_s) * part;
-            }
-        }
-    }
 }
 
 /// How much a counter grew; a counter that went back was restarted, and has grown from zero.
@@ -223,16 +230,16 @@ fn grown_count(before: u64, after: u64) -> f64 {
 }
 
 impl ShardTotals {
-    fn waiters(&mut self, shard: &ShardSample, stretch_s: f64) {
+    fn waiters(&mut self, shard: &ShardSample) {
         self.samples += 1;
         self.autoinc_sum += shard.autoinc_waiters;
         self.autoinc_max = self.autoinc_max.max(shard.autoinc_waiters);
-        self.autoinc_wait_s += shard.autoinc_waiters as f64 * stretch_s;
         self.query_cache_sum += shard.query_cache_waiters;
-        if let Some(counters) = &shard.counters {
-            self.running_max = self.running_max.max(counters.threads_running);
-            self.connected_max = self.connected_max.max(counters.threads_connected);
-        }
+    }
+
+    fn gauges(&mut self, counters: &ShardCounters) {
+        self.running_max = self.running_max.max(counters.threads_running);
+        self.connected_max = self.connected_max.max(counters.threads_connected);
     }
 
     fn counters(&mut self, before: &ShardCounters, after: &ShardCounters, part: f64) {
@@ -276,8 +283,8 @@ impl ServerTotals {
 
     fn counters(&mut self, before: &ServerSample, after: &ServerSample, part: f64) {
         self.accepted += grown_count(before.connections_accepted, after.connections_accepted) * part;
-        // The server's own high-water mark rose in this stretch, between two readings of the gauge.
-        if after.connections_open_peak > before.connections_open_peak {
+        // The server's own high-water mark rose in this stretch, between two readings of the gauge: most likely in its longer part.
+        if after.connections_open_peak > before.connections_open_peak && part > 0.5 {
             self.open_max = self.open_max.max(after.connections_open_peak);
         }
         self.waits += grown_count(before.pool_waits, after.pool_waits) * part;
@@ -307,6 +314,8 @@ impl ServerTotals {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::arrival::PhaseKind;
 
@@ -316,73 +325,83 @@ mod tests {
             .then("b", PhaseKind::Spike, Duration::from_secs(2), 1.0)
     }
 
-    fn sample(at_s: f64, waiters: u64, row_lock_waits: u64) -> Sample {
+    fn shard(waiters: u64, row_lock_waits: u64) -> Option<ShardSample> {
         let counters = ShardCounters {
             row_lock_waits,
             ..ShardCounters::default()
         };
-        let shard = ShardSample {
+        Some(ShardSample {
             autoinc_waiters: waiters,
             query_cache_waiters: 0,
             counters: Some(counters),
+        })
+    }
+
+    fn sample(at_s: f64, shards: Vec<Option<ShardSample>>) -> Sample {
+        let process = ProcessSample {
+            cpu_s: at_s / 2.0,
+            rss_bytes: (at_s * 10.0) as u64,
         };
         Sample {
             at_s,
-            shards: vec![Some(shard), None],
+            shards,
             server: None,
-            processes: BTreeMap::from([(
-                "server".to_owned(),
-                ProcessSample {
-                    cpu_s: at_s / 2.0,
-                    rss_bytes: (at_s * 10.0) as u64,
-                },
-            )]),
+            processes: BTreeMap::from([("server".to_owned(), process)]),
         }
     }
 
     #[test]
     fn waiters_are_integrated_over_time() {
-        let mut observed = Observed::new(&profile(), 2);
-        for tenth in 0..40 {
-            observed.take(&sample(f64::from(tenth) / 10.0, if tenth >= 20 { 5 } else { 0 }, 0));
+        let mut observed = Observed::new(&profile(), 1);
+        for tenth in 0..=45 {
+            let waiters = if tenth >= 20 { 5 } else { 0 };
+            observed.take(&sample(f64::from(tenth) / 10.0, vec![shard(waiters, 0)]));
         }
         let quiet = observed.contention(0).unwrap();
         assert_eq!((quiet.autoinc_waiters_max, quiet.autoinc_wait_s), (0, 0.0));
         let storm = observed.contention(1).unwrap();
-        assert_eq!(storm.autoinc_waiters_max, 5);
+        assert_eq!((storm.autoinc_waiters_max, storm.samples), (5, 20));
         assert!(
             (storm.autoinc_wait_s - 10.0).abs() < 1e-6,
             "5 waiters for 2 s: {}",
             storm.autoinc_wait_s
         );
-        assert_eq!(
-            storm.shards[1].samples, 0,
-            "the shard that never answered has no figures"
-        );
     }
 
     #[test]
     fn what_grew_across_a_boundary_is_shared_by_time() {
-        let mut observed = Observed::new(&profile(), 2);
-        observed.take(&sample(0.0, 0, 100));
-        observed.take(&sample(1.5, 0, 100));
-        observed.take(&sample(2.5, 0, 200));
-        observed.take(&sample(9.0, 0, 230));
+        let mut observed = Observed::new(&profile(), 1);
+        for (at_s, waits) in [(0.0, 100), (1.5, 100), (2.5, 200), (9.0, 330)] {
+            observed.take(&sample(at_s, vec![shard(0, waits)]));
+        }
         assert_eq!(observed.contention(0).unwrap().row_lock_waits, 50);
-        assert_eq!(
-            observed.contention(1).unwrap().row_lock_waits,
-            80,
-            "what comes late is the last phase's"
-        );
+        // 50 of the 100 between 1.5 s and 2.5 s, and 30 of the 130 in the next 6.5 s; the rest came after the last phase.
+        assert_eq!(observed.contention(1).unwrap().row_lock_waits, 80);
         assert!((observed.resources(0)["server"].cpu_s - 1.0).abs() < 1e-9);
-        assert_eq!(observed.resources(1)["server"].rss_max_bytes, 90);
+        assert_eq!(observed.resources(1)["server"].rss_max_bytes, 25);
     }
 
     #[test]
-    fn what_was_never_observed_is_none() {
-        let observed = Observed::new(&profile(), 2);
-        assert_eq!(observed.contention(0), None);
-        assert_eq!(observed.server(0), None);
+    fn a_reading_that_was_missed_loses_nothing() {
+        let mut observed = Observed::new(&profile(), 1);
+        observed.take(&sample(0.0, vec![shard(4, 100)]));
+        observed.take(&sample(0.5, vec![None]));
+        observed.take(&sample(1.0, vec![shard(0, 150)]));
+        let seen = observed.contention(0).unwrap();
+        assert_eq!(seen.row_lock_waits, 50);
+        assert!((seen.autoinc_wait_s - 4.0).abs() < 1e-9, "{}", seen.autoinc_wait_s);
+    }
+
+    #[test]
+    fn a_shard_that_was_never_seen_leaves_no_sum() {
+        let mut observed = Observed::new(&profile(), 2);
+        assert_eq!((observed.contention(0), observed.server(0)), (None, None));
+        observed.take(&sample(0.0, vec![shard(4, 100), None]));
+        assert_eq!(
+            observed.contention(0),
+            None,
+            "a sum without the second shard would look small"
+        );
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct ServerSample {
 pub(super) struct Watch {
     url: String,
     client: reqwest::Client,
+    is_known: bool,
     is_foreign: bool,
 }
 
@@ -46,6 +47,7 @@ impl Watch {
         Self {
             url: url.to_owned(),
             client,
+            is_known: false,
             is_foreign: false,
         }
     }
@@ -57,7 +59,8 @@ impl Watch {
         }
         let answer = self.client.get(&self.url).send().await.ok()?;
         let sample = parse(&answer.text().await.ok()?);
-        self.is_foreign = sample.is_none();
+        self.is_known |= sample.is_some();
+        self.is_foreign = !self.is_known;
         sample
     }
 }

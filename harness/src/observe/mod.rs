@@ -64,8 +64,8 @@ pub struct Cost {
     pub queries: u64,
     /// Time until they were answered, summed.
     pub query_time: Duration,
-    /// CPU that the shards spent on answering.
-    pub database_cpu: Duration,
+    /// CPU that the shards spent on answering; `None` where their threads cannot be seen.
+    pub database_cpu: Option<Duration>,
 }
 
 /// A running observer.

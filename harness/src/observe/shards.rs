@@ -55,14 +55,14 @@ pub(super) struct Watch {
     url: String,
     connection: Option<Connected>,
     /// CPU that closed connections had used.
-    cpu_before: Duration,
+    cpu_before: Option<Duration>,
 }
 
 /// A connection, and the database's thread that serves it: what that thread uses is what observing costs the database.
 struct Connected {
     connection: MySqlConnection,
     thread: Option<i64>,
-    cpu_at_start: Duration,
+    cpu_at_start: Option<Duration>,
 }
 
 impl Watch {
@@ -70,7 +70,7 @@ impl Watch {
         Self {
             url: url.to_owned(),
             connection: None,
-            cpu_before: Duration::ZERO,
+            cpu_before: Some(Duration::ZERO),
         }
     }
 
@@ -87,12 +87,13 @@ impl Watch {
         }
     }
 
-    /// CPU that this shard has spent on being observed, as far as its threads can be seen from here.
-    pub(super) fn database_cpu(&self) -> Duration {
-        let open = self.connection.as_ref().map_or(Duration::ZERO, |connected| {
-            thread_cpu(connected.thread).saturating_sub(connected.cpu_at_start)
-        });
-        self.cpu_before + open
+    /// CPU that this shard has spent on being observed; `None` where its threads cannot be seen from here.
+    pub(super) fn database_cpu(&self) -> Option<Duration> {
+        let open = match &self.connection {
+            Some(connected) => thread_cpu(connected.thread)?.saturating_sub(connected.cpu_at_start?),
+            None => Duration::ZERO,
+        };
+        Some(self.cpu_before? + open)
     }
 
     async fn query(&mut self, counters: bool) -> Result<ShardSample, sqlx::Error> {
@@ -113,11 +114,15 @@ impl Watch {
     }
 }
 
-/// CPU of a thread of this machine; nothing where there is no such thread.
-fn thread_cpu(thread: Option<i64>) -> Duration {
-    let statistics = thread.and_then(|thread| std::fs::read_to_string(format!("/proc/{thread}/schedstat")).ok());
-    let on_cpu_ns = statistics.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    Duration::from_nanos(on_cpu_ns.unwrap_or(0))
+/// CPU of a thread of this machine; `None` where there is no such thread to be seen.
+fn thread_cpu(thread: Option<i64>) -> Option<Duration> {
+    let statistics = std::fs::read_to_string(format!("/proc/{}/schedstat", thread?)).ok()?;
+    statistics
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+        .map(Duration::from_nanos)
 }
 
 async fn connect(url: &str) -> Result<Connected, sqlx::Error> {

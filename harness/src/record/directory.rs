@@ -94,11 +94,10 @@ impl RunDirectory {
     /// # Errors
     /// When the directory or its files cannot be made.
     pub fn cell(&self, variant: &str, repetition: u32) -> Result<CellDirectory, DirectoryError> {
-        let safe: String = variant
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        let path = self.path.join("cells").join(format!("{safe}-{repetition}"));
+        let path = self
+            .path
+            .join("cells")
+            .join(format!("{}-{repetition}", directory_name(variant)));
         fs::create_dir_all(&path).map_err(io_error("create", &path))?;
         let open = |name: &str| {
             let file = path.join(name);
@@ -184,7 +183,7 @@ impl CellDirectory {
             "connections": { "opened": interval.connections.opened, "closed": interval.connections.closed, "failed": interval.connections.failed, "open_max": interval.connections.open_max },
         });
         self.line(&head)?;
-        for (name, lane) in lanes.iter().zip(&interval.lanes).filter(|(_, lane)| lane.scheduled > 0) {
+        for (name, lane) in lanes.iter().zip(&interval.lanes).filter(|(_, lane)| !lane.is_empty()) {
             let outcomes: serde_json::Map<String, serde_json::Value> = Outcome::ALL
                 .into_iter()
                 .filter_map(|outcome| {
@@ -204,6 +203,7 @@ impl CellDirectory {
                 "placement": name.placement,
                 "scheduled": lane.scheduled,
                 "unsent": lane.unsent,
+                "cut_off": lane.cut_off,
                 "outcomes": outcomes,
             });
             self.line(&line)?;
@@ -225,6 +225,13 @@ impl CellDirectory {
             .and_then(|()| self.observed.flush())
             .map_err(io_error("write", &self.path))
     }
+}
+
+/// A variant's name as part of a path.
+#[must_use]
+pub fn directory_name(variant: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    variant.chars().map(plain).collect()
 }
 
 /// How results name a lane.

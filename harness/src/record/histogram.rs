@@ -87,12 +87,6 @@ impl Durations {
         (self.count() > 0).then(|| self.counts.max())
     }
 
-    /// Exact sum in seconds.
-    #[must_use]
-    pub fn sum_s(&self) -> f64 {
-        self.sum_ns as f64 / 1e9
-    }
-
     /// HdrHistogram V2 encoding, base64.
     #[must_use]
     pub fn encoded(&self) -> String {

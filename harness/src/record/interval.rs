@@ -28,6 +28,8 @@ pub struct Lane {
     pub scheduled: u64,
     /// Arrivals that were never sent: the queue was full, or no connection came free within the time-out.
     pub unsent: u64,
+    /// Arrivals that were sent, and whose answer the end of the run cut off.
+    pub cut_off: u64,
     outcomes: [Option<Box<Times>>; Outcome::ALL.len()],
 }
 
@@ -45,10 +47,17 @@ impl Lane {
         self.outcomes[outcome as usize].as_deref()
     }
 
+    /// Whether nothing was noted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scheduled + self.unsent + self.cut_off == 0 && self.outcomes.iter().all(Option::is_none)
+    }
+
     /// Adds everything that `other` holds.
     pub fn merge(&mut self, other: &Self) {
         self.scheduled += other.scheduled;
         self.unsent += other.unsent;
+        self.cut_off += other.cut_off;
         for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
             if let Some(theirs) = theirs {
                 mine.get_or_insert_default().merge(theirs);

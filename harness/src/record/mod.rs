@@ -10,7 +10,7 @@ mod outcome;
 mod run;
 
 pub use collect::{Collected, Collector};
-pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory};
+pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory, directory_name};
 pub use histogram::{DecodeError, Durations};
 pub use interval::{ClientConnections, CpuUse, Interval, Lane, Times};
 pub use outcome::Outcome;

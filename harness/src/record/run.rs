@@ -58,6 +58,8 @@ pub enum Verdict {
     Invalid,
     /// Stopped by a signal.
     Interrupted,
+    /// Still running, or ended without a word.
+    Unfinished,
     /// What was driven, or something it needs, went away or never came up.
     TargetLost,
 }
@@ -81,6 +83,14 @@ pub struct Environment {
     pub generator_cpus: Vec<usize>,
     /// CPUs of the server and its databases, where they were pinned.
     pub target_cpus: Vec<usize>,
+}
+
+impl Environment {
+    /// Whether generator and target have cores of their own.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        !self.generator_cpus.is_empty()
+    }
 }
 
 /// One variant, one repetition.
@@ -132,10 +142,10 @@ pub struct ObserverCost {
     pub queries: u64,
     /// Mean time of one such query.
     pub query_mean_us: f64,
-    /// CPU seconds that the shards spent on answering them.
-    pub database_cpu_s: f64,
+    /// CPU seconds that the shards spent on answering them; `None` where their threads cannot be seen.
+    pub database_cpu_s: Option<f64>,
     /// The same over the length of the cell: part of one core.
-    pub database_share: f64,
+    pub database_share: Option<f64>,
 }
 
 /// One phase of one cell.
@@ -174,6 +184,8 @@ pub struct OperationResult {
     pub sent: u64,
     /// Arrivals that were not.
     pub unsent: u64,
+    /// Arrivals that were sent, and whose answer the end of the run cut off.
+    pub cut_off: u64,
     /// How many ended in each way; outcomes that did not occur are left out.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Answers of outcome `ok` per second of the phase.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::Interrupt;
 use super::plan::Planned;
-use super::{Options, RehearseError, Stage};
+use super::{RehearseError, Stage};
 use crate::analyze::{assemble, validity};
 use crate::arrival::Schedule;
-use crate::cli::Interrupt;
 use crate::drive::{self, Clock, Limits, Message, Plan, RequestPlan, Sends, Signer, Stop};
 use crate::observe::{Cost, Observed, Observer, Sample};
 use crate::provision::{Local, Populated, ProvisionError, Target, populate};
-use crate::record::{Cell, CellDirectory, Collector, ObserverCost};
+use crate::record::{Cell, CellDirectory, Collector, LaneName, ObserverCost};
 use crate::report::Progress;
 use crate::workload::{Operation, Workload};
 
@@ -55,8 +55,19 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
         Ok(prepared) => prepared,
         Err(lost) => return Ok(Ended::NotBegun(lost)),
     };
-    let plan = plan(workload, &target, &chats, signer, stage.options);
-    let driven = drive(&plan, &mut target, workload, stage.interrupt, &mut directory, progress).await?;
+    let plan = plan(workload, &target, &chats, signer);
+    let placed = chats.iter().flatten().all(|chat| chat.placement.is_some());
+    let lanes = assemble::lane_names(workload, placed);
+    let driven = drive(
+        &plan,
+        &mut target,
+        workload,
+        lanes,
+        stage.interrupt,
+        &mut directory,
+        progress,
+    )
+    .await?;
     let cell = driven.cell(workload, planned, target.settings.clone());
     let database = target.database_version();
     target.stop().await;
@@ -100,7 +111,7 @@ async fn prepare(
     }
 }
 
-fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, options: &Options) -> Plan {
+fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer) -> Plan {
     let entries = workload
         .traffic
         .iter()
@@ -128,18 +139,15 @@ fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer,
             connections: generator.connections as usize,
             waiting: generator.waiting as usize,
             timeout: generator.timeout.0,
+            idle: generator.idle.0,
         },
         workers: usize::from(generator.workers),
-        cpus: options
-            .pin
-            .as_ref()
-            .map(|pin| pin.generator.clone())
-            .unwrap_or_default(),
     }
 }
 
 /// What driving came to.
 struct Driven {
+    lanes: Vec<LaneName>,
     collected: crate::record::Collected,
     observed: Observed,
     cost: Cost,
@@ -152,6 +160,7 @@ async fn drive(
     plan: &Plan,
     target: &mut Target,
     workload: &Workload,
+    lanes: Vec<LaneName>,
     interrupt: &Interrupt,
     cell: &mut CellDirectory,
     progress: &mut Progress,
@@ -163,7 +172,7 @@ async fn drive(
         .map(|phase| phase.name.clone())
         .collect();
     let mut intake = Intake {
-        collector: Collector::new(plan.workers, phases, assemble::lane_names(workload)),
+        collector: Collector::new(plan.workers, phases, lanes.clone()),
         observed: Observed::new(&workload.profile, target.watched.shards.len()),
         working: plan.workers,
     };
@@ -208,6 +217,7 @@ async fn drive(
     let cost = observer.finish();
     intake.take_all(&reports, &samples, cell, progress)?;
     Ok(Driven {
+        lanes,
         collected: intake.collector.finish(cell)?,
         observed: intake.observed,
         cost,
@@ -263,12 +273,14 @@ impl Driven {
             warnings: Vec::new(),
             ended_early: self.early.clone(),
             generator: assemble::generator(usize::from(workload.generator().workers), &self.collected),
-            observer: Some(observer_cost(&self.cost, self.observed.length())),
-            phases: assemble::phases(workload, &self.collected, &self.observed, self.ended),
+            observer: (self.cost.queries > 0).then(|| observer_cost(&self.cost, self.ended)),
+            phases: assemble::phases(workload, &self.collected, &self.observed, &self.lanes, self.ended),
             faults: Vec::new(),
         };
-        cell.warnings = validity::reasons(&cell);
-        cell.valid = cell.warnings.is_empty();
+        let reasons = validity::reasons(&cell);
+        cell.valid = reasons.is_empty();
+        let reasons = reasons.into_iter().map(|reason| format!("INVALID: {reason}"));
+        cell.warnings = reasons.chain(validity::notes(&cell)).collect();
         cell
     }
 }
@@ -283,11 +295,10 @@ fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {
         } else {
             query_s * 1e6 / cost.queries as f64
         },
-        database_cpu_s: cost.database_cpu.as_secs_f64(),
-        database_share: if length.is_zero() {
-            0.0
-        } else {
-            cost.database_cpu.as_secs_f64() / length.as_secs_f64()
-        },
+        database_cpu_s: cost.database_cpu.map(|cpu| cpu.as_secs_f64()),
+        database_share: cost
+            .database_cpu
+            .filter(|_| !length.is_zero())
+            .map(|cpu| cpu.as_secs_f64() / length.as_secs_f64()),
     }
 }

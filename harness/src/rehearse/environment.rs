@@ -43,7 +43,7 @@ pub(super) fn cpus() -> usize {
 /// What a reader should know before the first figure.
 pub(super) fn warnings(options: &Options, workload: &Workload) -> Vec<String> {
     let mut warnings = Vec::new();
-    if options.target.is_none() && options.pin.is_none() {
+    if options.pin.is_none() && options.target.as_ref().is_none_or(|target| is_here(&target.url)) {
         warnings.push(format!(
             "generator and target share the {} cores of this machine, so each takes time from the other; compare variants with one another, and keep the two apart with --pin for absolute figures",
             cpus()
@@ -55,6 +55,10 @@ pub(super) fn warnings(options: &Options, workload: &Workload) -> Vec<String> {
         );
     }
     warnings
+}
+
+fn is_here(url: &str) -> bool {
+    url.contains("//127.") || url.contains("//localhost") || url.contains("//[::1]")
 }
 
 /// The commit that is checked out here.

@@ -2,16 +2,18 @@
 
 mod cell;
 mod environment;
+mod interrupt;
 mod plan;
 
 use std::path::PathBuf;
 
 use bmt_sandbox::{Sandbox, Template};
 
+pub use interrupt::Interrupt;
+
 use crate::analyze::gates;
-use crate::cli::Interrupt;
 use crate::provision::{self, External, ProvisionError};
-use crate::record::{Cell, DirectoryError, Environment, RUN_SCHEMA, Run, RunDirectory, Verdict};
+use crate::record::{Cell, DirectoryError, RUN_SCHEMA, Run, RunDirectory, Verdict};
 use crate::report::{self, Progress};
 use crate::workload::Workload;
 
@@ -78,7 +80,7 @@ pub async fn rehearse(workload: &Workload, options: &Options, interrupt: &Interr
         quick: workload.quick,
         workload: workload.file.clone(),
         environment: environment::observe(options),
-        verdict: Verdict::Interrupted,
+        verdict: Verdict::Unfinished,
         warnings: environment::warnings(options, workload),
         cells: Vec::new(),
         gates: Vec::new(),
@@ -89,6 +91,11 @@ pub async fn rehearse(workload: &Workload, options: &Options, interrupt: &Interr
     let lost = run_cells(workload, options, interrupt, &directory, &mut run, &mut progress).await?;
     progress.finish();
     run.gates = gates::judge(&gates_of(workload, options), &run);
+    if run.gates.is_empty() && !workload.gates.is_empty() {
+        run.warnings.push(
+            "none of the workload's gates was judged: --variant left out the variants that they compare".to_owned(),
+        );
+    }
     run.verdict = verdict(&run, lost.is_some(), interrupt.is_asked());
     directory.write("report.md", &report::markdown(&run))?;
     directory.write_run(&run)?;
@@ -200,13 +207,5 @@ fn verdict(run: &Run, lost: bool, interrupted: bool) -> Verdict {
         Verdict::Passed
     } else {
         Verdict::Failed
-    }
-}
-
-impl Environment {
-    /// Whether generator and target have cores of their own.
-    #[must_use]
-    pub fn is_pinned(&self) -> bool {
-        !self.generator_cpus.is_empty()
     }
 }

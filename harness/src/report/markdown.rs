@@ -67,6 +67,7 @@ fn gates(run: &Run) -> Table {
     });
     Table {
         title: "Gates".to_owned(),
+        legend: "",
         headers: vec!["", "variant", "phase", "figure", "actual", "limit", "because"],
         rows: rows.collect(),
     }
@@ -75,6 +76,9 @@ fn gates(run: &Run) -> Table {
 fn write_table(text: &mut String, level: &str, table: &Table) {
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let _ = write!(text, "\n{level} {}\n\n", table.title);
+    if !table.legend.is_empty() {
+        let _ = write!(text, "{}\n\n", table.legend);
+    }
     text.push_str(&row(table.headers.iter().map(ToString::to_string).collect()));
     text.push_str(&row(table
         .headers

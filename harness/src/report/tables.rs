@@ -9,6 +9,8 @@ use crate::workload::{Metric, Placement};
 /// A table with a title.
 pub(super) struct Table {
     pub(super) title: String,
+    /// What the columns mean, where their names do not say.
+    pub(super) legend: &'static str,
     pub(super) headers: Vec<&'static str>,
     pub(super) rows: Vec<Vec<String>>,
 }
@@ -32,19 +34,12 @@ pub(super) fn headline(run: &Run) -> Option<Table> {
             shown.end_s - shown.start_s,
             shown.target_rate
         ),
+        legend: "p50 to p99.9: response times of ok answers in ms · conns: most open at once, client/database · \
+                 AUTO-INC, row lock: seconds waited, all statements of all shards · q-cache: threads waiting for the query cache · \
+                 DB CPU: cores",
         headers: vec![
-            "variant",
-            "goodput/s",
-            "p50 ms",
-            "p99 ms",
-            "p99.9 ms",
-            "refused",
-            "failed",
-            "conns client/DB",
-            "AUTO-INC wait s",
-            "row lock wait s",
-            "q-cache waiters",
-            "DB cores",
+            "variant", "ok/s", "p50", "p99", "p99.9", "refused", "failed", "conns", "AUTO-INC", "row lock", "q-cache",
+            "DB CPU",
         ],
         rows,
     })
@@ -135,7 +130,8 @@ pub(super) fn bystanders(run: &Run) -> Option<Table> {
         .collect();
     (!rows.is_empty()).then(|| Table {
         title: "bystanders, before the spike → during it".to_owned(),
-        headers: vec!["variant", "operation", "lives on", "p99 ms", "not ok", ""],
+        legend: "p99: response time of ok answers in ms · not ok: refused, failed or unsent",
+        headers: vec!["variant", "operation", "lives on", "p99", "not ok", ""],
         rows,
     })
 }
@@ -178,6 +174,7 @@ pub(super) fn phases(run: &Run, cell: &Cell) -> Table {
                 String::new()
             }
         ),
+        legend: "response times of ok answers in ms",
         headers: vec![
             "phase",
             "operation",

@@ -17,6 +17,9 @@ pub fn terminal(run: &Run) -> String {
     let mut text = format!("{}: {}\n", run.workload.name, run.workload.question.trim());
     for table in [tables::headline(run), tables::bystanders(run)].into_iter().flatten() {
         let _ = writeln!(text, "\n{}\n{}", table.title, drawn(&table));
+        for line in wrapped(table.legend, usize::from(COLUMNS)) {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     if !run.gates.is_empty() {
         text.push('\n');
@@ -44,27 +47,35 @@ pub fn terminal(run: &Run) -> String {
 pub(super) fn warnings(run: &Run) -> Vec<String> {
     let cells = run.cells.iter().flat_map(|cell| {
         let early = cell.ended_early.iter().map(|reason| format!("ended early: {reason}"));
-        let all = cell
-            .warnings
-            .iter()
-            .map(|reason| format!("INVALID: {reason}"))
-            .chain(early);
+        let all = cell.warnings.iter().cloned().chain(early);
         all.map(|warning| format!("{} (run {}): {warning}", cell.variant, cell.repetition))
     });
-    let observers: Vec<&crate::record::ObserverCost> = run
+    let costs = run
         .cells
         .iter()
-        .filter_map(|cell| cell.observer.as_ref())
-        .filter(|cost| cost.queries > 0)
-        .collect();
-    let most = observers.iter().map(|cost| cost.database_share).fold(0.0, f64::max);
-    let observing = (!observers.is_empty()).then(|| {
+        .filter_map(|cell| cell.observer.as_ref()?.database_share);
+    let observing = costs.max_by(f64::total_cmp).map(|most| {
         format!(
             "observing took {:.1} % of one core from the databases, in the variant where it took most",
             most * 100.0
         )
     });
     run.warnings.iter().cloned().chain(cells).chain(observing).collect()
+}
+
+/// A legend in lines of at most `columns`, broken between its parts.
+fn wrapped(legend: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in legend.split(" · ") {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.chars().count() + 5 <= columns => {
+                line.push_str(" · ");
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
 }
 
 fn drawn(table: &Table) -> String {
@@ -77,9 +88,9 @@ fn drawn(table: &Table) -> String {
         .add_rows(&table.rows);
     for column in drawing.column_iter_mut() {
         column.set_padding((0, 2));
-        if column.index == 0 {
+        // Only names may be broken over lines, never a figure.
+        if column.index > 0 {
             column.set_constraint(ColumnConstraint::ContentWidth);
-        } else {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

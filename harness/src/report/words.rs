@@ -39,6 +39,10 @@ pub(super) fn verdict(run: &Run) -> String {
         Verdict::Interrupted => {
             "INTERRUPTED: stopped by a signal; what is shown is what was measured until then".to_owned()
         }
+        Verdict::Unfinished => {
+            "UNFINISHED: still running, or ended without a word; what is shown is what was measured until then"
+                .to_owned()
+        }
         Verdict::TargetLost => {
             "TARGET LOST: what was driven, or something it needs, went away or never came up".to_owned()
         }

@@ -91,8 +91,10 @@ pub struct GeneratorFile {
     /// Arrivals that may wait for a connection at once, over all workers.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub waiting: u32,
-    /// A request is given up this long after its intended start.
+    /// A request is given up this long after its intended start; at most 10m.
     pub timeout: Span,
+    /// A connection that nobody has used for this long is closed, as clients do: what the ramp opened is not there for the spike.
+    pub idle: Span,
 }
 
 impl Default for GeneratorFile {
@@ -102,6 +104,7 @@ impl Default for GeneratorFile {
             connections: 1024,
             waiting: 8192,
             timeout: Span(std::time::Duration::from_secs(5)),
+            idle: Span(std::time::Duration::from_secs(3)),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use crate::arrival::{Flow, PhaseKind, Profile};
 
 use super::file::{
@@ -13,6 +15,10 @@ use super::mistake::{Mistake, nearest};
 use super::quantity::{Rate, Share, Span};
 use super::shape::join;
 use super::tree::Node;
+use crate::record::directory_name;
+
+/// Every second that can still change is held in memory, so a request may not take for ever.
+const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 /// A validated workload.
 #[derive(Debug, Clone)]
@@ -161,7 +167,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Wo
     };
     judge.name(&file.name);
     let profile = judge.profile(&file.profile);
-    judge.positive("generator.timeout", file.generator.timeout);
+    judge.generator(&file.generator);
     let chats: Vec<ChatGroup> = file.chats.iter().map(|(name, chats)| group(name, chats)).collect();
     let traffic: Vec<Traffic> = file
         .traffic
@@ -236,6 +242,27 @@ impl Judge<'_> {
     fn positive(&mut self, path: &str, span: Span) {
         if span.0.is_zero() {
             self.mistake(path, format!("`{span}` is no time at all"), "more than 0s");
+        }
+    }
+
+    fn generator(&mut self, generator: &GeneratorFile) {
+        self.positive("generator.timeout", generator.timeout);
+        if generator.timeout.0 > TIMEOUT_MAX {
+            self.mistake(
+                "generator.timeout",
+                format!("`{}` is too long to wait for an answer", generator.timeout),
+                "at most 10m",
+            );
+        }
+        let workers = u32::from(generator.workers);
+        for (key, bound) in [("connections", generator.connections), ("waiting", generator.waiting)] {
+            if bound < workers {
+                self.mistake(
+                    &join("generator", key),
+                    format!("{bound} cannot be shared among {workers} workers"),
+                    format!("at least {workers}"),
+                );
+            }
         }
     }
 
@@ -394,10 +421,10 @@ impl Judge<'_> {
     fn variants(&mut self, file: &WorkloadFile) -> Vec<Variant> {
         let mut seen = BTreeSet::new();
         for (index, variant) in file.variants.iter().enumerate() {
-            if !seen.insert(variant.name.as_str()) {
+            if !seen.insert(directory_name(&variant.name)) {
                 self.mistake(
                     &format!("variants.{index}.name"),
-                    format!("a variant `{}` is there already", variant.name),
+                    format!("`{}` has the name, or the directory, of another variant", variant.name),
                     "a name of its own",
                 );
             }
@@ -406,7 +433,7 @@ impl Judge<'_> {
             .iter()
             .map(|variant| {
                 let mut settings = file.target.settings.clone();
-                settings.extend(variant.settings.clone());
+                lay_over(&mut settings, &variant.settings);
                 Variant {
                     name: variant.name.clone(),
                     settings,
@@ -488,6 +515,16 @@ impl Judge<'_> {
             }
         }
         bounds
+    }
+}
+
+/// Lays settings over others; blocks merge key by key.
+fn lay_over(under: &mut Settings, over: &Settings) {
+    for (key, value) in over {
+        match (under.get_mut(key), value) {
+            (Some(Json::Object(under)), Json::Object(over)) => lay_over(under, over),
+            _ => drop(under.insert(key.clone(), value.clone())),
+        }
     }
 }
 

@@ -3,18 +3,16 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Exit;
-
 /// Whether somebody asked to stop.
 #[derive(Debug, Clone)]
 pub struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Listens from now on. Must be called on the runtime that the run uses.
+    /// Listens from now on; a second request exits with `exit_code`. Must be called on the runtime that the run uses.
     ///
     /// # Errors
     /// When the system refuses a signal handler.
-    pub fn listen() -> std::io::Result<Self> {
+    pub fn listen(exit_code: i32) -> std::io::Result<Self> {
         let (ask, asked) = watch::channel(false);
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -26,7 +24,7 @@ impl Interrupt {
                 }
                 if ask.send_replace(true) {
                     // What bmt started is removed by its reapers, as after any sudden end.
-                    std::process::exit(Exit::Interrupted as i32);
+                    std::process::exit(exit_code);
                 }
                 eprintln!("\nstopping: writing what was measured; once more to stop at once");
             }
