@@ -198,3 +198,26 @@ fn results_that_cannot_be_written_are_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--out"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn the_generators_memory_does_not_grow_with_the_length_of_the_run() {
+    let server = support::Server::start(|_| {});
+    // With a time-out of 1 s the generator has all the seconds that it ever holds long before the warm-up ends.
+    let workload = get_workload("poisson", "1000/s", "20s", 16)
+        .replace("timeout: 10s", "timeout: 1s")
+        .replace("hold: 20s", "hold: 20s, warm_up: 8s");
+    let (run, _) = run_against(&workload, &server.url(), &[]);
+    let phases = run["cells"][0]["phases"].as_array().unwrap();
+    let mib = |phase: usize| {
+        phases[phase]["resources"]["generator"]["rss_max_bytes"]
+            .as_f64()
+            .unwrap()
+            / f64::from(1 << 20)
+    };
+    assert!(
+        mib(1) < mib(0) + 1.0,
+        "{} MiB in the first 8 s, {} MiB in the next 20",
+        mib(0),
+        mib(1)
+    );
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use super::{Exit, print};
+use crate::drive::raise_priority;
 use crate::provision::server_binary;
 
 /// One thing looked at: what was found, and a remedy where that is a problem.
@@ -14,7 +15,16 @@ struct Finding {
 }
 
 pub(super) fn doctor() -> anyhow::Result<Exit> {
-    let findings = [mariadb(), installer(), server(), cores(), files(), disk(), priority()];
+    let findings = [
+        mariadb(),
+        installer(),
+        server(),
+        cores(),
+        files(),
+        ports(),
+        disk(),
+        priority(),
+    ];
     let mut text = String::new();
     for finding in &findings {
         let mark = if finding.remedy.is_some() { "!!" } else { "ok" };
@@ -117,16 +127,34 @@ fn disk() -> Finding {
 }
 
 fn priority() -> Finding {
-    let root = rustix::process::geteuid().is_root();
+    let raised = std::thread::spawn(raise_priority).join().unwrap_or(false);
+    let found = if raised {
+        "the generator may go before what it drives"
+    } else {
+        "the generator may not go before what it drives"
+    };
     Finding {
         what: "priority",
-        found: if root {
-            "the generator may go before what it drives"
-        } else {
-            "the generator may not raise its priority"
-        }
-        .to_owned(),
-        remedy: (!root)
+        found: found.to_owned(),
+        remedy: (!raised)
             .then(|| "on few cores its schedule may lag; run as root, with CAP_SYS_NICE, or with --pin".to_owned()),
+    }
+}
+
+fn ports() -> Finding {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let bounds: Vec<u32> = range
+        .split_whitespace()
+        .filter_map(|bound| bound.parse().ok())
+        .collect();
+    let count = match bounds[..] {
+        [first, last] => last.saturating_sub(first) + 1,
+        _ => 0,
+    };
+    let needed = 10_000;
+    Finding {
+        what: "local ports",
+        found: format!("{count} for outgoing connections"),
+        remedy: (count < needed).then(|| "connections that open and close quickly may run out of them: sysctl net.ipv4.ip_local_port_range='16384 65535'".to_owned()),
     }
 }

@@ -23,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use clock::Clock;
+pub use priority::raise_priority;
 pub use request::{Chat, LaneTable, RequestPlan, Sends};
 pub use token::Signer;
 

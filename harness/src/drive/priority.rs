@@ -13,11 +13,14 @@ use thread_priority::{
 /// Where real time is not allowed, the highest nice value may be.
 const NICE: i32 = -20;
 
-/// Raises the calling thread; without the right to, nothing happens, and the schedule lag tells whether that mattered.
-pub(super) fn raise() {
+/// Raises the calling thread, and says whether it now goes before all ordinary ones. Without the right to, the run goes on, and its
+/// schedule lag tells whether that mattered.
+pub fn raise_priority() -> bool {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     let lowest = ThreadPriority::Crossplatform(ThreadPriorityValue::MIN);
-    if set_thread_priority_and_policy(thread_native_id(), lowest, policy).is_err() {
+    let raised = set_thread_priority_and_policy(thread_native_id(), lowest, policy).is_ok();
+    if !raised {
         let _ = setpriority_process(None, NICE);
     }
+    raised
 }

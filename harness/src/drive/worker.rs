@@ -14,7 +14,7 @@ use super::dispatch::{Dispatch, Job, Placed};
 use super::ledger::Ledger;
 use super::request::RequestPlan;
 use super::timer::Timer;
-use super::{Clock, Message, Plan, Stop, connection, priority};
+use super::{Clock, Message, Plan, Stop, connection, raise_priority};
 use crate::arrival::{Arrival, Profile};
 use crate::record::Outcome;
 
@@ -52,7 +52,7 @@ pub(super) struct Worker {
 
 impl Setup {
     pub(super) fn run(self) -> std::io::Result<()> {
-        priority::raise();
+        raise_priority();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())?;

@@ -177,6 +177,7 @@ impl Target {
             secret: external.secret.clone(),
             watched: Watched {
                 metrics_url: Some(format!("http://{address}/metrics")),
+                processes: [("generator".to_owned(), std::process::id())].into(),
                 ..Watched::default()
             },
             settings: None,

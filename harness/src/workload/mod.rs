@@ -4,6 +4,7 @@
 //! Every step reports all the mistakes it can tell apart, each with its place.
 
 mod file;
+mod gate;
 mod mistake;
 mod quantity;
 mod resolve;
@@ -14,9 +15,10 @@ mod tree;
 use std::path::Path;
 
 pub use file::{Arrivals, Metric, Operation, Placement, Settings, WorkloadFile};
+pub use gate::{Bound, Gate, Unit, gate_value_unit};
 pub use mistake::{Mistake, Mistakes};
 pub use quantity::{Rate, Share, Span};
-pub use resolve::{Bound, ChatGroup, Gate, Traffic, Unit, Variant, Workload, gate_value_unit};
+pub use resolve::{ChatGroup, Traffic, Variant, Workload};
 pub use schema::schema;
 pub use tree::Origin;
 

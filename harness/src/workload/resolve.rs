@@ -7,12 +7,10 @@ use serde_json::Value as Json;
 
 use crate::arrival::{Flow, PhaseKind, Profile};
 
-use super::file::{
-    ChatsFile, GateFile, GeneratorFile, Limit, Metric, Operation, Placement, ProfileFile, Settings, TrafficFile,
-    WorkloadFile,
-};
+use super::file::{ChatsFile, GeneratorFile, Operation, ProfileFile, Settings, TrafficFile, WorkloadFile};
+use super::gate::Gate;
 use super::mistake::{Mistake, nearest};
-use super::quantity::{Rate, Share, Span};
+use super::quantity::{Rate, Span};
 use super::shape::join;
 use super::tree::Node;
 use crate::record::directory_name;
@@ -70,73 +68,6 @@ pub struct Variant {
     pub name: String,
     /// The reference server's settings: the target's, with the variant's laid over.
     pub settings: Settings,
-}
-
-/// One condition for shipping.
-#[derive(Debug, Clone)]
-pub struct Gate {
-    /// Why it is there.
-    pub because: Option<String>,
-    /// The figure that is judged.
-    pub metric: Metric,
-    /// The traffic entry whose figure it is.
-    pub operation: Option<String>,
-    /// Which of the operation's chats.
-    pub placement: Option<Placement>,
-    /// Names of the phases it is judged in.
-    pub phases: Vec<String>,
-    /// Names of the variants that must pass.
-    pub variants: Vec<String>,
-    /// Judge the ratio to this variant's figure.
-    pub relative_to: Option<String>,
-    /// The limits, in the metric's own unit.
-    pub bounds: Vec<Bound>,
-}
-
-/// A limit of a gate, in the unit of [`gate_value_unit`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bound {
-    /// The figure may not be above.
-    AtMost(f64),
-    /// The figure may not be below.
-    AtLeast(f64),
-}
-
-/// The unit of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Microseconds.
-    Time,
-    /// Per second.
-    Rate,
-    /// A fraction of one.
-    Share,
-    /// A plain number.
-    Number,
-    /// Seconds.
-    Seconds,
-    /// One figure over another.
-    Ratio,
-}
-
-/// The unit of a gate's figure and limits.
-#[must_use]
-pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
-    if relative {
-        return Unit::Ratio;
-    }
-    match metric {
-        Metric::GoodputRate => Unit::Rate,
-        Metric::ErrorShare => Unit::Share,
-        Metric::ResponseMean
-        | Metric::ResponseP50
-        | Metric::ResponseP90
-        | Metric::ResponseP99
-        | Metric::ResponseP999
-        | Metric::ResponseMax => Unit::Time,
-        Metric::AutoincWaitS | Metric::RowLockWaitS => Unit::Seconds,
-        Metric::ConnectionsOpenMax | Metric::Deadlocks | Metric::DatabaseCpu => Unit::Number,
-    }
 }
 
 impl Workload {
@@ -204,14 +135,15 @@ fn group(name: &str, chats: &ChatsFile) -> ChatGroup {
     }
 }
 
-struct Judge<'a> {
+/// Collects the mistakes of one file.
+pub(super) struct Judge<'a> {
     tree: &'a Node,
-    found: Vec<Mistake>,
+    pub(super) found: Vec<Mistake>,
 }
 
 impl Judge<'_> {
     /// Notes a mistake at `path`, or at the nearest thing above it that was written.
-    fn mistake(&mut self, path: &str, problem: impl Into<String>, allowed: impl Into<String>) {
+    pub(super) fn mistake(&mut self, path: &str, problem: impl Into<String>, allowed: impl Into<String>) {
         let mut written = path;
         let node = loop {
             match self.tree.at(written) {
@@ -267,7 +199,7 @@ impl Judge<'_> {
     }
 
     /// Notes a name that is not among `known`.
-    fn known(&mut self, path: &str, name: &str, what: &str, known: &[&str]) -> bool {
+    pub(super) fn known(&mut self, path: &str, name: &str, what: &str, known: &[&str]) -> bool {
         let is_known = known.contains(&name);
         if !is_known {
             self.mistake(path, format!("there is no {what} `{name}`"), known.join(", "));
@@ -441,81 +373,6 @@ impl Judge<'_> {
             })
             .collect()
     }
-
-    fn gate(&mut self, index: usize, gate: &GateFile, file: &WorkloadFile, profile: &Profile) -> Gate {
-        let path = format!("gates.{index}");
-        let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
-        match &gate.operation {
-            Some(name) => drop(self.known(&join(&path, "operation"), name, "traffic entry", &operations)),
-            None if is_of_an_operation(gate.metric) => {
-                self.mistake(
-                    &join(&path, "operation"),
-                    "the metric is an operation's, but no `operation` is given",
-                    operations.join(", "),
-                );
-            }
-            None => {}
-        }
-        if gate.placement.is_some() && gate.operation.is_none() {
-            self.mistake(
-                &join(&path, "placement"),
-                "`placement` narrows an operation, but none is given",
-                "leave it out, or name an `operation`",
-            );
-        }
-        let variants: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
-        for (at, name) in gate.variants.iter().flatten().enumerate() {
-            self.known(&format!("{path}.variants.{at}"), name, "variant", &variants);
-        }
-        if let Some(name) = &gate.relative_to {
-            self.known(&join(&path, "relative_to"), name, "variant", &variants);
-        }
-        let measured: Vec<&str> = profile
-            .phases()
-            .iter()
-            .filter(|phase| phase.kind.is_judged())
-            .map(|phase| phase.name.as_str())
-            .collect();
-        if let Some(name) = &gate.phase {
-            self.known(&join(&path, "phase"), name, "phase", &measured);
-        }
-        let bounds = self.bounds(&path, gate);
-        Gate {
-            because: gate.because.clone(),
-            metric: gate.metric,
-            operation: gate.operation.clone(),
-            placement: gate.placement,
-            phases: gate.phase.clone().map_or_else(
-                || measured.iter().map(ToString::to_string).collect(),
-                |phase| vec![phase],
-            ),
-            variants: gate
-                .variants
-                .clone()
-                .unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
-            relative_to: gate.relative_to.clone(),
-            bounds,
-        }
-    }
-
-    fn bounds(&mut self, path: &str, gate: &GateFile) -> Vec<Bound> {
-        if gate.at_most.is_none() && gate.at_least.is_none() {
-            self.mistake(path, "the gate has no limit", "at_most, at_least or both");
-        }
-        let unit = gate_value_unit(gate.metric, gate.relative_to.is_some());
-        let mut bounds = Vec::new();
-        for (key, limit, bound) in [
-            ("at_most", &gate.at_most, Bound::AtMost as fn(f64) -> Bound),
-            ("at_least", &gate.at_least, Bound::AtLeast as fn(f64) -> Bound),
-        ] {
-            match limit.as_ref().map(|limit| limit_in(unit, limit)) {
-                Some(Ok(value)) => bounds.push(bound(value)),
-                Some(Err(expected)) => self.mistake(&join(path, key), "the limit does not fit the metric", expected),
-                None => {}
-            }
-        }
-        bounds
-    }
 }
 
 /// Lays settings over others; blocks merge key by key.
@@ -525,35 +382,5 @@ fn lay_over(under: &mut Settings, over: &Settings) {
             (Some(Json::Object(under)), Json::Object(over)) => lay_over(under, over),
             _ => drop(under.insert(key.clone(), value.clone())),
         }
-    }
-}
-
-fn is_of_an_operation(metric: Metric) -> bool {
-    !matches!(
-        metric,
-        Metric::ConnectionsOpenMax
-            | Metric::AutoincWaitS
-            | Metric::RowLockWaitS
-            | Metric::Deadlocks
-            | Metric::DatabaseCpu
-    )
-}
-
-/// A limit in the metric's unit, or the form that it should have.
-fn limit_in(unit: Unit, limit: &Limit) -> Result<f64, String> {
-    let strip = |expected: String| expected.trim_start_matches("expected ").to_owned();
-    match (unit, limit) {
-        (Unit::Number | Unit::Ratio | Unit::Seconds, Limit::Number(number)) => Ok(*number),
-        (Unit::Number | Unit::Ratio, Limit::Quantity(_)) => Err("a plain number".to_owned()),
-        (Unit::Seconds, Limit::Quantity(text)) => text.parse::<Span>().map(|span| span.0.as_secs_f64()).map_err(strip),
-        (Unit::Time, Limit::Quantity(text)) => text
-            .parse::<Span>()
-            .map(|span| span.0.as_secs_f64() * 1e6)
-            .map_err(strip),
-        (Unit::Rate, Limit::Quantity(text)) => text.parse::<Rate>().map(|rate| rate.0).map_err(strip),
-        (Unit::Share, Limit::Quantity(text)) => text.parse::<Share>().map(|share| share.0).map_err(strip),
-        (Unit::Time, Limit::Number(_)) => Err("a time with its unit, such as 50ms".to_owned()),
-        (Unit::Rate, Limit::Number(_)) => Err("a rate with its unit, such as 2000/s".to_owned()),
-        (Unit::Share, Limit::Number(_)) => Err("a percentage, such as 1%".to_owned()),
     }
 }
