@@ -5,30 +5,16 @@
 mod support;
 
 use rustix::process::Signal;
-use support::storm::{PAUSE, Place, exit_code, signal};
+use support::storm::{PAUSE, Place, assert_every_arrival_is_accounted_for, exit_code, signal};
 use support::wait_until;
 
 fn pid(child: &std::process::Child) -> i32 {
     i32::try_from(child.id()).unwrap()
 }
 
-/// Every arrival of a run that was stopped has a fate.
 fn assert_accounted(run: &serde_json::Value) {
     let phases = run["cells"][0]["phases"].as_array().unwrap();
-    for (name, operation) in phases.iter().flat_map(|phase| phase["operations"].as_object().unwrap()) {
-        let count = |key: &str| operation[key].as_u64().unwrap();
-        let ended: u64 = operation["outcomes"]
-            .as_object()
-            .unwrap()
-            .values()
-            .map(|count| count.as_u64().unwrap())
-            .sum();
-        assert_eq!(
-            count("scheduled"),
-            ended + count("unsent") + count("cut_off"),
-            "{name}: {operation}"
-        );
-    }
+    phases.iter().for_each(assert_every_arrival_is_accounted_for);
     assert!(phases[0]["operations"]["hot_join"]["sent"].as_u64().unwrap() > 0);
 }
 

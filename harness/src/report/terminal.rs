@@ -14,19 +14,17 @@ const COLUMNS: u16 = 120;
 /// The tables, a line for each gate, what to beware of, and the verdict.
 #[must_use]
 pub fn terminal(run: &Run) -> String {
-    let mut text = format!("{}: {}\n", run.workload.name, run.workload.question.trim());
+    let mut text = folded(&format!("{}: {}", run.workload.name, run.workload.question.trim()));
+    text.push('\n');
     for table in [tables::headline(run), tables::bystanders(run)].into_iter().flatten() {
         let _ = writeln!(text, "\n{}\n{}", table.title, drawn(&table));
-        for line in wrapped(table.legend, usize::from(COLUMNS)) {
-            let _ = writeln!(text, "  {line}");
-        }
+        let _ = writeln!(text, "{}", folded(table.legend));
     }
     if !run.gates.is_empty() {
         text.push('\n');
     }
     for gate in &run.gates {
-        let _ = writeln!(
-            text,
+        let line = format!(
             "{} {} · {} · {}: {} ({})",
             if gate.passed { "PASS" } else { "FAIL" },
             gate.variant,
@@ -35,9 +33,10 @@ pub fn terminal(run: &Run) -> String {
             gate.actual.as_deref().unwrap_or("no data"),
             gate.limit,
         );
+        let _ = writeln!(text, "{}", folded(&line));
     }
     for warning in warnings(run) {
-        let _ = writeln!(text, "\nnote: {warning}");
+        let _ = writeln!(text, "\n{}", folded(&format!("note: {warning}")));
     }
     let _ = write!(text, "\n{}\n", words::verdict(run));
     text
@@ -63,19 +62,23 @@ pub(super) fn warnings(run: &Run) -> Vec<String> {
     run.warnings.iter().cloned().chain(cells).chain(observing).collect()
 }
 
-/// A legend in lines of at most `columns`, broken between its parts.
-fn wrapped(legend: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in legend.split(" · ") {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + part.chars().count() + 5 <= columns => {
-                line.push_str(" · ");
-                line.push_str(part);
-            }
-            _ => lines.push(part.to_owned()),
+/// A paragraph in lines of at most [`COLUMNS`], the second and later ones indented.
+fn folded(paragraph: &str) -> String {
+    let mut folded = String::new();
+    let mut column = 0;
+    for word in paragraph.split(' ') {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > usize::from(COLUMNS) {
+            folded.push_str("\n    ");
+            column = 4;
+        } else if column > 0 {
+            folded.push(' ');
+            column += 1;
         }
+        folded.push_str(word);
+        column += width;
     }
-    lines
+    folded
 }
 
 fn drawn(table: &Table) -> String {

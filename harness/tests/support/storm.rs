@@ -119,6 +119,20 @@ impl Place {
     }
 }
 
+/// Every arrival that was scheduled has a fate, also in a run that was stopped.
+pub(crate) fn assert_every_arrival_is_accounted_for(phase: &Json) {
+    for (name, operation) in phase["operations"].as_object().unwrap() {
+        let count = |key: &str| operation[key].as_u64().unwrap();
+        let outcomes = operation["outcomes"].as_object().unwrap();
+        let ended: u64 = outcomes.values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(
+            count("scheduled"),
+            ended + count("unsent") + count("cut_off"),
+            "{name}: {operation}"
+        );
+    }
+}
+
 fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
     entries
