@@ -30,7 +30,7 @@ pub(super) fn percent(share: f64) -> String {
 pub(super) fn verdict(run: &Run) -> String {
     let failed = run.gates.iter().filter(|gate| !gate.passed).count();
     match run.verdict {
-        Verdict::Passed if run.gates.is_empty() => "DONE: the workload has no gates".to_owned(),
+        Verdict::Passed if run.gates.is_empty() => "DONE: no gate was judged".to_owned(),
         Verdict::Passed => format!("PASSED: all {} gates hold", run.gates.len()),
         Verdict::Failed => format!("FAILED: {failed} of {} gates do not hold", run.gates.len()),
         Verdict::Invalid => {
