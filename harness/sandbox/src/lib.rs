@@ -1,4 +1,4 @@
-//! Temporary `MariaDB` shards and other child processes that never outlive their owner.
+//! Temporary `MariaDB` shards, Redis servers and other child processes that never outlive their owner.
 //!
 //! A rehearsal starts databases and servers by the dozen and kills some of them on purpose. Whatever ends the owner
 //! (a normal return, a panic, Ctrl-C, `kill -9`), no process and no directory may stay behind.
@@ -11,6 +11,7 @@
 //! log.rs        the last lines of a log, for error messages
 //! port.rs       PortLease: a TCP port nobody else is given while we restart on it
 //! binary.rs     where an installed program is looked for, and what to install if it is not there
+//! redis.rs      Redis: a running `redis-server`
 //! mariadb/      Template (initialised once) and Shard (a copy, running)
 //! error.rs      SandboxError: what went wrong and what to do next
 //! ```
@@ -24,6 +25,7 @@ mod log;
 pub mod mariadb;
 mod port;
 mod reaper;
+mod redis;
 mod sandbox;
 mod stop;
 
@@ -33,4 +35,5 @@ pub use error::SandboxError;
 pub use log::tail;
 pub use mariadb::{Durability, Shard, ShardOptions, Template};
 pub use port::PortLease;
+pub use redis::Redis;
 pub use sandbox::Sandbox;
