@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, Settings};
+use super::locate::place;
+use super::{Config, Settings, Unfit};
 
 /// Why the configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +38,27 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
             error.into_inner()
         })
     });
-    parsed.map_err(|error: serde_saphyr::Error| {
+    let config: Config = parsed.map_err(|error: serde_saphyr::Error| {
         let place = match error.location() {
             Some(at) => format!("{name}:{}:{}", at.line(), at.column()),
             None => name.to_owned(),
         };
         let message = error.without_snippet().to_string();
         ConfigError::Invalid { place, key, message }
-    })
+    })?;
+    let fit = config.settings.check(config.redis.is_some());
+    fit.map_err(|unfit| located(name, text, unfit))?;
+    Ok(config)
+}
+
+/// A mistake among the settings, with the place in the file that it comes from.
+pub(super) fn located(name: &str, text: &str, Unfit { key, message }: Unfit) -> ConfigError {
+    let key = format!("settings.{key}");
+    ConfigError::Invalid {
+        place: place(name, text, &key),
+        key,
+        message,
+    }
 }
 
 /// The JSON Schema of the `settings` block, as printed by `hotchat --schema`.

@@ -1,20 +1,35 @@
 //! The configuration file: addresses, secrets, shards, and the settings that experiments vary.
 
+mod at_most;
 mod bounded;
+mod fan_out;
+mod fraction;
+mod hot_chat;
+mod labels;
 mod load;
+mod locate;
+mod redis_url;
 mod settings;
 mod span;
 #[cfg(test)]
 mod tests;
+mod unfit;
 
 use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+pub(crate) use at_most::AtMost;
 pub(crate) use bounded::Bounded;
+pub(crate) use fan_out::{Bus, Fetch, Push};
+pub(crate) use fraction::Fraction;
+pub(crate) use hot_chat::{FixedDrop, HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
+pub(crate) use labels::{Labels, OTHER};
 pub(crate) use load::{load, schema};
+pub(crate) use redis_url::RedisUrl;
 pub(crate) use settings::{Durability, Insert, Isolation, MemberCount, Requests, Settings};
 pub(crate) use span::Span;
+pub(crate) use unfit::Unfit;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +47,9 @@ pub(crate) struct Config {
     pub(crate) admin_token: Secret,
     /// One `mysql://user:password@host:port/database` per shard; their order is the shard map.
     pub(crate) shards: ShardUrls,
+    /// Where the marks of hot chats are kept; needed by every `push_throttle` but `none`.
+    #[serde(default)]
+    pub(crate) redis: Option<RedisUrl>,
     /// Connections open at a time; those beyond are closed at once and counted.
     #[serde(default)]
     pub(crate) max_connections: MaxConnections,

@@ -1,13 +1,16 @@
-//! The settings that experiments vary: each remedy of a join storm as a switch.
+//! The settings that experiments vary: each remedy of a join storm and of a fetch storm as a switch.
 //!
 //! This block alone is what `hotchat --schema` describes; the doc comments become the schema's descriptions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fan_out::{Bus, Fetch, Push};
+use super::hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush};
+use super::labels::Labels;
 use super::{Bounded, Span};
 
-/// What a join storm meets: how members are inserted and counted, and the limits of the server.
+/// What a storm meets: how members are inserted and counted, how events reach them, and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
@@ -31,6 +34,22 @@ pub(crate) struct Settings {
     pub(crate) requests: Requests,
     /// How long requests in progress may take to finish after SIGTERM.
     pub(crate) drain: Span<0, 600_000>,
+    /// Fetching events (live).
+    pub(crate) fetch: Fetch,
+    /// The event log between the API and the publish role.
+    pub(crate) bus: Bus,
+    /// When a chat is marked hot (live).
+    pub(crate) hot_chat: HotChat,
+    /// What happens to the pushes of a hot chat (live).
+    pub(crate) push_throttle: PushThrottle,
+    /// What a member gets for pushes that were dropped (live).
+    pub(crate) trailing_push: TrailingPush,
+    /// Chats that are not left to the detector (live).
+    pub(crate) push_overrides: PushOverrides,
+    /// Members that are connected for pushes.
+    pub(crate) push: Push,
+    /// The countries and apps that requests are counted by.
+    pub(crate) labels: Labels,
 }
 
 impl Default for Settings {
@@ -46,6 +65,14 @@ impl Default for Settings {
             deadlock_retries: const { Bounded::new(5) },
             requests: Requests::default(),
             drain: const { Span::from_millis(5000) },
+            fetch: Fetch::default(),
+            bus: Bus::default(),
+            hot_chat: HotChat::default(),
+            push_throttle: PushThrottle::None,
+            trailing_push: TrailingPush::Within(const { Span::from_millis(1500) }),
+            push_overrides: PushOverrides::default(),
+            push: Push::default(),
+            labels: Labels::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration file: defaults, refusals, and the checked-in schema.
 
 use super::load::{parse, schema};
-use super::{Insert, Isolation, MemberCount, Settings};
+use super::{Insert, Isolation, MemberCount, PushThrottle, Settings, TrailingPush};
 
 const HEAD: &str = "secret: long-enough\nadmin_token: long-enough\nshards: [mysql://a]\n";
 
@@ -59,6 +59,37 @@ fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
             "expected 10ms to 10m",
         ),
         (
+            "settings:\n  hot_chat: {release: 0}\n",
+            "hotchat.yaml:5:23: settings.hot_chat.release",
+            "0 is out of range, expected 0.01 to 1",
+        ),
+        (
+            "settings:\n  push_throttle: {fixed: {drop: .nan}}\n",
+            "settings.push_throttle.fixed.drop",
+            "expected 0 to 1",
+        ),
+        (
+            "settings:\n  push_throttle:\n    fixed: {drop: 0.9}\n",
+            "hotchat.yaml:6:5: settings.push_throttle",
+            "add `redis: redis://host:port/`",
+        ),
+        (
+            "settings:\n  push_throttle: half\n",
+            "settings.push_throttle",
+            "`fixed`",
+        ),
+        (
+            "settings:\n  push_overrides: {never: [3, 4, 3]}\n",
+            "settings.push_overrides.never",
+            "value 2 (counted from 0) is there twice",
+        ),
+        (
+            "settings:\n  labels: {apps: [other]}\n",
+            "settings.labels.apps",
+            "stands for what is not listed",
+        ),
+        ("redis: http://x\n", "hotchat.yaml:4:8: redis", "redis://host:port/"),
+        (
             "max_connections: 0\n",
             "hotchat.yaml:4:18: max_connections",
             "expected 1 to 1000000",
@@ -79,6 +110,26 @@ fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("1 to 64 shards"), "{message}");
+}
+
+#[test]
+fn a_throttle_is_accepted_where_there_is_redis() {
+    let text = "redis: redis://127.0.0.1:6379/\nsettings: {push_throttle: {fixed: {drop: 1}}, trailing_push: none}\n";
+    let config = parse("x", &format!("{HEAD}{text}")).unwrap();
+    let PushThrottle::Fixed(fixed) = config.settings.push_throttle else {
+        panic!("{:?}", config.settings.push_throttle)
+    };
+    assert!((fixed.drop.get() - 1.0).abs() < f64::EPSILON);
+    assert_eq!(config.settings.trailing_push, TrailingPush::None);
+    let written = serde_json::to_value(&config.settings).unwrap();
+    assert_eq!(
+        written["push_throttle"],
+        serde_json::json!({ "fixed": { "drop": 1.0 } })
+    );
+    assert!(
+        !format!("{config:?}").contains("6379"),
+        "an address may hold a password"
+    );
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! What no single key can say: settings that are well formed and yet cannot work.
+
+use super::{PushThrottle, Settings};
+
+/// A setting that cannot be had as things are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub(crate) struct Unfit {
+    /// Path from `settings`.
+    pub(crate) key: String,
+    pub(crate) message: String,
+}
+
+impl Settings {
+    /// Refuses what needs Redis where there is none.
+    pub(crate) fn check(&self, redis: bool) -> Result<(), Unfit> {
+        if redis || self.push_throttle == PushThrottle::None {
+            return Ok(());
+        }
+        Err(Unfit {
+            key: "push_throttle".to_owned(),
+            message: "a throttle needs Redis for the marks of hot chats, and the file has no `redis`; \
+                      add `redis: redis://host:port/` and restart, or set `push_throttle: none`"
+                .to_owned(),
+        })
+    }
+}
