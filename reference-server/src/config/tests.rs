@@ -76,7 +76,7 @@ fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
         (
             "settings:\n  push_throttle: half\n",
             "settings.push_throttle",
-            "`fixed`",
+            "expected one of none, fixed",
         ),
         (
             "settings:\n  push_overrides: {never: [3, 4, 3]}\n",
