@@ -4,7 +4,7 @@
 //! observe.rs     counts and times every request        admission.rs   the limit on requests in progress
 //! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
 //! refusal.rs     every answer that is not a success    names.rs       what a chat or a member may be called
-//! create_chat.rs join.rs leave.rs count.rs             health.rs ready.rs metrics_page.rs      admin/
+//! create_chat.rs join.rs leave.rs count.rs send_event.rs fetch_events.rs   health.rs ready.rs metrics_page.rs      admin/
 //! ```
 
 mod admin;
@@ -13,6 +13,7 @@ mod body;
 mod caller;
 mod count;
 mod create_chat;
+mod fetch_events;
 mod health;
 mod join;
 mod leave;
@@ -21,6 +22,7 @@ mod names;
 mod observe;
 mod ready;
 mod refusal;
+mod send_event;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +75,10 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/chats/{id}/members", post(join::join))
         .route("/v1/chats/{id}/members/{user_id}", delete(leave::leave))
         .route("/v1/chats/{id}/members/count", get(count::count))
+        .route(
+            "/v1/chats/{id}/events",
+            get(fetch_events::fetch_events).post(send_event::send_event),
+        )
         .route_layer(from_fn_with_state(Arc::clone(&app), admission::admit));
     let unlimited = Router::new()
         .route("/healthz", get(health::health))

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::auth::TokenError;
-use crate::store::{JoinRefusal, StoreError};
+use crate::store::{EventRefusal, JoinRefusal, StoreError};
 
 /// Advice to those refused for load: long enough to let it pass, short enough that a person still waits.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -126,6 +126,19 @@ impl From<JoinRefusal> for Refusal {
                 "another member of this chat has this name",
             ),
             JoinRefusal::NoChat => Self::no_chat(),
+        }
+    }
+}
+
+impl From<EventRefusal> for Refusal {
+    fn from(refusal: EventRefusal) -> Self {
+        match refusal {
+            EventRefusal::NotMember => Self::new(
+                StatusCode::FORBIDDEN,
+                "not_member",
+                "this user is no member of this chat; join it first",
+            ),
+            EventRefusal::NoChat => Self::no_chat(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What `/metrics` shows. Everything recorded on a request's way is resolved to its label beforehand or bounded.
 
+mod events;
 mod http;
 mod pool;
 
@@ -8,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
+pub(crate) use events::EventMetrics;
 pub(crate) use http::{ConnectionMetrics, HttpMetrics, RequestGauges};
 pub(crate) use pool::PoolMetrics;
 
@@ -17,6 +19,7 @@ pub(crate) struct Metrics {
     pub(crate) http: HttpMetrics,
     pub(crate) requests: RequestGauges,
     pub(crate) connections: ConnectionMetrics,
+    pub(crate) events: EventMetrics,
     pool: pool::PoolFamilies,
     shards: Mutex<Vec<PoolMetrics>>,
 }
@@ -28,6 +31,7 @@ impl Metrics {
             http: HttpMetrics::register(&mut registry),
             requests: RequestGauges::register(&mut registry),
             connections: ConnectionMetrics::register(&mut registry),
+            events: EventMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),
             shards: Mutex::default(),
             registry,

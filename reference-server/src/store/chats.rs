@@ -9,7 +9,8 @@ impl Store {
     pub(crate) async fn create_chat(&self, name: &str) -> Result<(u64, usize), StoreError> {
         let shard = self.next_shard();
         let statements = format!(
-            "BEGIN; INSERT INTO chats (name) VALUES ({}); {}COMMIT",
+            "BEGIN; INSERT INTO chats (name) VALUES ({}); \
+             INSERT INTO chat_revisions (chat_id, revision) VALUES (LAST_INSERT_ID(), 0); {}COMMIT",
             Text(name),
             self.count.create_sql().map_or(String::new(), |sql| format!("{sql}; ")),
         );

@@ -53,6 +53,8 @@ pub(crate) enum Meaning {
     Duplicate(Key),
     /// The chat that a member's row refers to does not exist.
     NoParent,
+    /// An event that got no revision, because its sender is no member.
+    NoRevision,
     /// Rolled back by the server, wholly or for the last statement; trying again may succeed.
     RolledBack,
     /// `max_statement_time` ended the statement.
@@ -81,6 +83,7 @@ fn meaning_of(number: u16, message: &str) -> Meaning {
             Some(key) if key.contains("uq_members_name") => Meaning::Duplicate(Key::Name),
             _ => Meaning::Other,
         },
+        1048 if message.contains("'revision'") => Meaning::NoRevision,
         1452 => Meaning::NoParent,
         1205 | 1213 => Meaning::RolledBack,
         1969 | 3024 => Meaning::StatementTimeout,

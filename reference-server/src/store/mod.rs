@@ -11,6 +11,7 @@
 //! error.rs      what can go wrong, and what each database error number means
 //! sql.rs        statements as text, several in one round trip
 //! chats.rs      create a chat          membership.rs  join, leave
+//! events/       send an event, fetch what came after a revision
 //! change.rs     a member's row and the count change together
 //! seed.rs       load many members      audit.rs       rows against count
 //! insert/, count/   the policies under test
@@ -22,6 +23,7 @@ mod chats;
 mod connect;
 mod count;
 mod error;
+mod events;
 mod insert;
 mod lease;
 mod membership;
@@ -34,6 +36,7 @@ mod sql;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use error::StoreError;
+pub(crate) use events::{Event, EventRefusal, Kind};
 pub(crate) use membership::JoinRefusal;
 pub(crate) use shard::Shard;
 

@@ -193,15 +193,16 @@ async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
     if locked != 1 {
         return Err(sqlx::Error::Protocol("another server is migrating this shard".to_owned()).into());
     }
-    let first = Migration::new(
-        1,
-        Cow::Borrowed("chats"),
-        MigrationType::Simple,
-        SqlStr::from_static(include_str!("../../migrations/0001_chats.sql")),
-        true, // MySQL commits before each CREATE anyway
-    );
-    let mut migrator = Migrator::with_migrations(vec![first]);
+    let chats = migration(1, "chats", include_str!("../../migrations/0001_chats.sql"));
+    let events = migration(2, "events", include_str!("../../migrations/0002_events.sql"));
+    let mut migrator = Migrator::with_migrations(vec![chats, events]);
     migrator.set_locking(false).run(connection).await
+}
+
+fn migration(version: i64, description: &'static str, sql: &'static str) -> Migration {
+    let no_tx = true; // MySQL commits before each CREATE anyway
+    let (description, sql) = (Cow::Borrowed(description), SqlStr::from_static(sql));
+    Migration::new(version, description, MigrationType::Simple, sql, no_tx)
 }
 
 /// How many chats have another number of count rows than this way of counting keeps.

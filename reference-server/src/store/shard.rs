@@ -146,7 +146,9 @@ impl Shard {
                 shard,
                 cause: source.to_string(),
             },
-            Meaning::Duplicate(_) | Meaning::NoParent | Meaning::Other => StoreError::Internal { shard, source },
+            Meaning::Duplicate(_) | Meaning::NoParent | Meaning::NoRevision | Meaning::Other => {
+                StoreError::Internal { shard, source }
+            }
         }
     }
 

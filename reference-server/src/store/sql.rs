@@ -28,7 +28,7 @@ pub(crate) struct Answer {
     pub(crate) affected: u64,
     /// The generated id, or what `LAST_INSERT_ID(…)` was set to.
     pub(crate) last_id: u64,
-    rows: Vec<MySqlRow>,
+    pub(crate) rows: Vec<MySqlRow>,
 }
 
 impl Answer {

@@ -219,6 +219,27 @@ impl Server {
             .unwrap()
     }
 
+    pub(crate) fn event_request(&self, chat: u64, user: u64, event: &Value) -> RequestBuilder {
+        let request = self.request(Method::POST, &format!("/v1/chats/{chat}/events"));
+        request.bearer_auth(token(user)).json(event)
+    }
+
+    /// Sends a message.
+    pub(crate) async fn message(&self, chat: u64, user: u64, body: &str) -> Reply {
+        let event = json!({ "kind": "message", "body": body });
+        send(self.event_request(chat, user, &event)).await.unwrap()
+    }
+
+    /// `query` is what follows the path: empty, or `?after=…`.
+    pub(crate) fn fetch_request(&self, chat: u64, user: u64, query: &str) -> RequestBuilder {
+        let path = format!("/v1/chats/{chat}/events{query}");
+        self.request(Method::GET, &path).bearer_auth(token(user))
+    }
+
+    pub(crate) async fn fetch(&self, chat: u64, user: u64, query: &str) -> Reply {
+        send(self.fetch_request(chat, user, query)).await.unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
         send(self.request(Method::GET, path)).await.unwrap()
     }

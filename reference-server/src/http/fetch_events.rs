@@ -1,0 +1,56 @@
+//! `GET /v1/chats/{id}/events?after=R&limit=N` → `{events: [{revision, kind, user_id, body}], revision}`: what the caller has
+//! missed since revision R. `revision` is what to ask after next.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use super::caller::Caller;
+use super::names::parse_id;
+use super::refusal::Refusal;
+use crate::store::Event;
+
+/// Events in an answer when the caller does not say.
+const LIMIT: u32 = 100;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    after: u64,
+    #[serde(default = "limit")]
+    limit: u32,
+}
+
+fn limit() -> u32 {
+    LIMIT
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    events: Vec<Event<'a>>,
+    revision: u64,
+}
+
+pub(crate) async fn fetch_events(
+    State(app): State<Shared>,
+    Caller(user): Caller,
+    Path(chat): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let chat = parse_id(&chat)?;
+    let Query(Asked { after, limit }) = asked.map_err(|error| Refusal::malformed(error.body_text()))?;
+    if limit == 0 {
+        return Err(Refusal::malformed("limit is 0, expected a whole number from 1"));
+    }
+    // More than the server gives is no mistake: the caller's cursor moves as far as the answer goes.
+    let limit = limit.min(app.settings.fetch.limit.get());
+    let fetched = app.store.fetch(chat, user.0, after, limit).await??;
+    let events = fetched.events()?;
+    app.metrics.events.fetched(events.len());
+    let revision = events.last().map_or(after, |event| event.revision);
+    Ok(Json(Page { events, revision }).into_response())
+}

@@ -1,0 +1,38 @@
+//! `POST /v1/chats/{id}/events` `{kind, body}` → 201 `{revision}`: the caller sends an event.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use super::body::JsonBody;
+use super::caller::Caller;
+use super::names::parse_id;
+use super::refusal::Refusal;
+use crate::store::Kind;
+
+/// What is sent; the text is bounded by what a request's body may have.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEvent {
+    kind: Kind,
+    body: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Stored {
+    revision: u64,
+}
+
+pub(crate) async fn send_event(
+    State(app): State<Shared>,
+    Caller(user): Caller,
+    Path(chat): Path<String>,
+    JsonBody(event): JsonBody<NewEvent>,
+) -> Result<(StatusCode, Json<Stored>), Refusal> {
+    let chat = parse_id(&chat)?;
+    let revision = app.store.send(chat, user.0, event.kind, &event.body).await??;
+    app.metrics.events.stored(event.kind);
+    Ok((StatusCode::CREATED, Json(Stored { revision })))
+}

@@ -1,0 +1,46 @@
+//! Events stored and fetched.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::store::Kind;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+/// Events that were stored, and fetches that were answered.
+pub(crate) struct EventMetrics {
+    /// In the order of [`Kind::ALL`], so that counting looks nothing up.
+    stored: [Counter; Kind::ALL.len()],
+    fetches: Counter,
+    fetched: Counter,
+}
+
+impl EventMetrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let stored = Family::<OfKind, Counter>::default();
+        let new = Self {
+            stored: Kind::ALL.map(|kind| stored.get_or_create_owned(&OfKind { kind: kind.name() })),
+            fetches: Counter::default(),
+            fetched: Counter::default(),
+        };
+        registry.register("events_stored", "Events stored, by kind", stored);
+        registry.register("event_fetches", "Fetches answered", new.fetches.clone());
+        registry.register("events_fetched", "Events in those answers", new.fetched.clone());
+        new
+    }
+
+    pub(crate) fn stored(&self, kind: Kind) {
+        self.stored[kind as usize].inc();
+    }
+
+    /// A fetch was answered with so many events.
+    pub(crate) fn fetched(&self, events: usize) {
+        self.fetches.inc();
+        self.fetched.inc_by(events as u64);
+    }
+}

@@ -1,0 +1,53 @@
+//! A chat's events: sending one, and fetching what came after a revision.
+//!
+//! The revisions of a chat are 1, 2, 3, … in the order of the commits, so a reader who asks for everything after the last
+//! revision that he has seen misses nothing.
+
+mod append;
+mod fetch;
+
+pub(crate) use fetch::Event;
+
+use serde::{Deserialize, Serialize};
+use sqlx::MySqlConnection;
+
+use super::sql::run_one;
+
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Message,
+    Reaction,
+    Read,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Message, Self::Reaction, Self::Read];
+
+    /// As the database and the API write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Reaction => "reaction",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// Why somebody may not send or fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventRefusal {
+    NotMember,
+    NoChat,
+}
+
+/// Tells the two refusals apart; asked only when there is one.
+async fn refusal(connection: &mut MySqlConnection, chat: u64) -> Result<EventRefusal, sqlx::Error> {
+    let found = run_one(connection, format!("SELECT 1 FROM chats WHERE id = {chat}")).await?;
+    Ok(if found.is_empty() {
+        EventRefusal::NoChat
+    } else {
+        EventRefusal::NotMember
+    })
+}
