@@ -1,15 +1,26 @@
 //! Decisions under overload, one policy a file. Pure: no I/O, no clock, no global randomness.
 //!
 //! ```text
-//! push_rule.rs   is this push sent or dropped
-//! trailing.rs    what a member is owed after a push to him was dropped
+//! hot_chat.rs        is this chat hot (fetches over a sliding window)
+//!   sliding_sketch.rs  counts per key over the window, in fixed memory
+//!   row_hash.rs        where a key is counted
+//!   hot_list.rs        the chats that are hot now, up to a number
+//! push_rule.rs       is this push sent or dropped
+//! trailing.rs        what a member is owed after a push to him was dropped
 //! ```
 //!
 //! `now` is always the time since an origin of the caller's choice, the same for all calls on one value, and chance comes from
 //! a generator that the caller has seeded. The state of every policy has a fixed size, which its constructor takes.
 
+mod hot_chat;
+mod hot_list;
 mod push_rule;
+mod row_hash;
+mod sliding_sketch;
 mod trailing;
 
+pub use hot_chat::{DetectorSize, Heat, HotChatDetector, HotLimits, InvalidDetector, Place, Verdict};
+pub use hot_list::HotChat;
 pub use push_rule::{Decision, InvalidProbability, Override, Probability, PushRule, Throttle, push_rule};
+pub use sliding_sketch::{InvalidSketch, SketchSize};
 pub use trailing::Trailing;
