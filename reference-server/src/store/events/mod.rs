@@ -42,6 +42,12 @@ pub(crate) enum EventRefusal {
     NoChat,
 }
 
+async fn is_member(connection: &mut MySqlConnection, chat: u64, user: u64) -> Result<bool, sqlx::Error> {
+    let sql =
+        format!("SELECT SQL_NO_CACHE 1 FROM members WHERE chat_id = {chat} AND user_id = {user} AND state = 'JOINED'");
+    Ok(!run_one(connection, sql).await?.is_empty())
+}
+
 /// Tells the two refusals apart; asked only when there is one.
 async fn refusal(connection: &mut MySqlConnection, chat: u64) -> Result<EventRefusal, sqlx::Error> {
     let found = run_one(connection, format!("SELECT 1 FROM chats WHERE id = {chat}")).await?;
