@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::fanout;
 use crate::drive::LaneTable;
 use crate::observe::Observed;
 use crate::record::{
-    ClientSide, Collected, Connections, Durations, Generator, Interval, Lane, LaneName, OperationResult, Outcome,
-    PhaseResult, Quantiles,
+    ClientConnections, ClientSide, Collected, Connections, Durations, Generator, Interval, Lane, LaneName,
+    OperationResult, Outcome, PhaseResult, Quantiles,
 };
 use crate::workload::{Placement, Workload};
 
@@ -52,11 +53,16 @@ pub fn phases(
                 target_rate: phase.rate,
                 operations: operations(workload, interval, names, (end - phase.start).as_secs_f64()),
                 connections: Connections {
-                    client: client_side(interval),
+                    client: client_side(&interval.connections),
                     server: observed.server(index),
                     database: observed.database(index),
+                    push: interval
+                        .following
+                        .as_ref()
+                        .map(|following| client_side(&following.sockets)),
                 },
                 contention: observed.contention(index),
+                fanout: fanout::of_phase(workload, interval, observed.push(index)),
                 resources: observed.resources(index),
                 schedule_lag_us: (&interval.schedule_lag).into(),
                 worker_cpu: interval.worker_cpu.share(),
@@ -89,8 +95,7 @@ pub fn generator(threads: usize, collected: &Collected) -> Generator {
     generator
 }
 
-fn client_side(interval: &Interval) -> ClientSide {
-    let connections = &interval.connections;
+fn client_side(connections: &ClientConnections) -> ClientSide {
     ClientSide {
         opened: connections.opened,
         closed: connections.closed,

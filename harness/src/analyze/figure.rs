@@ -21,6 +21,10 @@ pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
         Metric::RowLockWaitS => phase.contention.as_ref().map(|contention| contention.row_lock_wait_s),
         Metric::Deadlocks => phase.contention.as_ref().map(|contention| contention.deadlocks as f64),
         Metric::DatabaseCpu => database_cpu(phase),
+        Metric::FreshnessP50 => phase.fanout.as_ref()?.freshness_us.p50.map(|us| us as f64),
+        Metric::FreshnessP99 => phase.fanout.as_ref()?.freshness_us.p99.map(|us| us as f64),
+        Metric::StaleMembersEnd => phase.fanout.as_ref()?.stale_members_end.map(|members| members as f64),
+        Metric::FetchesPerEvent => phase.fanout.as_ref()?.fetches_per_event,
         _ => operation(phase, of).and_then(|operation| operation_figure(operation, metric)),
     }
 }
@@ -50,11 +54,7 @@ fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> 
         Metric::ResponseP99 => quantile(|ok| ok.p99),
         Metric::ResponseP999 => quantile(|ok| ok.p999),
         Metric::ResponseMax => quantile(|ok| ok.max),
-        Metric::ConnectionsOpenMax
-        | Metric::AutoincWaitS
-        | Metric::RowLockWaitS
-        | Metric::Deadlocks
-        | Metric::DatabaseCpu => None,
+        _ => None, // not an operation's
     }
 }
 

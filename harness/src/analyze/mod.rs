@@ -8,6 +8,7 @@
 
 pub mod assemble;
 pub mod bystanders;
+mod fanout;
 pub mod figure;
 pub mod gates;
 pub mod validity;

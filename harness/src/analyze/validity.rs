@@ -144,6 +144,7 @@ mod tests {
             operations: BTreeMap::from([("join".to_owned(), operation)]),
             connections: Connections::default(),
             contention: None,
+            fanout: None,
             resources: BTreeMap::new(),
             schedule_lag_us: quantiles(lag_us),
             worker_cpu,
@@ -165,6 +166,7 @@ mod tests {
             observer: None,
             phases,
             faults: vec![],
+            changes: vec![],
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) fn doctor() -> anyhow::Result<Exit> {
     let findings = [
         mariadb(),
         installer(),
+        redis(),
         server(),
         cores(),
         files(),
@@ -34,15 +35,15 @@ pub(super) fn doctor() -> anyhow::Result<Exit> {
         }
     }
     print(&text)?;
-    let needed = ["mariadbd", "mariadb-install-db", "hotchat"];
+    let needed = ["mariadbd", "mariadb-install-db", "redis-server", "hotchat"];
     let missing = findings
         .iter()
         .any(|finding| needed.contains(&finding.what) && finding.remedy.is_some());
     Ok(if missing { Exit::TargetLost } else { Exit::Done })
 }
 
-fn binary(what: &'static str, names: &[&str]) -> Finding {
-    match bmt_sandbox::find_binary(names, &[], "mariadb-server") {
+fn binary(what: &'static str, names: &[&str], package: &str) -> Finding {
+    match bmt_sandbox::find_binary(names, &[], package) {
         Ok(path) => Finding {
             what,
             found: path.display().to_string(),
@@ -57,7 +58,7 @@ fn binary(what: &'static str, names: &[&str]) -> Finding {
 }
 
 fn mariadb() -> Finding {
-    let mut finding = binary("mariadbd", &["mariadbd", "mysqld"]);
+    let mut finding = binary("mariadbd", &["mariadbd", "mysqld"], "mariadb-server");
     if finding.remedy.is_none()
         && let Ok(output) = Command::new(&finding.found).arg("--version").output()
     {
@@ -72,7 +73,12 @@ fn mariadb() -> Finding {
 }
 
 fn installer() -> Finding {
-    binary("mariadb-install-db", &["mariadb-install-db", "mysql_install_db"])
+    let names = ["mariadb-install-db", "mysql_install_db"];
+    binary("mariadb-install-db", &names, "mariadb-server")
+}
+
+fn redis() -> Finding {
+    binary("redis-server", &["redis-server", "valkey-server"], "redis-server")
 }
 
 fn server() -> Finding {
@@ -103,14 +109,17 @@ fn cores() -> Finding {
 }
 
 fn files() -> Finding {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let needed = 4096;
+    // `bmt run` raises the soft limit by itself.
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let needed = 16_384;
     Finding {
         what: "open files",
         found: files.map_or("unlimited".to_owned(), |files| files.to_string()),
-        remedy: files
-            .filter(|files| *files < needed)
-            .map(|_| format!("run `ulimit -n {needed}` before a run with many connections")),
+        remedy: files.filter(|files| *files < needed).map(|_| {
+            format!(
+                "runs with thousands of members need {needed}: raise the hard limit (`ulimit -Hn {needed}` as root)"
+            )
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::args::{self, Format};
 use super::{Exit, print, refused};
@@ -138,17 +139,34 @@ fn pin_here(cpus: &[usize]) -> anyhow::Result<()> {
     rustix::thread::sched_setaffinity(None, &set).context("cannot pin the generator")
 }
 
-/// Every connection is a file; running out of them in mid-run would look like a failing server.
+/// Every connection is a file, here and in the server that inherits the limit; running out of them in mid-run would look like a failing
+/// server. Raises the limit as far as this process may.
 fn check_limits(workload: &Workload) -> Result<(), String> {
-    let needed = u64::from(workload.generator().connections) + 100;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    match limit.current {
-        Some(files) if files < needed => Err(format!(
-            "generator.connections is {}, but this process may open only {files} files; run `ulimit -n {needed}` first, or lower generator.connections",
-            workload.generator().connections
-        )),
-        _ => Ok(()),
+    let (connections, online) = (workload.generator().connections, workload.online());
+    // The server opens its database connections besides, and both need some for themselves.
+    let needed = u64::from(connections) + u64::from(online) + 1000;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|files| files >= needed) {
+        return Ok(());
     }
+    let raised = Rlimit {
+        current: Some(needed),
+        maximum: limit.maximum,
+    };
+    if limit.maximum.is_none_or(|files| files >= needed) && setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    let files = limit.maximum.or(limit.current).unwrap_or(0);
+    let members = match online {
+        0 => String::new(),
+        online => format!(" and {online} members are online"),
+    };
+    Err(format!(
+        "generator.connections is {connections}{members}, which takes {needed} open files, but this process may open only {files}; \
+         raise the hard limit (`ulimit -Hn {needed}` as root, LimitNOFILE= of a service, --ulimit nofile={needed} of a container), \
+         or lower generator.connections{}",
+        if online > 0 { " or the members online" } else { "" }
+    ))
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ use super::reply::{Progress, Reply};
 use super::worker::Worker;
 use crate::record::Outcome;
 
-/// Answers are read in pieces of at most this size; their bodies are not kept.
+/// Answers are read in pieces of at most this size.
 const PIECE: usize = 8 * 1024;
 
 /// Opens a connection and serves arrivals on it until it closes.
 pub(super) async fn run(worker: Rc<Worker>) {
     let since_ns = worker.clock.now_ns();
-    if let Ok(Ok(stream)) = tokio::time::timeout(worker.timeout, open(&worker)).await {
+    if let Ok(Ok(stream)) = tokio::time::timeout(worker.timeout, worker.open_stream()).await {
         let id = worker.dispatch.borrow_mut().opened();
         worker.note_opened(since_ns);
         let mut connection = Connection::new(&worker, id, stream);
@@ -33,18 +33,12 @@ pub(super) async fn run(worker: Rc<Worker>) {
         let job = worker.dispatch.borrow_mut().open_failed();
         if let Some(job) = job {
             let sent_ns = since_ns.max(job.arrival.intended_ns);
-            worker.finish(&job, Outcome::ConnectError, sent_ns, worker.clock.now_ns());
+            worker.finish(&job, Outcome::ConnectError, &[], sent_ns, worker.clock.now_ns());
         }
         // A port that refuses does so at once; do not turn that into a busy loop.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     worker.open_wanted();
-}
-
-async fn open(worker: &Worker) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect(worker.address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 struct Connection<'a> {
@@ -90,16 +84,18 @@ impl<'a> Connection<'a> {
         let timeout_ns = u64::try_from(worker.timeout.as_nanos()).unwrap_or(u64::MAX);
         while let Some(job) = self.next_job().await {
             self.request.clear();
-            worker.requests.write(&job.arrival, &mut self.request);
+            worker
+                .requests
+                .write(&job.arrival, worker.cursor(&job.arrival), &mut self.request);
             self.written = 0;
-            self.reply.reset();
+            self.reply.reset(worker.requests.wants_body(&job.arrival));
             let deadline_ns = job.arrival.intended_ns.saturating_add(timeout_ns);
             worker.dispatch.borrow_mut().begin(self.id, job, deadline_ns);
             let sent_ns = worker.clock.now_ns();
             let ended = poll_fn(|context| self.poll_exchange(context)).await;
             worker.dispatch.borrow_mut().end(self.id);
             let done_ns = worker.clock.now_ns();
-            worker.finish(&job, ended.outcome, sent_ns, done_ns);
+            worker.finish(&job, ended.outcome, self.reply.body(), sent_ns, done_ns);
             if !ended.keep_alive {
                 return;
             }

@@ -4,18 +4,20 @@
 //! histograms; nothing is shared on the hot path. A worker sends what it measured, a second at a time, to whoever holds the
 //! receiving end of its channel.
 
+mod alarm;
 mod clock;
 mod connection;
 mod dispatch;
 mod ledger;
+mod members;
 mod priority;
 mod reply;
 mod request;
+mod source;
 mod timer;
 mod token;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -23,9 +25,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use clock::Clock;
+pub use members::{Board, Disconnect, FollowPlan};
 pub use priority::raise_priority;
-pub use request::{Chat, LaneTable, RequestPlan, Sends};
+pub use request::{Chat, LaneTable, Post, RequestPlan, Sends};
+pub use source::Sources;
 pub use token::Signer;
+
+pub(crate) use request::FIRST_MEMBER;
 
 use crate::arrival::{Profile, Schedule};
 use crate::record::{Durations, Interval};
@@ -33,8 +39,8 @@ use crate::record::{Durations, Interval};
 /// Everything that the generator needs to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The server's address.
-    pub address: SocketAddr,
+    /// How the server is reached.
+    pub sources: Sources,
     /// What to send.
     pub requests: Arc<RequestPlan>,
     /// When to send it.
@@ -45,6 +51,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Number of worker threads.
     pub workers: usize,
+    /// Members that are online.
+    pub follow: Option<Arc<FollowPlan>>,
 }
 
 /// Bounds of the generator.

@@ -1,13 +1,15 @@
 //! Reads one HTTP/1.1 answer off a byte stream, in pieces of any size.
 //!
-//! The generator wants the status and the end of the answer, nothing else: so the head is parsed by `httparse` and the body is counted
-//! and thrown away. Where the body ends follows RFC 9112, section 6.3.
+//! The generator wants the status and the end of the answer, and seldom more: so the head is parsed by `httparse`, and the body is counted
+//! and thrown away unless it was asked for. Where the body ends follows RFC 9112, section 6.3.
 
 use httparse::Status;
 
 /// A head longer than this is not taken for HTTP.
 const HEAD_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
+/// A body that is to be read may not be longer.
+const BODY_MAX: usize = 4 * 1024 * 1024;
 
 /// How far the answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) struct Reply {
     held: Vec<u8>,
     status: u16,
     keep_alive: bool,
+    keeps_body: bool,
+    body: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,10 +56,17 @@ enum State {
 }
 
 impl Reply {
-    /// Begins a new answer.
-    pub(super) fn reset(&mut self) {
+    /// Begins a new answer, whose body is kept or not.
+    pub(super) fn reset(&mut self, keeps_body: bool) {
         self.state = State::Head;
         self.held.clear();
+        self.keeps_body = keeps_body;
+        self.body.clear();
+    }
+
+    /// The body, where it was to be kept.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Takes in what has arrived.
@@ -91,7 +102,14 @@ impl Reply {
                 State::Chunk(left) => self.skip(bytes, left),
                 State::ChunkSize => self.chunk_size(bytes),
                 State::Trailers => self.trailer(bytes),
-                State::UntilClose => return Progress::Unfinished,
+                State::UntilClose => {
+                    let fits = !self.keeps_body || self.keep(bytes, u64::MAX);
+                    return if fits {
+                        Progress::Unfinished
+                    } else {
+                        Progress::Malformed
+                    };
+                }
             };
             match step {
                 Step::Next(used) => bytes = &bytes[used..],
@@ -137,6 +155,9 @@ impl Reply {
 
     fn skip(&mut self, bytes: &[u8], left: u64) -> Step {
         let used = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if self.keeps_body && !self.keep(&bytes[..used], left) {
+            return Step::Malformed;
+        }
         let left = left - used as u64;
         match self.state {
             State::Body(_) if left == 0 => return Step::End(used),
@@ -145,6 +166,14 @@ impl Reply {
             _ => self.state = State::Chunk(left),
         }
         if used == 0 { Step::Wait } else { Step::Next(used) }
+    }
+
+    /// Keeps a piece of the body; a chunk's `left` counts the line end behind it, which is not part of it. False where it gets too long.
+    fn keep(&mut self, piece: &[u8], left: u64) -> bool {
+        let line_end = if matches!(self.state, State::Chunk(_)) { 2 } else { 0 };
+        let part = usize::try_from(left.saturating_sub(line_end)).unwrap_or(usize::MAX);
+        self.body.extend_from_slice(&piece[..piece.len().min(part)]);
+        self.body.len() <= BODY_MAX
     }
 
     fn chunk_size(&mut self, bytes: &[u8]) -> Step {
@@ -314,7 +343,7 @@ mod tests {
         let mut reply = Reply::default();
         assert_eq!(reply.take(b"HTTP/1.1 200 OK\r\n\r\nsome"), Progress::Unfinished);
         assert_eq!(reply.closed(), CLOSES);
-        reply.reset();
+        reply.reset(false);
         assert_eq!(
             reply.take(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome"),
             Progress::Unfinished
@@ -340,6 +369,26 @@ mod tests {
             // What follows a complete answer is told apart only when it arrives with it; the connection refuses it when it comes later.
             let surplus = expected == Progress::Malformed && answer.ends_with("okay");
             prop_assert!(got == expected || surplus, "{answer:?} {cuts:?}: {got:?}");
+        }
+
+        #[test]
+        fn a_body_that_is_wanted_is_kept_whole(how in 0usize..3, cuts in prop::collection::vec(0usize..120, 0..8)) {
+            let answer = [
+                "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world",
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\n\r\nhello world",
+            ][how];
+            let bytes = answer.as_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([0, bytes.len()]).collect();
+            cuts.sort_unstable();
+            let mut reply = Reply::default();
+            for kept in [true, false] {
+                reply.reset(kept);
+                for pair in cuts.windows(2) {
+                    reply.take(&bytes[pair[0]..pair[1]]);
+                }
+                prop_assert_eq!(reply.body(), if kept { &b"hello world"[..] } else { &b""[..] });
+            }
         }
 
         #[test]

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::Signer;
+use super::members::message;
 use crate::arrival::Arrival;
 use crate::workload::Placement;
 
@@ -22,14 +23,55 @@ pub enum Sends {
     Join(Vec<Chat>),
     /// The members of one of the chats are counted.
     Count(Vec<Chat>),
+    /// A member sends a message to one of the chats.
+    Send(Post),
+    /// A member fetches the first events of one of the chats.
+    Fetch(Post),
+    /// Members that are online fetch what they were told of.
+    Follow(Vec<Chat>),
     /// A plain GET of a path.
     Get(String),
 }
 
+/// Something that only members of a chat may do.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// The chats.
+    pub chats: Vec<Chat>,
+    /// Members of each.
+    pub members: u32,
+    /// Whether members that are online follow the chats, so that the answer is to be read.
+    pub is_followed: bool,
+}
+
+impl Post {
+    /// Members take turns.
+    fn user(&self, arrival: &Arrival) -> u64 {
+        FIRST_MEMBER + arrival.ordinal % u64::from(self.members.max(1))
+    }
+}
+
+/// A member who fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) user: u64,
+    /// The revision that he has.
+    pub(crate) after: u64,
+    /// Most events that he wants at once.
+    pub(crate) limit: u32,
+}
+
+/// Members that chats start with have ids from here; users that join are above 2^40.
+pub(crate) const FIRST_MEMBER: u64 = 1 << 32;
+
+/// Events that somebody who opens a chat sees at first.
+const FIRST_PAGE: u32 = 20;
+
 impl Sends {
     fn chat(&self, arrival: &Arrival) -> Option<Chat> {
         match self {
-            Self::Join(chats) | Self::Count(chats) => chats.get(arrival.chat).copied(),
+            Self::Join(chats) | Self::Count(chats) | Self::Follow(chats) => chats.get(arrival.chat).copied(),
+            Self::Send(post) | Self::Fetch(post) => post.chats.get(arrival.chat).copied(),
             Self::Get(_) => None,
         }
     }
@@ -84,30 +126,91 @@ impl RequestPlan {
         LaneTable::lane(arrival.flow, placement)
     }
 
-    /// Appends the request of an arrival. Users are new with every arrival, and the same again with the same seed.
-    pub(crate) fn write(&self, arrival: &Arrival, to: &mut Vec<u8>) {
+    /// Whether the answer's body is to be read.
+    pub(crate) fn wants_body(&self, arrival: &Arrival) -> bool {
+        match &self.entries[arrival.flow] {
+            Sends::Follow(_) => true,
+            Sends::Send(post) => post.is_followed,
+            _ => false,
+        }
+    }
+
+    /// URL and `Authorization` of a member's WebSocket.
+    pub(crate) fn push_address(&self, chat: Chat, user: u64) -> (String, String) {
+        let url = format!("ws://{}/v1/push?chat_id={}", self.authority, chat.id);
+        (url, self.signer.bearer(user))
+    }
+
+    /// Appends the request of an arrival. Users that join are new with every arrival, and the same again with the same seed. A
+    /// `cursor` says who fetches, where members do.
+    pub(crate) fn write(&self, arrival: &Arrival, cursor: Option<Cursor>, to: &mut Vec<u8>) {
         let entry = &self.entries[arrival.flow];
         let chat = entry.chat(arrival).map_or(0, |chat| chat.id);
-        let user = user(arrival);
-        let host = &self.authority;
-        let written = match entry {
-            Sends::Get(path) => write!(to, "GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n"),
-            Sends::Count(_) => write!(
-                to,
-                "GET /v1/chats/{chat}/members/count HTTP/1.1\r\nhost: {host}\r\nauthorization: {}\r\n\r\n",
-                self.signer.bearer(user)
-            ),
+        match entry {
+            Sends::Get(path) => self.get(path, None, to),
+            Sends::Count(_) => self.get(&format!("/v1/chats/{chat}/members/count"), Some(user(arrival)), to),
             Sends::Join(_) => {
-                let body = format!("{{\"name\":\"u{user}\"}}");
-                write!(
+                let user = user(arrival);
+                self.post(
+                    &format!("/v1/chats/{chat}/members"),
+                    user,
+                    &format!("{{\"name\":\"u{user}\"}}"),
                     to,
-                    "POST /v1/chats/{chat}/members HTTP/1.1\r\nhost: {host}\r\nauthorization: {}\r\n\
-                     content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                    self.signer.bearer(user),
-                    body.len()
-                )
+                );
             }
-        };
+            Sends::Send(post) => {
+                let body = format!("{{\"kind\":\"message\",\"body\":\"{}\"}}", message(arrival.intended_ns));
+                self.post(&format!("/v1/chats/{chat}/events"), post.user(arrival), &body, to);
+            }
+            Sends::Fetch(post) => {
+                let user = post.user(arrival);
+                self.fetch(
+                    chat,
+                    Cursor {
+                        user,
+                        after: 0,
+                        limit: FIRST_PAGE,
+                    },
+                    to,
+                );
+            }
+            Sends::Follow(_) => self.fetch(chat, cursor.expect("members say what they have"), to),
+        }
+    }
+
+    fn fetch(&self, chat: u64, cursor: Cursor, to: &mut Vec<u8>) {
+        let Cursor { user, after, limit } = cursor;
+        self.get(
+            &format!("/v1/chats/{chat}/events?after={after}&limit={limit}"),
+            Some(user),
+            to,
+        );
+    }
+
+    fn get(&self, path: &str, user: Option<u64>, to: &mut Vec<u8>) {
+        let host = &self.authority;
+        let written = write!(to, "GET {path} HTTP/1.1\r\nhost: {host}\r\n");
+        written.expect("writing to memory cannot fail");
+        if let Some(user) = user {
+            self.authorize(user, to);
+        }
+        to.extend_from_slice(b"\r\n");
+    }
+
+    fn post(&self, path: &str, user: u64, body: &str, to: &mut Vec<u8>) {
+        let (host, length) = (&self.authority, body.len());
+        let written = write!(
+            to,
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n"
+        );
+        written.expect("writing to memory cannot fail");
+        self.authorize(user, to);
+        to.extend_from_slice(b"\r\n");
+        to.extend_from_slice(body.as_bytes());
+    }
+
+    fn authorize(&self, user: u64, to: &mut Vec<u8>) {
+        let written = write!(to, "authorization: {}\r\n", self.signer.bearer(user));
         written.expect("writing to memory cannot fail");
     }
 }
@@ -121,7 +224,7 @@ fn user(arrival: &Arrival) -> u64 {
 mod tests {
     use super::*;
 
-    fn written(sends: Sends) -> String {
+    fn written(sends: Sends, cursor: Option<Cursor>) -> String {
         let plan = RequestPlan::new("127.0.0.1:80", vec![sends], Signer::new("secret", 9));
         let mut bytes = Vec::new();
         let arrival = Arrival {
@@ -130,7 +233,7 @@ mod tests {
             ordinal: 5,
             chat: 1,
         };
-        plan.write(&arrival, &mut bytes);
+        plan.write(&arrival, cursor, &mut bytes);
         String::from_utf8(bytes).unwrap()
     }
 
@@ -138,15 +241,15 @@ mod tests {
     fn requests_are_whole_and_name_chat_and_user() {
         let chats: Vec<Chat> = [7, 8].map(|id| Chat { id, placement: None }).into();
         assert_eq!(
-            written(Sends::Get("/x?y=1".into())),
+            written(Sends::Get("/x?y=1".into()), None),
             "GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:80\r\n\r\n"
         );
-        let count = written(Sends::Count(chats.clone()));
+        let count = written(Sends::Count(chats.clone()), None);
         assert!(
             count.starts_with("GET /v1/chats/8/members/count HTTP/1.1\r\n") && count.ends_with("\r\n\r\n"),
             "{count}"
         );
-        let join = written(Sends::Join(chats));
+        let join = written(Sends::Join(chats.clone()), None);
         let (head, body) = join.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("POST /v1/chats/8/members HTTP/1.1\r\n"), "{head}");
         assert!(
@@ -155,5 +258,39 @@ mod tests {
         );
         assert_eq!(body, format!("{{\"name\":\"u{}\"}}", (1u64 << 40) | 5));
         assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    }
+
+    #[test]
+    fn members_send_and_fetch_as_themselves() {
+        let chats: Vec<Chat> = [7, 8].map(|id| Chat { id, placement: None }).into();
+        let post = Post {
+            chats: chats.clone(),
+            members: 3,
+            is_followed: false,
+        };
+        let bearer = |user: u64| format!("authorization: Bearer {user}.9.");
+        let send = written(Sends::Send(post.clone()), None);
+        assert!(send.starts_with("POST /v1/chats/8/events HTTP/1.1\r\n"), "{send}");
+        assert!(send.contains(&bearer(FIRST_MEMBER + 5 % 3)), "{send}");
+        assert!(
+            send.ends_with("\r\n\r\n{\"kind\":\"message\",\"body\":\"at 0\"}"),
+            "{send}"
+        );
+        let fetch = written(Sends::Fetch(post), None);
+        assert!(
+            fetch.starts_with("GET /v1/chats/8/events?after=0&limit=20 HTTP/1.1\r\n"),
+            "{fetch}"
+        );
+        let cursor = Cursor {
+            user: 77,
+            after: 41,
+            limit: 100,
+        };
+        let follow = written(Sends::Follow(chats), Some(cursor));
+        assert!(
+            follow.starts_with("GET /v1/chats/8/events?after=41&limit=100 HTTP/1.1\r\n"),
+            "{follow}"
+        );
+        assert!(follow.contains(&bearer(77)), "{follow}");
     }
 }

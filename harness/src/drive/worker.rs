@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::iter::Peekable;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
@@ -10,9 +9,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, LocalOptions};
 
+use super::alarm::Alarm;
 use super::dispatch::{Dispatch, Job, Placed};
 use super::ledger::Ledger;
-use super::request::RequestPlan;
+use super::members::{FollowPlan, Members};
+use super::request::{Cursor, RequestPlan};
+use super::source::Sources;
 use super::timer::Timer;
 use super::{Clock, Message, Plan, Stop, connection, raise_priority};
 use crate::arrival::{Arrival, Profile};
@@ -38,13 +40,16 @@ pub(super) struct Setup {
 /// What the tasks of a worker share. They take turns on one thread.
 pub(super) struct Worker {
     pub(super) clock: Clock,
-    pub(super) address: SocketAddr,
+    sources: Sources,
     pub(super) timeout: Duration,
     pub(super) requests: std::sync::Arc<RequestPlan>,
     pub(super) dispatch: RefCell<Dispatch>,
-    ledger: RefCell<Ledger>,
+    pub(super) ledger: RefCell<Ledger>,
+    alarm: Rc<Alarm>,
+    /// `None` where nobody is online.
+    pub(super) members: Option<RefCell<Members>>,
     arrivals: RefCell<Peekable<Box<dyn Iterator<Item = Arrival>>>>,
-    profile: std::sync::Arc<Profile>,
+    pub(super) profile: std::sync::Arc<Profile>,
     phase: Cell<usize>,
     /// Arrivals admitted whose fate is not known yet.
     pending: Cell<usize>,
@@ -69,9 +74,14 @@ impl Setup {
         let limits = self.plan.limits;
         let arrivals: Box<dyn Iterator<Item = Arrival>> =
             Box::new(self.plan.schedule.clone().share_of(self.index, self.plan.workers));
+        let alarm = Rc::new(Alarm::default());
+        let members = |follow: &std::sync::Arc<FollowPlan>| {
+            let members = Members::new(follow.clone(), self.index, self.plan.workers, alarm.clone());
+            RefCell::new(members)
+        };
         Worker {
             clock: self.clock,
-            address: self.plan.address,
+            sources: self.plan.sources.clone(),
             timeout: limits.timeout,
             requests: self.plan.requests.clone(),
             dispatch: RefCell::new(Dispatch::new(
@@ -80,6 +90,8 @@ impl Setup {
                 u64::try_from(limits.idle.as_nanos()).unwrap_or(u64::MAX),
             )),
             ledger: RefCell::new(Ledger::new(self.plan.requests.lanes(), limits.timeout)),
+            members: self.plan.follow.as_ref().map(members),
+            alarm,
             arrivals: RefCell::new(arrivals.peekable()),
             profile: self.plan.profile.clone(),
             phase: Cell::new(0),
@@ -101,22 +113,29 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) -> std::io::Result<()> {
 /// Admits each arrival when it is due, and returns when the last one has ended.
 async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
     let timer = Timer::new()?;
-    while let Some(next_ns) = worker.admit_due() {
+    let settled = Duration::from_nanos(worker.settled_ns());
+    loop {
+        let next_ns = worker.admit_due();
         worker.open_wanted();
         if stop.is_asked() {
             return Ok(());
         }
-        match worker.clock.until(Duration::from_nanos(next_ns)) {
-            Duration::ZERO => tokio::task::yield_now().await,
-            wait => timer.sleep(wait.clamp(SLEEP_MIN, SWEEP * 10)).await?,
+        let over = worker.clock.elapsed() >= settled;
+        match next_ns {
+            _ if over && !worker.has_scheduled() => break,
+            None if worker.members.is_none() => break,
+            None => worker.sleep(&timer, SWEEP).await?,
+            Some(next_ns) => match worker.clock.until(Duration::from_nanos(next_ns)) {
+                Duration::ZERO => tokio::task::yield_now().await,
+                wait => worker.sleep(&timer, wait.clamp(SLEEP_MIN, SWEEP * 10)).await?,
+            },
         }
     }
-    let end = worker.profile.end();
-    worker.open_wanted();
+    worker.close_members();
     // Every request ends with its time-out; the second more is for the sweep that enforces it.
-    let drained = end + worker.timeout + Duration::from_secs(1);
+    let drained = settled + worker.timeout + Duration::from_secs(1);
     let pending = || worker.pending.get() > 0 && worker.clock.elapsed() < drained;
-    while (pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
+    while (pending() || worker.clock.elapsed() < settled) && !stop.is_asked() {
         timer.sleep(Duration::from_millis(1)).await?;
     }
     Ok(())
@@ -133,6 +152,7 @@ async fn keep_house(worker: Rc<Worker>, setup: &Setup) {
         worker.expire(now.wall_ns);
         if now.phase != before.phase || now.second() != before.second() {
             worker.note_use(&before, &now);
+            worker.look_after_members(now.wall_ns);
             worker.report(setup, false);
             before = now;
         }
@@ -170,14 +190,42 @@ impl Worker {
     /// The same, with the time just read.
     pub(super) fn admit_due_at(self: &Rc<Self>, now_ns: u64) -> Option<u64> {
         for admitted in 0.. {
-            let next_ns = self.arrivals.borrow_mut().peek()?.intended_ns;
+            let scheduled_ns = self.arrivals.borrow_mut().peek().map(|arrival| arrival.intended_ns);
+            let caused_ns = self.next_caused_ns();
+            let next_ns = match (scheduled_ns, caused_ns) {
+                (Some(scheduled_ns), Some(caused_ns)) => scheduled_ns.min(caused_ns),
+                (scheduled_ns, caused_ns) => scheduled_ns.or(caused_ns)?,
+            };
             if next_ns > now_ns || admitted == BURST_MAX || now_ns == 0 {
                 return Some(next_ns);
             }
-            let arrival = self.arrivals.borrow_mut().next()?;
-            self.admit(arrival, now_ns);
+            let arrival = if scheduled_ns == Some(next_ns) {
+                self.arrivals.borrow_mut().next()
+            } else {
+                self.caused()
+            };
+            if let Some(arrival) = arrival {
+                self.admit(arrival, now_ns);
+            }
         }
         None
+    }
+
+    /// Whether the schedule goes on.
+    fn has_scheduled(&self) -> bool {
+        self.arrivals.borrow_mut().peek().is_some()
+    }
+
+    /// Sleeps until the pacer's next moment, or until one comes up that is earlier.
+    async fn sleep(&self, timer: &Timer, wait: Duration) -> std::io::Result<()> {
+        let wait_ns = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.alarm.sleeps_until(self.clock.now_ns().saturating_add(wait_ns));
+        let slept = tokio::select! {
+            slept = timer.sleep(wait) => slept,
+            () = self.alarm.rings() => Ok(()),
+        };
+        self.alarm.sleeps_until(0);
+        slept
     }
 
     fn admit(self: &Rc<Self>, arrival: Arrival, now_ns: u64) {
@@ -189,7 +237,7 @@ impl Worker {
         self.ledger.borrow_mut().due(&job, now_ns);
         let placed = self.dispatch.borrow_mut().place(job);
         match placed {
-            Placed::Refused => self.ledger.borrow_mut().unsent(&job),
+            Placed::Refused => self.unsent(&job, now_ns),
             Placed::Handed | Placed::Waits => self.pending.set(self.pending.get() + 1),
         }
     }
@@ -201,9 +249,30 @@ impl Worker {
         }
     }
 
-    /// A request ended.
-    pub(super) fn finish(&self, job: &Job, outcome: Outcome, sent_ns: u64, done_ns: u64) {
+    /// Opens a connection for requests.
+    pub(super) async fn open_stream(&self) -> std::io::Result<tokio::net::TcpStream> {
+        let number = self.dispatch.borrow().open();
+        self.sources.connect(number).await
+    }
+
+    /// Who fetches, where members do.
+    pub(super) fn cursor(&self, arrival: &Arrival) -> Option<Cursor> {
+        self.members.as_ref()?.borrow().cursor(arrival)
+    }
+
+    fn unsent(&self, job: &Job, now_ns: u64) {
+        self.ledger.borrow_mut().unsent(job);
+        self.member_unanswered(job, now_ns);
+    }
+
+    /// A request ended; `body` is what was read of its answer, where that was asked for.
+    pub(super) fn finish(&self, job: &Job, outcome: Outcome, body: &[u8], sent_ns: u64, done_ns: u64) {
         self.pending.set(self.pending.get() - 1);
+        let outcome = if self.requests.wants_body(&job.arrival) {
+            self.member_answered(job, outcome, body, done_ns)
+        } else {
+            outcome
+        };
         self.ledger.borrow_mut().done(job, outcome, sent_ns, done_ns);
     }
 
@@ -231,7 +300,7 @@ impl Worker {
         let over = self.dispatch.borrow_mut().expire(now_ns, timeout_ns);
         for job in over {
             self.pending.set(self.pending.get() - 1);
-            self.ledger.borrow_mut().unsent(&job);
+            self.unsent(&job, now_ns);
         }
     }
 

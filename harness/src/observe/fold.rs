@@ -3,9 +3,10 @@
 //! Counters are read about once a second, so what grew between two readings is shared out among the phases that
 //! the stretch overlaps, by time. Gauges belong to the phase of their reading.
 
+use super::push::PushTotals;
 use super::{ProcessSample, Sample, ServerSample, ShardCounters, ShardSample};
 use crate::arrival::Profile;
-use crate::record::{Contention, DatabaseSide, PoolWait, Resources, ServerSide};
+use crate::record::{Contention, DatabaseSide, PoolWait, PushSide, Resources, ServerSide};
 use std::collections::BTreeMap;
 
 /// What was observed, by phase.
@@ -44,6 +45,7 @@ struct ShardTotals {
     row_lock_waits: f64,
     row_lock_wait_s: f64,
     deadlocks: f64,
+    statements: f64,
     running_max: u64,
     connected_max: u64,
 }
@@ -57,6 +59,7 @@ struct ServerTotals {
     waits: f64,
     wait_s: f64,
     buckets: BTreeMap<u64, f64>,
+    push: PushTotals,
 }
 
 impl Observed {
@@ -185,6 +188,7 @@ impl Observed {
             sum.row_lock_wait_s += shard.row_lock_wait_s;
             sum.query_cache_waiters_avg += shard.query_cache_waiters_avg;
             sum.deadlocks += shard.deadlocks;
+            sum.statements += shard.statements;
             sum.threads_running_max += shard.threads_running_max;
             sum.threads_connected_max += shard.threads_connected_max;
             sum.samples += shard.samples;
@@ -213,6 +217,12 @@ impl Observed {
         })
     }
 
+    /// The server's pushes in one phase.
+    #[must_use]
+    pub fn push(&self, phase: usize) -> Option<PushSide> {
+        self.phases[phase].server.as_ref().map(|server| server.push.side())
+    }
+
     /// What each process used in one phase.
     #[must_use]
     pub fn resources(&self, phase: usize) -> BTreeMap<String, Resources> {
@@ -221,11 +231,11 @@ impl Observed {
 }
 
 /// How much a counter grew; a counter that went back was restarted, and has grown from zero.
-fn grown(before: f64, after: f64) -> f64 {
+pub(super) fn grown(before: f64, after: f64) -> f64 {
     if after >= before { after - before } else { after }
 }
 
-fn grown_count(before: u64, after: u64) -> f64 {
+pub(super) fn grown_count(before: u64, after: u64) -> f64 {
     grown(before as f64, after as f64)
 }
 
@@ -247,6 +257,7 @@ impl ShardTotals {
         self.row_lock_waits += grown_count(before.row_lock_waits, after.row_lock_waits) * part;
         self.row_lock_wait_s += grown_count(before.row_lock_wait_ms, after.row_lock_wait_ms) / 1e3 * part;
         self.deadlocks += grown_count(before.deadlocks, after.deadlocks) * part;
+        self.statements += grown_count(before.statements, after.statements) * part;
     }
 
     fn contention(&self) -> Contention {
@@ -266,6 +277,7 @@ impl ShardTotals {
             row_lock_wait_s: self.row_lock_wait_s,
             query_cache_waiters_avg: mean(self.query_cache_sum),
             deadlocks: self.deadlocks.round() as u64,
+            statements: self.statements.round() as u64,
             threads_running_max: self.running_max,
             threads_connected_max: self.connected_max,
             samples: self.samples,
@@ -279,6 +291,7 @@ impl ServerTotals {
         self.open_max = self.open_max.max(server.connections_open);
         self.pool_open_max = self.pool_open_max.max(server.pool_open);
         self.in_use_max = self.in_use_max.max(server.pool_in_use);
+        self.push.gauges(&server.push);
     }
 
     fn counters(&mut self, before: &ServerSample, after: &ServerSample, part: f64) {
@@ -289,6 +302,7 @@ impl ServerTotals {
         }
         self.waits += grown_count(before.pool_waits, after.pool_waits) * part;
         self.wait_s += grown(before.pool_wait_s, after.pool_wait_s) * part;
+        self.push.counters(&before.push, &after.push, part);
         for (bound, count) in &after.pool_wait_buckets {
             let before = before.pool_wait_buckets.get(bound).copied().unwrap_or(0);
             *self.buckets.entry(*bound).or_default() += grown_count(before, *count) * part;

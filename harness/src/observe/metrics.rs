@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::push::PushSample;
+
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the server said at one moment. Pool figures are summed over shards.
@@ -26,6 +28,8 @@ pub struct ServerSample {
     pub pool_wait_s: f64,
     /// Waits of at most so many microseconds, cumulative, by upper bound.
     pub pool_wait_buckets: BTreeMap<u64, u64>,
+    /// Pushes, the event log, hot chats.
+    pub push: PushSample,
 }
 
 /// Asks a server for its figures. One that answers with something else is not asked again: it is somebody else's, and
@@ -90,7 +94,7 @@ fn parse(text: &str) -> Option<ServerSample> {
                     *sample.pool_wait_buckets.entry(bound).or_default() += count;
                 }
             }
-            _ => {}
+            _ => sample.push.take(name, labels, value),
         }
     }
     known.then_some(sample)

@@ -7,6 +7,7 @@
 mod fold;
 mod metrics;
 mod processes;
+mod push;
 mod shards;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde::Serialize;
 pub use fold::Observed;
 pub use metrics::ServerSample;
 pub use processes::ProcessSample;
+pub use push::PushSample;
 pub use shards::{ShardCounters, ShardSample};
 
 use crate::drive::{Clock, Stop};

@@ -18,7 +18,7 @@ const WAITERS: &str = "SELECT \
 
 const COUNTERS: &str = "SELECT LOWER(VARIABLE_NAME) AS name, CAST(VARIABLE_VALUE AS UNSIGNED) AS value \
     FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN \
-    ('INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'THREADS_RUNNING', 'THREADS_CONNECTED') \
+    ('INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'THREADS_RUNNING', 'THREADS_CONNECTED', 'QUESTIONS') \
     UNION ALL SELECT NAME, CAST(COUNT AS UNSIGNED) FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_table_lock_waits'";
 
 /// What one shard said at one moment.
@@ -44,6 +44,8 @@ pub struct ShardCounters {
     pub row_lock_wait_ms: u64,
     /// Deadlocks.
     pub deadlocks: u64,
+    /// Statements that clients sent.
+    pub statements: u64,
     /// Threads running now.
     pub threads_running: u64,
     /// Threads connected now.
@@ -155,6 +157,7 @@ async fn read_counters(connection: &mut MySqlConnection) -> Result<ShardCounters
             "innodb_row_lock_waits" => counters.row_lock_waits = value,
             "innodb_row_lock_time" => counters.row_lock_wait_ms = value,
             "innodb_deadlocks" => counters.deadlocks = value,
+            "questions" => counters.statements = value,
             "threads_running" => counters.threads_running = value,
             "threads_connected" => counters.threads_connected = value,
             "lock_table_lock_waits" => counters.table_lock_waits = value,

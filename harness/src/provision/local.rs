@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use bmt_sandbox::{Child, Durability, Sandbox, Shard, ShardOptions, Stream, Streams, Template};
+use bmt_sandbox::{Child, Durability, Redis, Sandbox, SandboxError, Shard, ShardOptions, Stream, Streams, Template};
 use serde_json::{Value as Json, json};
 
 use super::{Admin, ProvisionError, Target};
@@ -22,21 +22,67 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 pub struct Local {
     server: Child,
     shards: Vec<Shard>,
+    pub(super) redis: Option<RedisRole>,
     _sandbox: Sandbox,
 }
 
+/// What to start.
+#[derive(Debug)]
+pub struct LocalPlan<'a> {
+    /// Number of shards; their start-up options follow from the settings.
+    pub shards: u16,
+    /// Whether the server gets a Redis.
+    pub redis: bool,
+    /// The server's settings.
+    pub settings: &'a Settings,
+    /// Directory of the server's log.
+    pub logs: &'a Path,
+    /// CPUs that everything is kept on; anywhere if empty.
+    pub cpus: &'a [usize],
+}
+
+/// A Redis that a fault may take away for a while.
+#[derive(Debug)]
+pub(crate) struct RedisRole {
+    redis: Redis,
+    is_away: bool,
+}
+
+impl RedisRole {
+    pub(crate) async fn take_away(&mut self) -> Result<(), SandboxError> {
+        self.is_away = true;
+        self.redis.kill().await.map(drop)
+    }
+
+    pub(crate) async fn bring_back(&mut self) -> Result<(), SandboxError> {
+        self.redis.restart().await?;
+        self.is_away = false;
+        Ok(())
+    }
+
+    fn ensure_running(&mut self) -> Result<(), SandboxError> {
+        if self.is_away {
+            Ok(())
+        } else {
+            self.redis.ensure_running()
+        }
+    }
+}
+
 impl Local {
-    /// Starts `shards` shards with the start-up options that `settings` ask for, and the server on them. The server logs
-    /// to `server.log` in `logs`.
+    /// Starts the shards with the start-up options that the settings ask for, and the server on them. The server logs to `server.log`.
     ///
     /// # Errors
     /// When any of them does not come up, with the cause and the remedy.
     pub async fn start(
         template: &Template,
-        shards: u16,
-        settings: &Settings,
-        logs: &Path,
-        cpus: &[usize],
+        LocalPlan {
+            shards,
+            redis,
+            settings,
+            logs,
+            cpus,
+        }: LocalPlan<'_>,
     ) -> Result<Target, ProvisionError> {
         let binary = server_binary()?;
         let sandbox = Sandbox::new()?;
@@ -45,8 +91,15 @@ impl Local {
         for _ in 0..shards {
             running.push(Shard::start(&sandbox, template, options.clone()).await?);
         }
+        let redis = match redis {
+            true => Some(RedisRole {
+                redis: Redis::start(&sandbox).await?,
+                is_away: false,
+            }),
+            false => None,
+        };
         let (secret, token) = (random_hex(), random_hex());
-        let config = json!({
+        let mut config = json!({
             "listen": "127.0.0.1:0",
             "admin": "127.0.0.1:0",
             "secret": secret,
@@ -54,8 +107,11 @@ impl Local {
             "shards": running.iter().map(Shard::url).collect::<Vec<_>>(),
             "settings": settings,
         });
+        if let Some(role) = &redis {
+            config["redis"] = role.redis.url().into();
+        }
         let file = sandbox.dir().join("hotchat.yaml");
-        std::fs::write(&file, config.to_string()).map_err(|error| bmt_sandbox::SandboxError::io(&file, error))?;
+        std::fs::write(&file, config.to_string()).map_err(|error| SandboxError::io(&file, error))?;
         let mut command = Command::new(&binary);
         command.arg("--config").arg(&file);
         let streams = Streams {
@@ -63,7 +119,8 @@ impl Local {
             stderr: Stream::File(logs.join("server.log")),
         };
         let mut server = sandbox.spawn("hotchat", command, &streams)?;
-        let pids: Vec<u32> = running.iter().map(Shard::pid).chain([server.pid()]).collect();
+        let pids = running.iter().map(Shard::pid).chain([server.pid()]);
+        let pids: Vec<u32> = pids.chain(redis.iter().map(|role| role.redis.pid())).collect();
         pin(&pids, cpus)?;
         let line = server.first_line(READY_WITHIN).await?;
         let puzzling = || ProvisionError::Puzzling { said: line.clone() };
@@ -77,17 +134,18 @@ impl Local {
             url: format!("http://{admin}"),
             token,
         };
-        let settings = resolved_settings(&admin).await.unwrap_or_else(|| settings.clone());
+        let settings = admin.settings().await.unwrap_or_else(|_| settings.clone());
         Ok(Target {
             address,
             authority: address.to_string(),
             admin: Some(admin),
             secret,
-            watched: watched(&running, &server, &address.to_string()),
+            watched: watched(&running, &server, redis.as_ref(), &address.to_string()),
             settings: Some(settings),
             local: Some(Self {
                 server,
                 shards: running,
+                redis,
                 _sandbox: sandbox,
             }),
         })
@@ -97,9 +155,12 @@ impl Local {
         self.server.ensure_running(
             "its log is server.log in the cell's directory; this is a bug of the server, or it was killed",
         )?;
+        if let Some(redis) = &mut self.redis {
+            redis.ensure_running()?;
+        }
         for shard in &mut self.shards {
             if let Some(status) = shard.try_wait()? {
-                return Err(ProvisionError::Sandbox(bmt_sandbox::SandboxError::ChildDied {
+                return Err(ProvisionError::Sandbox(SandboxError::ChildDied {
                     name: format!("{} (mariadbd, pid {})", shard.name(), shard.pid()),
                     status,
                     tail: shard.error_log_tail(),
@@ -126,7 +187,7 @@ impl Local {
     }
 }
 
-fn watched(shards: &[Shard], server: &Child, address: &str) -> Watched {
+fn watched(shards: &[Shard], server: &Child, redis: Option<&RedisRole>, address: &str) -> Watched {
     let databases = shards
         .iter()
         .enumerate()
@@ -136,6 +197,7 @@ fn watched(shards: &[Shard], server: &Child, address: &str) -> Watched {
             ("server".to_owned(), server.pid()),
             ("generator".to_owned(), std::process::id()),
         ])
+        .chain(redis.map(|role| ("redis".to_owned(), role.redis.pid())))
         .collect();
     Watched {
         shards: shards.iter().map(Shard::url).collect(),
@@ -171,7 +233,7 @@ fn pin(pids: &[u32], cpus: &[usize]) -> Result<(), ProvisionError> {
     cpus.iter().for_each(|cpu| set.set(*cpu));
     for pid in pids {
         let tasks = format!("/proc/{pid}/task");
-        let entries = std::fs::read_dir(&tasks).map_err(|error| bmt_sandbox::SandboxError::io(&tasks, error))?;
+        let entries = std::fs::read_dir(&tasks).map_err(|error| SandboxError::io(&tasks, error))?;
         for task in entries
             .flatten()
             .filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
@@ -181,22 +243,6 @@ fn pin(pids: &[u32], cpus: &[usize]) -> Result<(), ProvisionError> {
         }
     }
     Ok(())
-}
-
-/// What the server says its settings are, defaults filled in.
-async fn resolved_settings(admin: &Admin) -> Option<Settings> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(5))
-        .no_proxy()
-        .build()
-        .ok()?;
-    let answer = client
-        .get(format!("{}/admin/settings", admin.url))
-        .bearer_auth(&admin.token)
-        .send()
-        .await
-        .ok()?;
-    answer.error_for_status().ok()?.json().await.ok()
 }
 
 /// `$BMT_HOTCHAT`, or `hotchat` beside this program.

@@ -1,5 +1,6 @@
 //! What is driven: the reference server on its shards, started here, or a server that somebody else started.
 
+mod admin;
 mod local;
 mod populate;
 
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use bmt_sandbox::SandboxError;
 
-pub use local::Local;
-pub(crate) use local::server_binary;
+pub use admin::Admin;
+pub use local::{Local, LocalPlan};
+pub(crate) use local::{RedisRole, server_binary};
 pub use populate::{Populated, populate};
 
 use crate::observe::Watched;
@@ -122,15 +124,6 @@ pub struct Target {
     local: Option<Local>,
 }
 
-/// The admin API of a target.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// `http://host:port`.
-    pub url: String,
-    /// Bearer token.
-    pub token: String,
-}
-
 /// How to reach a target that somebody else started.
 #[derive(Debug, Clone)]
 pub struct External {
@@ -191,6 +184,25 @@ impl Target {
     /// With what ended, and the end of its log.
     pub fn ensure_running(&mut self) -> Result<(), ProvisionError> {
         self.local.as_mut().map_or(Ok(()), Local::ensure_running)
+    }
+
+    /// Redis, where bmt started it.
+    ///
+    /// # Errors
+    /// Where it is not ours to touch.
+    pub(crate) fn redis(&mut self) -> Result<&mut RedisRole, String> {
+        let redis = self.local.as_mut().and_then(|local| local.redis.as_mut());
+        redis.ok_or_else(|| "bmt did not start its Redis, so it does not touch it".to_owned())
+    }
+
+    /// The admin API.
+    ///
+    /// # Errors
+    /// Where it is not known.
+    pub(crate) fn admin(&self) -> Result<&Admin, String> {
+        let unknown =
+            || "the target's admin API is not known; give --target-admin and BMT_TARGET_ADMIN_TOKEN".to_owned();
+        self.admin.as_ref().ok_or_else(unknown)
     }
 
     /// Version of the database, where bmt started it.

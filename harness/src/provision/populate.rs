@@ -6,14 +6,12 @@ use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 
 use super::{Admin, ProvisionError, Target};
-use crate::drive::{Chat, Signer};
+use crate::drive::{Chat, FIRST_MEMBER, Signer};
 use crate::workload::{ChatGroup, Placement};
 
 /// Requests under way at once.
 const PARALLEL: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Members that chats start with have ids from here; the generator's users are above 2^40.
-const FIRST_MEMBER: u64 = 1 << 32;
 
 /// The chats of each group, in the workload's order.
 pub type Populated = Vec<Vec<Chat>>;

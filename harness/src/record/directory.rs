@@ -183,6 +183,21 @@ impl CellDirectory {
             "connections": { "opened": interval.connections.opened, "closed": interval.connections.closed, "failed": interval.connections.failed, "open_max": interval.connections.open_max },
         });
         self.line(&head)?;
+        if let Some(following) = &interval.following {
+            let line = json!({
+                "second": interval.second,
+                "phase": phase,
+                "pushes_received": following.pushes,
+                "freshness_hdr": following.freshness.encoded(),
+                "revisions_skipped": following.skipped,
+                "stale_members": following.stale.map(|(_, members)| members),
+                "online": following.sockets.open_max,
+                "connected": following.sockets.opened,
+                "disconnected": following.sockets.closed,
+                "connect_failed": following.sockets.failed,
+            });
+            self.line(&line)?;
+        }
         for (name, lane) in lanes.iter().zip(&interval.lanes).filter(|(_, lane)| !lane.is_empty()) {
             let outcomes: serde_json::Map<String, serde_json::Value> = Outcome::ALL
                 .into_iter()

@@ -81,6 +81,55 @@ pub struct ClientConnections {
     pub handshake: Durations,
 }
 
+impl ClientConnections {
+    fn merge_counts(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.failed += other.failed;
+        self.handshake.merge(&other.handshake);
+    }
+}
+
+/// What members who are online saw in one second of one phase.
+#[derive(Debug, Clone, Default)]
+pub struct Following {
+    /// Pushes that arrived.
+    pub pushes: u64,
+    /// Intended send of an event → a member has it; of the events that were due in this second. Its count is the number of events that
+    /// members received, each member counted.
+    pub freshness: Durations,
+    /// Revisions that a member was never given although it has later ones.
+    pub skipped: u64,
+    /// The members' WebSocket connections.
+    pub sockets: ClientConnections,
+    /// Members that lacked what they should have had: when that was looked at, in whole seconds, and how many.
+    pub stale: Option<(u64, u64)>,
+}
+
+impl Following {
+    fn merge_counts(&mut self, other: &Self) {
+        self.pushes += other.pushes;
+        self.freshness.merge(&other.freshness);
+        self.skipped += other.skipped;
+        self.sockets.merge_counts(&other.sockets);
+    }
+
+    fn merge_worker(&mut self, other: &Self) {
+        self.merge_counts(other);
+        self.sockets.open_max += other.sockets.open_max;
+        self.stale = match (self.stale, other.stale) {
+            (Some((second, mine)), Some((_, theirs))) => Some((second, mine + theirs)),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+
+    fn merge_second(&mut self, other: &Self) {
+        self.merge_counts(other);
+        self.sockets.open_max = self.sockets.open_max.max(other.sockets.open_max);
+        self.stale = self.stale.max(other.stale);
+    }
+}
+
 /// What happened to the arrivals of one second of one phase, in one worker or in all.
 #[derive(Debug, Clone, Default)]
 pub struct Interval {
@@ -96,6 +145,8 @@ pub struct Interval {
     pub connections: ClientConnections,
     /// CPU that the worker used, and the time in which it did; the busiest worker's where several are merged.
     pub worker_cpu: CpuUse,
+    /// What members saw; `None` where none did anything.
+    pub following: Option<Box<Following>>,
 }
 
 /// CPU time over wall time of one thread.
@@ -135,6 +186,9 @@ impl Interval {
     pub fn merge_worker(&mut self, other: &Self) {
         self.merge_counts(other);
         self.connections.open_max += other.connections.open_max;
+        if let Some(theirs) = &other.following {
+            self.following.get_or_insert_default().merge_worker(theirs);
+        }
         if other.worker_cpu.share() > self.worker_cpu.share() {
             self.worker_cpu = other.worker_cpu;
         }
@@ -144,6 +198,9 @@ impl Interval {
     pub fn merge_second(&mut self, other: &Self) {
         self.merge_counts(other);
         self.connections.open_max = self.connections.open_max.max(other.connections.open_max);
+        if let Some(theirs) = &other.following {
+            self.following.get_or_insert_default().merge_second(theirs);
+        }
         self.worker_cpu.cpu_ns += other.worker_cpu.cpu_ns;
         self.worker_cpu.wall_ns += other.worker_cpu.wall_ns;
     }
@@ -153,9 +210,6 @@ impl Interval {
             mine.merge(theirs);
         }
         self.schedule_lag.merge(&other.schedule_lag);
-        self.connections.opened += other.connections.opened;
-        self.connections.closed += other.connections.closed;
-        self.connections.failed += other.connections.failed;
-        self.connections.handshake.merge(&other.connections.handshake);
+        self.connections.merge_counts(&other.connections);
     }
 }

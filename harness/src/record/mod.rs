@@ -12,6 +12,6 @@ mod run;
 pub use collect::{Collected, Collector};
 pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory, directory_name};
 pub use histogram::{DecodeError, Durations};
-pub use interval::{ClientConnections, CpuUse, Interval, Lane, Times};
+pub use interval::{ClientConnections, CpuUse, Following, Interval, Lane, Times};
 pub use outcome::Outcome;
 pub use run::*;

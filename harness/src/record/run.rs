@@ -114,8 +114,41 @@ pub struct Cell {
     pub observer: Option<ObserverCost>,
     /// By phase, in order.
     pub phases: Vec<PhaseResult>,
-    /// Injected faults.
-    pub faults: Vec<serde_json::Value>,
+    /// Injected faults, in order of time.
+    pub faults: Vec<FaultResult>,
+    /// Changes of live settings, in order of time.
+    #[serde(default)]
+    pub changes: Vec<ChangeResult>,
+}
+
+/// Something that went wrong on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultResult {
+    /// What, as the workload names it: `kill_redis`, `stop_publish`, `disconnect_members`.
+    pub kind: String,
+    /// What it was done to: `redis`, `publish role`, `10 % of the members`.
+    pub target: String,
+    /// When it began, in seconds of the cell.
+    pub start_s: f64,
+    /// When it was undone; `None` where the cell ended before, which undoes everything.
+    pub end_s: Option<f64>,
+    /// Why it could not be injected or undone.
+    pub problem: Option<String>,
+}
+
+/// A change of the server's live settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeResult {
+    /// When it was asked for, in seconds of the cell.
+    pub at_s: f64,
+    /// When the server said that it is in force.
+    pub applied_s: Option<f64>,
+    /// The settings that were changed.
+    pub settings: Settings,
+    /// The revision of the settings from then on.
+    pub revision: Option<u64>,
+    /// Why it was not made.
+    pub problem: Option<String>,
 }
 
 /// How the generator did over the whole cell.
@@ -167,6 +200,9 @@ pub struct PhaseResult {
     pub connections: Connections,
     /// Locks; `None` where the databases could not be observed.
     pub contention: Option<Contention>,
+    /// What became of the events, where members are online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fanout: Option<Fanout>,
     /// By process: `generator`, `server`, `shard 0`, ….
     pub resources: BTreeMap<String, Resources>,
     /// When the pacer woke − intended.
@@ -244,6 +280,9 @@ pub struct Connections {
     pub server: Option<ServerSide>,
     /// The server's pools of database connections, summed over shards.
     pub database: Option<DatabaseSide>,
+    /// The WebSocket connections of members who are online, as they see them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<ClientSide>,
 }
 
 /// The generator's connections.
@@ -292,6 +331,63 @@ pub struct PoolWait {
     pub p99_at_most: Option<f64>,
 }
 
+/// How the events of one phase reached the members who were online.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fanout {
+    /// Messages to followed chats that the server acknowledged.
+    pub events: u64,
+    /// Most members that were online at once.
+    pub members: u64,
+    /// Pushes that the members received.
+    pub pushes_received: u64,
+    /// Fetches of the members that were answered `ok`.
+    pub fetches: u64,
+    /// The same for each event.
+    pub fetches_per_event: Option<f64>,
+    /// Events in such a fetch, mean; of the events that were due in this phase.
+    pub events_per_fetch: Option<f64>,
+    /// Intended send of an event → a member has it, over all members and events.
+    pub freshness_us: Quantiles,
+    /// Members that lacked an event acknowledged `stale_after` before: at the end of the phase; of the last one, after everything had
+    /// time to settle.
+    pub stale_members_end: Option<u64>,
+    /// Revisions that a member was never given although it has later ones.
+    pub revisions_skipped: u64,
+    /// What the server says of its side; `None` where it could not be asked.
+    pub server: Option<PushSide>,
+}
+
+/// The server's side of one phase's pushes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PushSide {
+    /// Pushes written to members.
+    pub pushes_sent: u64,
+    /// Pushes dropped by throttling.
+    pub pushes_dropped: u64,
+    /// Pushes that a newer one replaced before they were written.
+    pub pushes_coalesced: u64,
+    /// Of the pushes sent, those that make up for dropped ones.
+    pub trailing_pushes: u64,
+    /// Records that the publish role was behind, most in one sample, summed over partitions.
+    pub lag_records_max: u64,
+    /// Age of the oldest record not yet consumed, most in one sample.
+    pub lag_s_max: f64,
+    /// Records that the bus refused because a partition was full.
+    pub bus_refused: u64,
+    /// Times that a chat was marked hot.
+    pub marks_set: u64,
+    /// Times that a mark ran out.
+    pub marks_expired: u64,
+    /// Chats marked hot at once, most in one sample.
+    pub hot_chats_max: u64,
+    /// From the fetch that crossed the threshold to the mark being stored, mean.
+    pub detection_delay_us: Option<f64>,
+    /// Calls of Redis that failed.
+    pub redis_errors: u64,
+    /// Connections of members that the server ended because they stayed behind.
+    pub disconnected_behind: u64,
+}
+
 /// Lock contention of one phase, summed over shards.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contention {
@@ -311,6 +407,9 @@ pub struct Contention {
     pub query_cache_waiters_avg: f64,
     /// Deadlocks.
     pub deadlocks: u64,
+    /// Statements executed, the observer's own included.
+    #[serde(default)]
+    pub statements: u64,
     /// Threads running at once, most in one sample.
     pub threads_running_max: u64,
     /// Threads connected at once, most in one sample.

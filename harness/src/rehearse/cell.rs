@@ -1,20 +1,19 @@
 //! One cell: a fresh target, its chats, the profile, and what came of it.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Interrupt;
+use super::load;
 use super::plan::Planned;
+use super::script::Script;
 use super::{RehearseError, Stage};
 use crate::analyze::{assemble, validity};
-use crate::arrival::Schedule;
-use crate::drive::{self, Clock, Limits, Message, Plan, RequestPlan, Sends, Signer, Stop};
+use crate::drive::{self, Clock, Message, Plan, Signer, Stop};
 use crate::observe::{Cost, Observed, Observer, Sample};
-use crate::provision::{Local, Populated, ProvisionError, Target, populate};
+use crate::provision::{Local, LocalPlan, Populated, ProvisionError, Target, populate};
 use crate::record::{Cell, CellDirectory, Collector, LaneName, ObserverCost};
 use crate::report::Progress;
-use crate::workload::{Operation, Workload};
+use crate::workload::Workload;
 
 /// How often the main thread looks at what came in.
 const LOOK: Duration = Duration::from_millis(50);
@@ -55,19 +54,11 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
         Ok(prepared) => prepared,
         Err(lost) => return Ok(Ended::NotBegun(lost)),
     };
-    let plan = plan(workload, &target, &chats, signer);
+    let plan = load::plan(workload, &target, &chats, signer);
     let placed = chats.iter().flatten().all(|chat| chat.placement.is_some());
     let lanes = assemble::lane_names(workload, placed);
-    let driven = drive(
-        &plan,
-        &mut target,
-        workload,
-        lanes,
-        stage.interrupt,
-        &mut directory,
-        progress,
-    )
-    .await?;
+    let script = Script::new(workload, &planned.variant.name);
+    let driven = drive(&plan, &mut target, stage, lanes, script, &mut directory, progress).await?;
     let cell = driven.cell(workload, planned, target.settings.clone());
     let database = target.database_version();
     target.stop().await;
@@ -89,14 +80,14 @@ async fn prepare(
         (Some(external), _) => Target::external(external).await?,
         (None, Some(template)) => {
             let cpus = stage.options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
-            Local::start(
-                template,
-                workload.file.target.shards,
-                &planned.variant.settings,
-                directory.path(),
+            let plan = LocalPlan {
+                shards: workload.file.target.shards,
+                redis: workload.needs_redis(),
+                settings: &planned.variant.settings,
+                logs: directory.path(),
                 cpus,
-            )
-            .await?
+            };
+            Local::start(template, plan).await?
         }
         (None, None) => unreachable!("a run without a target of its own has prepared the ground"),
     };
@@ -111,40 +102,6 @@ async fn prepare(
     }
 }
 
-fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer) -> Plan {
-    let entries = workload
-        .traffic
-        .iter()
-        .map(|traffic| {
-            let group = || traffic.group.map(|group| chats[group].clone()).unwrap_or_default();
-            match &traffic.operation {
-                Operation::Join => Sends::Join(group()),
-                Operation::Count => Sends::Count(group()),
-                Operation::Get { path } => Sends::Get(path.clone()),
-            }
-        })
-        .collect();
-    let generator = workload.generator();
-    Plan {
-        address: target.address,
-        requests: Arc::new(RequestPlan::new(&target.authority, entries, signer)),
-        schedule: Schedule::new(
-            &workload.profile,
-            &workload.flows(),
-            workload.file.arrivals,
-            workload.file.seed,
-        ),
-        profile: Arc::new(workload.profile.clone()),
-        limits: Limits {
-            connections: generator.connections as usize,
-            waiting: generator.waiting as usize,
-            timeout: generator.timeout.0,
-            idle: generator.idle.0,
-        },
-        workers: usize::from(generator.workers),
-    }
-}
-
 /// What driving came to.
 struct Driven {
     lanes: Vec<LaneName>,
@@ -154,17 +111,19 @@ struct Driven {
     ended: Duration,
     early: Option<String>,
     lost: Option<ProvisionError>,
+    script: Script,
 }
 
 async fn drive(
     plan: &Plan,
     target: &mut Target,
-    workload: &Workload,
+    stage: &Stage<'_>,
     lanes: Vec<LaneName>,
-    interrupt: &Interrupt,
+    mut script: Script,
     cell: &mut CellDirectory,
     progress: &mut Progress,
 ) -> Result<Driven, RehearseError> {
+    let workload = stage.workload;
     let phases = workload
         .profile
         .phases()
@@ -188,10 +147,13 @@ async fn drive(
     while intake.working > 0 {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = interrupt.asked(), if early.is_none() => early = Some("interrupted by a signal".to_owned()),
+            () = stage.interrupt.asked(), if early.is_none() => early = Some("interrupted by a signal".to_owned()),
         }
         intake.take_all(&reports, &samples, cell, progress)?;
         progress.show(clock.elapsed(), &workload.profile);
+        if early.is_none() {
+            script.play(clock, target).await;
+        }
         if lost.is_none()
             && early.is_none()
             && let Err(error) = target.ensure_running()
@@ -213,6 +175,7 @@ async fn drive(
             .join()
             .map_err(|_| std::io::Error::other("a worker thread panicked"))??;
     }
+    script.undo(clock, target).await;
     observer_stop.ask();
     let cost = observer.finish();
     intake.take_all(&reports, &samples, cell, progress)?;
@@ -224,6 +187,7 @@ async fn drive(
         ended,
         early,
         lost,
+        script,
     })
 }
 
@@ -275,7 +239,8 @@ impl Driven {
             generator: assemble::generator(usize::from(workload.generator().workers), &self.collected),
             observer: (self.cost.queries > 0).then(|| observer_cost(&self.cost, self.ended)),
             phases: assemble::phases(workload, &self.collected, &self.observed, &self.lanes, self.ended),
-            faults: Vec::new(),
+            faults: self.script.faults.clone(),
+            changes: self.script.changes.clone(),
         };
         let reasons = validity::reasons(&cell);
         cell.valid = reasons.is_empty();

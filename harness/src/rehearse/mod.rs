@@ -3,7 +3,9 @@
 mod cell;
 mod environment;
 mod interrupt;
+mod load;
 mod plan;
+mod script;
 
 use std::path::PathBuf;
 

@@ -15,7 +15,7 @@ pub fn markdown(run: &Run) -> String {
         run.workload.question.trim(),
         words::verdict(run)
     );
-    for table in [tables::headline(run), tables::bystanders(run)].into_iter().flatten() {
+    for table in tables::all(run) {
         write_table(&mut text, "##", &table);
     }
     if !run.gates.is_empty() {

@@ -3,7 +3,7 @@
 use super::words::{ms, number, percent};
 use crate::analyze::bystanders::{self, Bystander};
 use crate::analyze::figure::{Of, error_share, figure, median_over_repetitions, operation, phase};
-use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
+use crate::record::{Cell, Fanout, OperationResult, Outcome, PhaseResult, Run};
 use crate::workload::{Metric, Placement};
 
 /// A table with a title.
@@ -15,8 +15,14 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<String>>,
 }
 
+/// The tables that every report shows, those that have anything to show.
+pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
+    let tables = [headline(run), fanout(run), bystanders(run), moments(run)];
+    tables.into_iter().flatten()
+}
+
 /// One row a variant: the operation that the profile drives, in the phase that matters.
-pub(super) fn headline(run: &Run) -> Option<Table> {
+fn headline(run: &Run) -> Option<Table> {
     let shown = bystanders::headline_phase(run)?;
     let (name, _) = run
         .workload
@@ -90,6 +96,78 @@ fn headline_row(run: &Run, variant: &str, phase_name: &str, name: &str) -> Vec<S
     ]
 }
 
+/// One row a variant and phase: how events reached the members who were online; `None` where nobody was.
+fn fanout(run: &Run) -> Option<Table> {
+    let mut names: Vec<&str> = Vec::new();
+    for phase in run.cells.iter().flat_map(|cell| &cell.phases) {
+        if phase.fanout.is_some() && phase.kind.is_judged() && !names.contains(&phase.name.as_str()) {
+            names.push(&phase.name);
+        }
+    }
+    let rows = names.iter().flat_map(|name| {
+        variants(run)
+            .into_iter()
+            .map(move |variant| fanout_row(run, variant, name))
+    });
+    (!names.is_empty()).then(|| Table {
+        title: "Fan-out to members who are online".to_owned(),
+        legend: "events: messages to the followed chats · fetches/event: 1 for each member would be one fetch a member and event · \
+                 pushes: sent and dropped by throttling · fresh: time from an event's intended send until a member has it, ms · \
+                 stale: members that lack an old event at the end of the phase · lag: most records that the publish role was behind · \
+                 SQL/s, DB CPU: statements and cores of all shards",
+        headers: vec![
+            "variant", "phase", "events/s", "fetches/event", "fetches/s", "pushes/s", "dropped", "fresh p50", "fresh p99",
+            "stale", "lag", "SQL/s", "DB CPU",
+        ],
+        rows: rows.collect(),
+    })
+}
+
+fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
+    let median = |value: &dyn Fn(&PhaseResult, &Fanout) -> Option<f64>| {
+        median_over_repetitions(run, variant, |cell| {
+            let phase = phase(cell, phase_name)?;
+            value(phase, phase.fanout.as_ref()?)
+        })
+    };
+    let rate = |count: fn(&Fanout) -> Option<u64>| {
+        median(&|phase, fanout| Some(count(fanout)? as f64 / (phase.end_s - phase.start_s)))
+    };
+    let dropped = median(&|_, fanout| {
+        let server = fanout.server.as_ref()?;
+        let all = server.pushes_dropped + server.pushes_sent;
+        Some(server.pushes_dropped as f64 / all.max(1) as f64)
+    });
+    let statements = median(&|phase, _| {
+        let statements = phase.contention.as_ref()?.statements;
+        Some(statements as f64 / (phase.end_s - phase.start_s))
+    });
+    vec![
+        variant.to_owned(),
+        phase_name.to_owned(),
+        number(rate(|fanout| Some(fanout.events)), 1),
+        number(median(&|_, fanout| fanout.fetches_per_event), 0),
+        number(rate(|fanout| Some(fanout.fetches)), 0),
+        number(
+            rate(|fanout| fanout.server.as_ref().map(|server| server.pushes_sent)),
+            0,
+        ),
+        dropped.map_or("–".to_owned(), percent),
+        ms(median(&|_, fanout| fanout.freshness_us.p50.map(|us| us as f64))),
+        ms(median(&|_, fanout| fanout.freshness_us.p99.map(|us| us as f64))),
+        number(
+            median(&|_, fanout| fanout.stale_members_end.map(|members| members as f64)),
+            0,
+        ),
+        number(
+            median(&|_, fanout| Some(fanout.server.as_ref()?.lag_records_max as f64)),
+            0,
+        ),
+        number(statements, 0),
+        number(median(&|phase, _| figure(phase, Metric::DatabaseCpu, Of::default())), 2),
+    ]
+}
+
 fn refused(operation: &OperationResult) -> f64 {
     let refused: u64 = operation
         .outcomes
@@ -119,7 +197,7 @@ fn part(count: u64, operation: &OperationResult) -> f64 {
 }
 
 /// One row for each variant, bystander and placement.
-pub(super) fn bystanders(run: &Run) -> Option<Table> {
+fn bystanders(run: &Run) -> Option<Table> {
     let rows: Vec<Vec<String>> = variants(run)
         .into_iter()
         .flat_map(|variant| {
@@ -215,6 +293,66 @@ fn phase_row(phase: &PhaseResult, name: &str, operation: &OperationResult) -> Ve
         percent(error_share(operation)),
         outcomes.join(", "),
     ]
+}
+
+/// What was changed and what was broken on purpose; `None` where nothing was.
+fn moments(run: &Run) -> Option<Table> {
+    let changes = run
+        .cells
+        .iter()
+        .flat_map(|cell| cell.changes.iter().map(move |change| (cell, change)));
+    let changes = changes.map(|(cell, change)| {
+        let done = match (&change.problem, change.revision) {
+            (Some(problem), _) => format!("not made: {problem}"),
+            (None, revision) => format!("in force as revision {}", revision.unwrap_or(0)),
+        };
+        let settings = serde_json::to_string(&change.settings).unwrap_or_default();
+        (
+            cell,
+            change.at_s,
+            change.applied_s,
+            format!("settings {settings}"),
+            done,
+        )
+    });
+    let faults = run
+        .cells
+        .iter()
+        .flat_map(|cell| cell.faults.iter().map(move |fault| (cell, fault)));
+    let faults = faults.map(|(cell, fault)| {
+        let done = match (&fault.problem, fault.end_s) {
+            (Some(problem), _) => format!("failed: {problem}"),
+            (None, Some(_)) => "undone".to_owned(),
+            (None, None) => "undone when the cell ended".to_owned(),
+        };
+        (
+            cell,
+            fault.start_s,
+            fault.end_s,
+            format!("{} ({})", fault.kind, fault.target),
+            done,
+        )
+    });
+    let rows: Vec<Vec<String>> = changes
+        .chain(faults)
+        .map(|(cell, from_s, to_s, what, done)| {
+            let phase = cell.phases.iter().rfind(|phase| phase.start_s <= from_s);
+            vec![
+                cell.variant.clone(),
+                phase.map_or("–".to_owned(), |phase| phase.name.clone()),
+                number(Some(from_s), 1),
+                number(to_s, 1),
+                what,
+                done,
+            ]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table {
+        title: "Changed and broken on purpose".to_owned(),
+        legend: "from, to: seconds of the cell",
+        headers: vec!["variant", "phase", "from", "to", "what", "came of it"],
+        rows,
+    })
 }
 
 /// The variants that were run, in the workload's order.

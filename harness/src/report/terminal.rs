@@ -16,7 +16,7 @@ const COLUMNS: u16 = 120;
 pub fn terminal(run: &Run) -> String {
     let mut text = folded(&format!("{}: {}", run.workload.name, run.workload.question.trim()));
     text.push('\n');
-    for table in [tables::headline(run), tables::bystanders(run)].into_iter().flatten() {
+    for table in tables::all(run) {
         let _ = writeln!(text, "\n{}\n{}", table.title, drawn(&table));
         let _ = writeln!(text, "{}", folded(table.legend));
     }

@@ -4,11 +4,12 @@
 //! the command line cannot disagree. What a schema cannot say is judged in [`super::resolve`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::quantity::{Rate, Span};
+use super::quantity::{Rate, Share, Span};
 
 /// A bmt workload: one question about a server under load, and how to answer it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +48,12 @@ pub struct WorkloadFile {
     /// The configurations to compare, in the order in which the result shows them.
     #[schemars(length(min = 1))]
     pub variants: Vec<VariantFile>,
+    /// Settings of the server that change while a cell runs, without a restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeFile>,
+    /// What goes wrong on purpose while a cell runs; undone at its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultFile>,
     /// What must hold for the build to ship.
     #[serde(default)]
     pub gates: Vec<GateFile>,
@@ -95,6 +102,10 @@ pub struct GeneratorFile {
     pub timeout: Span,
     /// A connection that nobody has used for this long is closed, as clients do: what the ramp opened is not there for the spike.
     pub idle: Span,
+    /// Addresses of this machine that connections come from in turn; one address has some 28,000 ports. On the loopback interface
+    /// as many as are needed are used by themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<std::net::IpAddr>,
 }
 
 impl Default for GeneratorFile {
@@ -103,8 +114,9 @@ impl Default for GeneratorFile {
             workers: 1,
             connections: 1024,
             waiting: 8192,
-            timeout: Span(std::time::Duration::from_secs(5)),
-            idle: Span(std::time::Duration::from_secs(3)),
+            timeout: Span(Duration::from_secs(5)),
+            idle: Span(Duration::from_secs(3)),
+            sources: Vec::new(),
         }
     }
 }
@@ -215,7 +227,7 @@ pub struct TrafficFile {
     /// The group of chats that it is done to.
     #[serde(default)]
     pub chats: Option<String>,
-    /// Part of the profile's rate that this stream takes, from 0 to 1.
+    /// Part of the profile's rate that this stream takes, from 0 to 1. A `follow` has neither share nor rate: pushes cause its fetches.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: Option<f64>,
@@ -225,19 +237,115 @@ pub struct TrafficFile {
 }
 
 /// What one request does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// A new member joins a chat.
     Join,
     /// A chat's members are counted.
     Count,
+    /// A member sends a message to a chat.
+    Send,
+    /// A member fetches the first events of a chat, as somebody who opens it does.
+    Fetch,
+    /// Members are online: each holds a WebSocket and, when it is told that there is something new, fetches everything since its
+    /// revision. At most one entry of a workload does this.
+    Follow(FollowFile),
     /// A plain GET of a path, for servers that are not a chat.
     #[serde(rename = "get")]
     Get {
         /// Path and query.
         path: String,
     },
+}
+
+/// Members that are online, and how their app behaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FollowFile {
+    /// Members of each chat that are online; the chats need at least as many members.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub online: u32,
+    /// Rate at which they connect, from the start of the cell; all are online before the warm-up ends.
+    #[serde(default = "connect_rate")]
+    pub connect: Rate,
+    /// Longest time that the app takes between a push and its fetch; each takes a random part of it.
+    #[serde(default = "app_delay")]
+    pub delay: Span,
+    /// The app fetches after this long without any news, pushed or not.
+    #[serde(default = "poll_interval")]
+    pub poll: Span,
+    /// Most events in one fetch; a full answer is followed by the next fetch at once.
+    #[serde(default = "fetch_limit")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u32,
+    /// A member that lacks an event acknowledged this long ago is stale.
+    #[serde(default = "stale_after")]
+    pub stale_after: Span,
+}
+
+fn connect_rate() -> Rate {
+    Rate(1000.0)
+}
+
+fn app_delay() -> Span {
+    Span(Duration::from_millis(100))
+}
+
+fn poll_interval() -> Span {
+    Span(Duration::from_secs(60))
+}
+
+fn fetch_limit() -> u32 {
+    100
+}
+
+fn stale_after() -> Span {
+    Span(Duration::from_secs(5))
+}
+
+/// A change of the server's live settings.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeFile {
+    /// The phase in which it is made; if not given, `after` counts from the start of the cell.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// How long after the start of the phase.
+    pub after: Span,
+    /// The settings to change; the others stay as they are.
+    pub settings: Settings,
+    /// The variants that it is made in; all if not given.
+    #[serde(default)]
+    pub variants: Option<Vec<String>>,
+}
+
+/// Something that goes wrong on purpose.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultFile {
+    /// The phase in which it begins; if not given, `after` counts from the start of the cell.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// How long after the start of the phase.
+    pub after: Span,
+    /// How long it lasts.
+    #[serde(rename = "for")]
+    pub lasts: Span,
+    /// What goes wrong.
+    pub inject: Injection,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Injection {
+    /// Redis is killed, and started again, empty.
+    KillRedis,
+    /// The server's publish role stops, and goes on where it was.
+    StopPublish,
+    /// This part of the online members lose their connections at once, and connect again.
+    DisconnectMembers(Share),
 }
 
 /// One configuration under test.
@@ -334,6 +442,15 @@ pub enum Metric {
     Deadlocks,
     /// CPU seconds of all database shards per second of the phase.
     DatabaseCpu,
+    /// Time from an event's intended send until a member has it: the median over all members and events.
+    FreshnessP50,
+    /// The same, 99th percentile.
+    FreshnessP99,
+    /// Members that lack an event acknowledged `stale_after` ago, at the end of the phase; at the end of the last one, after everything had
+    /// time to settle.
+    StaleMembersEnd,
+    /// Fetches for each event that was sent.
+    FetchesPerEvent,
 }
 
 fn default_seed() -> u64 {

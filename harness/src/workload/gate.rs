@@ -67,9 +67,15 @@ pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
         | Metric::ResponseP90
         | Metric::ResponseP99
         | Metric::ResponseP999
-        | Metric::ResponseMax => Unit::Time,
+        | Metric::ResponseMax
+        | Metric::FreshnessP50
+        | Metric::FreshnessP99 => Unit::Time,
         Metric::AutoincWaitS | Metric::RowLockWaitS => Unit::Seconds,
-        Metric::ConnectionsOpenMax | Metric::Deadlocks | Metric::DatabaseCpu => Unit::Number,
+        Metric::ConnectionsOpenMax
+        | Metric::Deadlocks
+        | Metric::DatabaseCpu
+        | Metric::StaleMembersEnd
+        | Metric::FetchesPerEvent => Unit::Number,
     }
 }
 
@@ -158,6 +164,10 @@ fn is_of_an_operation(metric: Metric) -> bool {
             | Metric::RowLockWaitS
             | Metric::Deadlocks
             | Metric::DatabaseCpu
+            | Metric::FreshnessP50
+            | Metric::FreshnessP99
+            | Metric::StaleMembersEnd
+            | Metric::FetchesPerEvent
     )
 }
 

@@ -4,8 +4,10 @@
 //! Every step reports all the mistakes it can tell apart, each with its place.
 
 mod file;
+mod follow;
 mod gate;
 mod mistake;
+mod moments;
 mod quantity;
 mod resolve;
 mod schema;
@@ -14,9 +16,10 @@ mod tree;
 
 use std::path::Path;
 
-pub use file::{Arrivals, Metric, Operation, Placement, Settings, WorkloadFile};
+pub use file::{Arrivals, FollowFile, Injection, Metric, Operation, Placement, Settings, WorkloadFile};
 pub use gate::{Bound, Gate, Unit, gate_value_unit};
 pub use mistake::{Mistake, Mistakes};
+pub use moments::{Change, Fault};
 pub use quantity::{Rate, Share, Span};
 pub use resolve::{ChatGroup, Traffic, Variant, Workload};
 pub use schema::schema;

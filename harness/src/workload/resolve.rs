@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use crate::arrival::{Flow, PhaseKind, Profile};
 
-use super::file::{ChatsFile, GeneratorFile, Operation, ProfileFile, Settings, TrafficFile, WorkloadFile};
+use super::file::{ChatsFile, FollowFile, GeneratorFile, Operation, ProfileFile, Settings, TrafficFile, WorkloadFile};
 use super::gate::Gate;
 use super::mistake::{Mistake, nearest};
+use super::moments::{Change, Fault};
 use super::quantity::{Rate, Span};
 use super::shape::join;
 use super::tree::Node;
@@ -33,6 +34,10 @@ pub struct Workload {
     pub traffic: Vec<Traffic>,
     /// The configurations to compare.
     pub variants: Vec<Variant>,
+    /// Changes of live settings, in order of time.
+    pub changes: Vec<Change>,
+    /// Faults, in order of time.
+    pub faults: Vec<Fault>,
     /// What must hold for the build to ship.
     pub gates: Vec<Gate>,
 }
@@ -83,6 +88,44 @@ impl Workload {
         self.chats.iter().position(|group| group.count == 1)
     }
 
+    /// The traffic entry whose members are online: its index, and how their app behaves.
+    #[must_use]
+    pub fn follow(&self) -> Option<(usize, &FollowFile)> {
+        let entries = self.traffic.iter().enumerate();
+        entries
+            .filter_map(|(index, traffic)| match &traffic.operation {
+                Operation::Follow(follow) => Some((index, follow)),
+                _ => None,
+            })
+            .next()
+    }
+
+    /// Whether the entry sends messages to chats that somebody follows.
+    #[must_use]
+    pub fn is_followed(&self, traffic: &Traffic) -> bool {
+        let followed = self.follow().and_then(|(index, _)| self.traffic[index].group);
+        traffic.operation == Operation::Send && followed.is_some() && traffic.group == followed
+    }
+
+    /// Members that are online, in all chats.
+    #[must_use]
+    pub fn online(&self) -> u32 {
+        self.follow().map_or(0, |(index, follow)| {
+            let group = self.traffic[index].group.map(|group| &self.chats[group]);
+            group.map_or(0, |group| group.count.saturating_mul(follow.online))
+        })
+    }
+
+    /// Whether the server needs Redis: where members are online, hot chats are marked there.
+    #[must_use]
+    pub fn needs_redis(&self) -> bool {
+        let throttles = |variant: &Variant| {
+            let throttle = variant.settings.get("push_throttle");
+            throttle.is_some_and(|throttle| throttle != "none")
+        };
+        self.follow().is_some() || self.variants.iter().any(throttles)
+    }
+
     /// The flows of all traffic entries, in order.
     #[must_use]
     pub fn flows(&self) -> Vec<Flow> {
@@ -106,6 +149,9 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Wo
         .map(|(name, entry)| judge.traffic(name, entry, &file, &chats))
         .collect();
     judge.shares(&file);
+    judge.follow(&file, &profile);
+    let changes = judge.changes(&file, &profile);
+    let faults = judge.faults(&file, &profile);
     let variants = judge.variants(&file);
     let gates = file
         .gates
@@ -123,6 +169,8 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Wo
         chats,
         traffic,
         variants,
+        changes,
+        faults,
         gates,
     })
 }
@@ -171,7 +219,7 @@ impl Judge<'_> {
         }
     }
 
-    fn positive(&mut self, path: &str, span: Span) {
+    pub(super) fn positive(&mut self, path: &str, span: Span) {
         if span.0.is_zero() {
             self.mistake(path, format!("`{span}` is no time at all"), "more than 0s");
         }
@@ -286,45 +334,21 @@ impl Judge<'_> {
 
     fn traffic(&mut self, name: &str, entry: &TrafficFile, file: &WorkloadFile, chats: &[ChatGroup]) -> Traffic {
         let path = join("traffic", name);
-        if entry.share.is_some() == entry.rate.is_some() {
+        let is_follow = matches!(entry.operation, Operation::Follow(_));
+        if is_follow && (entry.share.is_some() || entry.rate.is_some()) {
+            self.mistake(
+                &path,
+                "a follow has no rate of its own: pushes cause its fetches",
+                "leave `share` and `rate` out",
+            );
+        } else if !is_follow && entry.share.is_some() == entry.rate.is_some() {
             self.mistake(
                 &path,
                 "needs either `share` or `rate`",
                 "share: a part of the profile's rate, from 0 to 1; rate: a rate of its own, such as 100/s",
             );
         }
-        let names: Vec<&str> = chats.iter().map(|group| group.name.as_str()).collect();
-        let group = match (&entry.operation, &entry.chats) {
-            (Operation::Get { path: target }, chats) => {
-                if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    self.mistake(
-                        &join(&path, "operation.get.path"),
-                        format!("`{target}` is not a path"),
-                        "a path that starts with / and has no spaces; percent-encode what is not plain ASCII",
-                    );
-                }
-                if chats.is_some() {
-                    self.mistake(
-                        &join(&path, "chats"),
-                        "a plain get is not done to a chat",
-                        "leave `chats` out",
-                    );
-                }
-                None
-            }
-            (_, Some(group)) => {
-                self.known(&join(&path, "chats"), group, "group of chats", &names);
-                names.iter().position(|name| name == group)
-            }
-            (_, None) => {
-                self.mistake(
-                    &join(&path, "chats"),
-                    "the operation is done to a chat, but no `chats` is given",
-                    names.join(", "),
-                );
-                None
-            }
-        };
+        let group = self.chats_of(&path, entry, chats);
         let written = group.and_then(|group| file.chats.get(&chats[group].name));
         Traffic {
             name: name.to_owned(),
@@ -336,6 +360,51 @@ impl Judge<'_> {
                 chats: written.map_or(0, |chats| chats.count),
                 zipf: written.map_or(0.0, |chats| chats.zipf),
             },
+        }
+    }
+
+    /// The group of chats that an entry is done to.
+    fn chats_of(&mut self, path: &str, entry: &TrafficFile, chats: &[ChatGroup]) -> Option<usize> {
+        let names: Vec<&str> = chats.iter().map(|group| group.name.as_str()).collect();
+        match (&entry.operation, &entry.chats) {
+            (Operation::Get { path: target }, chats) => {
+                if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    self.mistake(
+                        &join(path, "operation.get.path"),
+                        format!("`{target}` is not a path"),
+                        "a path that starts with / and has no spaces; percent-encode what is not plain ASCII",
+                    );
+                }
+                if chats.is_some() {
+                    self.mistake(
+                        &join(path, "chats"),
+                        "a plain get is not done to a chat",
+                        "leave `chats` out",
+                    );
+                }
+                None
+            }
+            (operation, Some(group)) => {
+                self.known(&join(path, "chats"), group, "group of chats", &names);
+                let index = names.iter().position(|name| name == group)?;
+                let is_member = matches!(operation, Operation::Send | Operation::Fetch);
+                if is_member && chats[index].members == 0 {
+                    self.mistake(
+                        &join(path, "chats"),
+                        format!("only members can do this, and the chats of `{group}` start with none"),
+                        format!("chats.{group}.members of at least 1"),
+                    );
+                }
+                Some(index)
+            }
+            (_, None) => {
+                self.mistake(
+                    &join(path, "chats"),
+                    "the operation is done to a chat, but no `chats` is given",
+                    names.join(", "),
+                );
+                None
+            }
         }
     }
 

@@ -22,7 +22,7 @@ pub fn schema() -> Json {
         settings.remove("required");
     }
     let defs = schema["$defs"].as_object_mut().expect("the workload has named parts");
-    for block in ["TargetFile", "VariantFile"] {
+    for block in ["TargetFile", "VariantFile", "ChangeFile"] {
         let description = defs[block]["properties"]["settings"]["description"].clone();
         defs[block]["properties"]["settings"] = json!({ "$ref": "#/$defs/Settings", "description": description });
     }

@@ -1,0 +1,68 @@
+//! The admin API of a target.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::workload::Settings;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How to reach the admin API.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// `http://host:port`.
+    pub url: String,
+    /// Bearer token.
+    pub token: String,
+}
+
+impl Admin {
+    /// What the server says its settings are, defaults filled in.
+    pub(crate) async fn settings(&self) -> Result<Settings, String> {
+        match self.ask(reqwest::Method::GET, "/admin/settings", None).await? {
+            Json::Object(settings) => Ok(settings),
+            other => Err(format!("its settings are no block of settings, but {other}")),
+        }
+    }
+
+    /// Changes live settings; returns their new revision.
+    pub(crate) async fn change(&self, settings: &Settings) -> Result<u64, String> {
+        let body = Json::Object(settings.clone());
+        let answer = self.ask(reqwest::Method::PATCH, "/admin/settings", Some(body)).await?;
+        answer["revision"]
+            .as_u64()
+            .ok_or_else(|| format!("the answer has no revision: {answer}"))
+    }
+
+    /// Stops or starts the publish role.
+    pub(crate) async fn publish(&self, running: bool) -> Result<(), String> {
+        let body = json!({ "running": running });
+        self.ask(reqwest::Method::PUT, "/admin/publish", Some(body))
+            .await
+            .map(drop)
+    }
+
+    async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Json>) -> Result<Json, String> {
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let url = format!("{}{path}", self.url);
+        let mut request = client.request(method, &url).bearer_auth(&self.token);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| format!("{url}: {error}"))?;
+        if !status.is_success() {
+            return Err(format!("{url} answered {status}: {text}"));
+        }
+        if text.is_empty() {
+            return Ok(Json::Null);
+        }
+        serde_json::from_str(&text).map_err(|_| format!("{url} answered {status} with no JSON: {text}"))
+    }
+}

@@ -1,0 +1,90 @@
+//! From the workload and the chats that were made for it to what the generator is to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::arrival::Schedule;
+use crate::drive::{Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, RequestPlan, Sends, Signer, Sources};
+use crate::provision::{Populated, Target};
+use crate::workload::{Injection, Operation, Traffic, Workload};
+
+/// Members go on this long after an event at the very end could be called stale.
+const SETTLE: Duration = Duration::from_secs(2);
+
+pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer) -> Plan {
+    let entries = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
+    let generator = workload.generator();
+    let sources = Sources::new(target.address, generator.sources.clone());
+    Plan {
+        requests: Arc::new(RequestPlan::new(&target.authority, entries.collect(), signer)),
+        schedule: Schedule::new(
+            &workload.profile,
+            &workload.flows(),
+            workload.file.arrivals,
+            workload.file.seed,
+        ),
+        profile: Arc::new(workload.profile.clone()),
+        limits: Limits {
+            connections: generator.connections as usize,
+            waiting: generator.waiting as usize,
+            timeout: generator.timeout.0,
+            idle: generator.idle.0,
+        },
+        workers: usize::from(generator.workers),
+        follow: follow(workload, chats, &sources).map(Arc::new),
+        sources,
+    }
+}
+
+fn chats_of(traffic: &Traffic, chats: &Populated) -> Vec<Chat> {
+    traffic.group.map(|group| chats[group].clone()).unwrap_or_default()
+}
+
+fn sends(workload: &Workload, traffic: &Traffic, chats: &Populated) -> Sends {
+    let group = chats_of(traffic, chats);
+    let post = |chats: Vec<Chat>| Post {
+        chats,
+        members: traffic.group.map_or(0, |group| workload.chats[group].members),
+        is_followed: workload.is_followed(traffic),
+    };
+    match &traffic.operation {
+        Operation::Join => Sends::Join(group),
+        Operation::Count => Sends::Count(group),
+        Operation::Send => Sends::Send(post(group)),
+        Operation::Fetch => Sends::Fetch(post(group)),
+        Operation::Follow(_) => Sends::Follow(group),
+        Operation::Get { path } => Sends::Get(path.clone()),
+    }
+}
+
+fn follow(workload: &Workload, chats: &Populated, sources: &Sources) -> Option<FollowPlan> {
+    let (entry, follow) = workload.follow()?;
+    let chats = chats_of(&workload.traffic[entry], chats);
+    let stale_after_ns = nanos(follow.stale_after.0);
+    let disconnects = workload.faults.iter().filter_map(|fault| match fault.inject {
+        Injection::DisconnectMembers(share) => Some(Disconnect {
+            at_ns: nanos(fault.at),
+            until_ns: nanos(fault.until),
+            share: share.0,
+        }),
+        _ => None,
+    });
+    Some(FollowPlan {
+        entry,
+        board: Arc::new(Board::new(chats.len(), stale_after_ns)),
+        chats,
+        online: follow.online as usize,
+        connect_rate: follow.connect.0,
+        delay_ns: nanos(follow.delay.0),
+        poll_ns: nanos(follow.poll.0),
+        limit: follow.limit,
+        settle_ns: stale_after_ns + nanos(SETTLE),
+        disconnects: disconnects.collect(),
+        sources: sources.clone(),
+        seed: workload.file.seed,
+    })
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

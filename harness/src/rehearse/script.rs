@@ -1,0 +1,139 @@
+//! What happens to the target at given seconds of a cell: live settings change, things go wrong and are mended.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::drive::Clock;
+use crate::provision::Target;
+use crate::record::{ChangeResult, FaultResult};
+use crate::workload::{Change, Fault, Injection, Workload};
+
+/// The rest of what is to happen in a cell, and the record of what did.
+#[derive(Debug)]
+pub(super) struct Script {
+    steps: VecDeque<(Duration, Step)>,
+    injected: Vec<(Fault, usize)>,
+    pub(super) faults: Vec<FaultResult>,
+    pub(super) changes: Vec<ChangeResult>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Change(Change),
+    Begin(Fault),
+    End(Fault),
+}
+
+impl Script {
+    pub(super) fn new(workload: &Workload, variant: &str) -> Self {
+        let changes = workload
+            .changes
+            .iter()
+            .filter(|change| change.variants.iter().any(|name| name == variant));
+        let changes = changes.map(|change| (change.at, Step::Change(change.clone())));
+        let faults = workload.faults.iter();
+        let faults = faults.flat_map(|fault| [(fault.at, Step::Begin(*fault)), (fault.until, Step::End(*fault))]);
+        let mut steps: Vec<(Duration, Step)> = changes.chain(faults).collect();
+        steps.sort_by_key(|(at, _)| *at);
+        Self {
+            steps: steps.into(),
+            injected: Vec::new(),
+            faults: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) async fn play(&mut self, clock: Clock, target: &mut Target) {
+        while self.steps.front().is_some_and(|(at, _)| *at <= clock.elapsed()) {
+            let Some((_, step)) = self.steps.pop_front() else {
+                return;
+            };
+            match step {
+                Step::Change(change) => self.change(change, clock, target).await,
+                Step::Begin(fault) => self.begin(fault, clock, target).await,
+                Step::End(fault) => self.end(fault, clock, target).await,
+            }
+        }
+    }
+
+    /// Mends what is still broken, whatever ended the cell.
+    pub(super) async fn undo(&mut self, clock: Clock, target: &mut Target) {
+        while let Some((fault, _)) = self.injected.first().copied() {
+            self.end(fault, clock, target).await;
+        }
+    }
+
+    async fn change(&mut self, change: Change, clock: Clock, target: &Target) {
+        let at_s = seconds(clock);
+        let changed = match target.admin() {
+            Ok(admin) => admin.change(&change.settings).await,
+            Err(problem) => Err(problem),
+        };
+        self.changes.push(ChangeResult {
+            at_s,
+            applied_s: changed.is_ok().then(|| seconds(clock)),
+            settings: change.settings,
+            revision: changed.as_ref().ok().copied(),
+            problem: changed.err(),
+        });
+    }
+
+    async fn begin(&mut self, fault: Fault, clock: Clock, target: &mut Target) {
+        let (kind, what) = words(fault.inject);
+        let start_s = seconds(clock);
+        let problem = inject(fault.inject, target).await.err();
+        if problem.is_none() {
+            self.injected.push((fault, self.faults.len()));
+        }
+        self.faults.push(FaultResult {
+            kind,
+            target: what,
+            start_s,
+            end_s: None,
+            problem,
+        });
+    }
+
+    async fn end(&mut self, fault: Fault, clock: Clock, target: &mut Target) {
+        let Some(place) = self.injected.iter().position(|(injected, _)| *injected == fault) else {
+            return; // it could not be injected
+        };
+        let (_, index) = self.injected.remove(place);
+        let mended = mend(fault.inject, target).await;
+        let result = &mut self.faults[index];
+        result.end_s = mended.is_ok().then(|| seconds(clock));
+        result.problem = mended.err();
+    }
+}
+
+fn seconds(clock: Clock) -> f64 {
+    clock.elapsed().as_secs_f64()
+}
+
+async fn inject(injection: Injection, target: &mut Target) -> Result<(), String> {
+    match injection {
+        Injection::KillRedis => target.redis()?.take_away().await.map_err(|error| error.to_string()),
+        Injection::StopPublish => target.admin()?.publish(false).await,
+        // The members do this themselves, at the same moment.
+        Injection::DisconnectMembers(_) => Ok(()),
+    }
+}
+
+async fn mend(injection: Injection, target: &mut Target) -> Result<(), String> {
+    match injection {
+        Injection::KillRedis => target.redis()?.bring_back().await.map_err(|error| error.to_string()),
+        Injection::StopPublish => target.admin()?.publish(true).await,
+        Injection::DisconnectMembers(_) => Ok(()),
+    }
+}
+
+/// The fault's kind as the workload names it, and what it is done to.
+fn words(injection: Injection) -> (String, String) {
+    let (kind, target) = match injection {
+        Injection::KillRedis => ("kill_redis", "redis".to_owned()),
+        Injection::StopPublish => ("stop_publish", "publish role".to_owned()),
+        Injection::DisconnectMembers(share) => ("disconnect_members", format!("{share} of the members")),
+    };
+    (kind.to_owned(), target)
+}
