@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config};
+use crate::config::{self, ConfigFile};
 use crate::service;
 
 /// The configuration file or the command line is wrong.
@@ -40,11 +40,11 @@ pub fn main() -> ExitCode {
     };
     match config::load(&path) {
         Err(error) => fail(EXIT_CONFIGURATION, "failed to read the configuration", &error),
-        Ok(config) => serve(config),
+        Ok(file) => serve(file),
     }
 }
 
-fn serve(config: Config) -> ExitCode {
+fn serve(file: ConfigFile) -> ExitCode {
     let filter = EnvFilter::try_from_env("HOTCHAT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .json()
@@ -54,7 +54,7 @@ fn serve(config: Config) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ran = runtime
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(service::run(config)));
+        .and_then(|runtime| runtime.block_on(service::run(file)));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_FAILURE, "failed to serve", &*error),

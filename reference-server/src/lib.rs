@@ -3,7 +3,7 @@
 //! ```text
 //! cli.rs        arguments, exit codes, logging
 //! service.rs    wires everything together; runs until asked to stop, then drains
-//! config/       the configuration file; `settings` is the part that experiments vary
+//! config/       the configuration file; `settings` is the part that experiments vary, `live` what of it is in force
 //! auth.rs       caller tokens: who is calling, until when
 //! http/         one file per route; admission (the global limit), refusals, request metrics
 //!   admin/      one file per route of the admin API

@@ -2,20 +2,22 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{self, Config, ConfigFile, Live};
 use crate::http::{self, App};
 use crate::listen::{self, Limits};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// Serves until SIGTERM or SIGINT, then drains.
-pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
+    let config = file.config.clone();
     let mut stop = StopSignal::install().context("cannot listen for signals")?;
     let metrics = Metrics::new();
     let opened = tokio::select! {
@@ -24,7 +26,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let store = opened?;
     let tasks = TaskTracker::new();
-    let app = Arc::new(App::new(&config, store, metrics, tasks.clone()));
+    let live = settings_in_force(&config, &metrics);
+    let app = Arc::new(App::new(&config, live.clone(), store, metrics, tasks.clone()));
 
     let public =
         listen::bind(config.listen).with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
@@ -35,6 +38,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         idle: config.idle_timeout.get(),
     };
     let token = CancellationToken::new();
+    tasks.spawn(config::follow(file, live, token.clone()));
     let counted = Some(app.metrics.connections.clone());
     let routes = http::public(Arc::clone(&app));
     tasks.spawn(listen::serve(
@@ -68,6 +72,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+fn settings_in_force(config: &Config, metrics: &Metrics) -> Live {
+    let (settings, redis) = (config.settings.clone(), config.redis.is_some());
+    Live::new(settings, redis, SystemTime::now(), metrics.settings.clone())
 }
 
 fn ready_line(public: &tokio::net::TcpListener, admin: &tokio::net::TcpListener) -> anyhow::Result<String> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::locate::place;
-use super::{Config, Settings, Unfit};
+use super::{Config, Settings};
 
 /// Why the configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,35 @@ pub(crate) enum ConfigError {
     },
 }
 
-pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+/// A configuration file larger than this is a mistake.
+const BYTES_MAX: u64 = 1024 * 1024;
+
+/// The configuration, and the file that it came from.
+#[derive(Debug)]
+pub(crate) struct ConfigFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    pub(crate) config: Config,
+}
+
+pub(crate) fn load(path: &Path) -> Result<ConfigFile, ConfigError> {
+    let text = read(path)?;
+    let config = parse(&path.display().to_string(), &text)?;
+    let path = path.to_owned();
+    Ok(ConfigFile { path, text, config })
+}
+
+pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
+    let read = || {
+        if std::fs::metadata(path)?.len() > BYTES_MAX {
+            return Err(std::io::Error::other(format!("more than {BYTES_MAX} bytes")));
+        }
+        std::fs::read_to_string(path)
+    };
+    read().map_err(|source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
-    })?;
-    parse(&path.display().to_string(), &text)
+    })
 }
 
 /// `name` is how the file is called in messages.
@@ -47,13 +70,12 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
         ConfigError::Invalid { place, key, message }
     })?;
     let fit = config.settings.check(config.redis.is_some());
-    fit.map_err(|unfit| located(name, text, unfit))?;
+    fit.map_err(|unfit| located(name, text, unfit.path(), unfit.message))?;
     Ok(config)
 }
 
-/// A mistake among the settings, with the place in the file that it comes from.
-pub(super) fn located(name: &str, text: &str, Unfit { key, message }: Unfit) -> ConfigError {
-    let key = format!("settings.{key}");
+/// A mistake that only shows once the whole file has been read, with the place that it comes from.
+pub(super) fn located(name: &str, text: &str, key: String, message: String) -> ConfigError {
     ConfigError::Invalid {
         place: place(name, text, &key),
         key,

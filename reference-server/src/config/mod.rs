@@ -1,13 +1,26 @@
 //! The configuration file: addresses, secrets, shards, and the settings that experiments vary.
+//!
+//! ```text
+//! load.rs        reads the file; every mistake with its place        locate.rs   where a key stands
+//! settings.rs    the settings: a switch per remedy                   hot_chat.rs fan_out.rs labels.rs   parts of them
+//! unfit.rs       what no single key can say                          policies.rs what they mean to the policies
+//! live.rs        the settings in force, replaced as a whole           change.rs   which may change, and to what
+//! follow.rs      editing the file changes the running server
+//! bounded.rs fraction.rs span.rs at_most.rs redis_url.rs              values with their range in their type
+//! ```
 
 mod at_most;
 mod bounded;
+mod change;
 mod fan_out;
+mod follow;
 mod fraction;
 mod hot_chat;
 mod labels;
+mod live;
 mod load;
 mod locate;
+mod policies;
 mod redis_url;
 mod settings;
 mod span;
@@ -22,14 +35,15 @@ use serde::Deserialize;
 pub(crate) use at_most::AtMost;
 pub(crate) use bounded::Bounded;
 pub(crate) use fan_out::{Bus, Fetch, Push};
+pub(crate) use follow::follow;
 pub(crate) use fraction::Fraction;
 pub(crate) use hot_chat::{FixedDrop, HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
 pub(crate) use labels::{Labels, OTHER};
-pub(crate) use load::{load, schema};
+pub(crate) use live::{Live, Source};
+pub(crate) use load::{ConfigFile, load, schema};
 pub(crate) use redis_url::RedisUrl;
 pub(crate) use settings::{Durability, Insert, Isolation, MemberCount, Requests, Settings};
 pub(crate) use span::Span;
-pub(crate) use unfit::Unfit;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -64,6 +78,24 @@ pub(crate) struct Config {
     pub(crate) settings: Settings,
 }
 
+impl Config {
+    /// The first key outside `settings` in which `other` differs: all of these are used at start only.
+    fn restart_needed(&self, other: &Self) -> Option<&'static str> {
+        let differs = [
+            ("listen", self.listen != other.listen),
+            ("admin", self.admin != other.admin),
+            ("secret", self.secret != other.secret),
+            ("admin_token", self.admin_token != other.admin_token),
+            ("shards", self.shards != other.shards),
+            ("redis", self.redis != other.redis),
+            ("max_connections", self.max_connections != other.max_connections),
+            ("idle_timeout", self.idle_timeout != other.idle_timeout),
+            ("body_timeout", self.body_timeout != other.body_timeout),
+        ];
+        differs.into_iter().find_map(|(key, differs)| differs.then_some(key))
+    }
+}
+
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
@@ -77,7 +109,7 @@ fn body_timeout() -> Span<10, 600_000> {
 }
 
 /// 1 to 1,000,000; 20,000 unless said otherwise.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct MaxConnections(Bounded<1, 1_000_000>);
 
@@ -94,7 +126,7 @@ impl MaxConnections {
 }
 
 /// A secret of at least eight bytes that never shows in a log.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Secret(String);
 
@@ -123,7 +155,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// 1 to 64 shards.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub(crate) struct ShardUrls(Vec<String>);
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// `redis://[user:password@]host:port/[database]`; only its presence shows in a log, since it may hold a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct RedisUrl(String);
 

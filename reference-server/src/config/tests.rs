@@ -102,6 +102,10 @@ fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
             "{text}: {message}"
         );
     }
+}
+
+#[test]
+fn secrets_and_shards_are_judged_as_they_are_read() {
     let message = parse("x", "secret: short\nadmin_token: long-enough\nshards: [a]")
         .unwrap_err()
         .to_string();

@@ -1,14 +1,32 @@
-//! What no single key can say: settings that are well formed and yet cannot work.
+//! What no single key can say: settings that are well formed and yet cannot be had.
+
+use std::fmt;
 
 use super::{PushThrottle, Settings};
 
 /// A setting that cannot be had as things are.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {message}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unfit {
-    /// Path from `settings`.
+    /// Path from `settings`; empty for all of them.
     pub(crate) key: String,
     pub(crate) message: String,
+}
+
+impl Unfit {
+    /// Path from the top of the file.
+    pub(crate) fn path(&self) -> String {
+        if self.key.is_empty() {
+            "settings".to_owned()
+        } else {
+            format!("settings.{}", self.key)
+        }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path(), self.message)
+    }
 }
 
 impl Settings {

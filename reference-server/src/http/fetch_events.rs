@@ -47,7 +47,7 @@ pub(crate) async fn fetch_events(
         return Err(Refusal::malformed("limit is 0, expected a whole number from 1"));
     }
     // More than the server gives is no mistake: the caller's cursor moves as far as the answer goes.
-    let limit = limit.min(app.settings.fetch.limit.get());
+    let limit = limit.min(app.live.current().fetch.limit.get());
     let fetched = app.store.fetch(chat, user.0, after, limit).await??;
     let events = fetched.events()?;
     app.metrics.events.fetched(events.len());

@@ -33,7 +33,7 @@ use axum::routing::{delete, get, post};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{FixedToken, TokenKey};
-use crate::config::{Config, Settings};
+use crate::config::{Config, Live};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use admission::Admission;
@@ -46,7 +46,7 @@ pub(crate) struct App {
     admission: Admission,
     tokens: TokenKey,
     admin_token: FixedToken,
-    settings: Settings,
+    live: Live,
     body_timeout: Duration,
     tasks: TaskTracker,
 }
@@ -54,14 +54,14 @@ pub(crate) struct App {
 type Shared = Arc<App>;
 
 impl App {
-    pub(crate) fn new(config: &Config, store: Store, metrics: Metrics, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(config: &Config, live: Live, store: Store, metrics: Metrics, tasks: TaskTracker) -> Self {
         Self {
             store,
             metrics,
             admission: Admission::new(&config.settings.requests),
             tokens: TokenKey::new(config.secret.bytes()),
             admin_token: FixedToken::new(config.admin_token.bytes()),
-            settings: config.settings.clone(),
+            live,
             body_timeout: config.body_timeout.get(),
             tasks,
         }
@@ -95,7 +95,14 @@ pub(crate) fn public(app: Shared) -> Router {
 /// The admin API, behind its own token.
 pub(crate) fn admin(app: Shared) -> Router {
     Router::new()
-        .route("/admin/settings", get(admin::settings::settings))
+        .route(
+            "/admin/settings",
+            get(admin::settings::settings).patch(admin::settings::patch),
+        )
+        .route(
+            "/admin/settings/revision",
+            get(admin::settings_revision::settings_revision),
+        )
         .route("/admin/chats/{id}/members", post(admin::load_members::load_members))
         .route("/admin/chats/{id}/audit", get(admin::audit::audit))
         .method_not_allowed_fallback(wrong_method)

@@ -53,6 +53,10 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message)
     }
 
+    pub(crate) fn settings(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "settings_refused", message)
+    }
+
     pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }

@@ -3,6 +3,7 @@
 mod events;
 mod http;
 mod pool;
+mod settings;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +13,7 @@ use prometheus_client::registry::Registry;
 pub(crate) use events::EventMetrics;
 pub(crate) use http::{ConnectionMetrics, HttpMetrics, RequestGauges};
 pub(crate) use pool::PoolMetrics;
+pub(crate) use settings::SettingsMetrics;
 
 /// All metrics of the server.
 pub(crate) struct Metrics {
@@ -20,6 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: RequestGauges,
     pub(crate) connections: ConnectionMetrics,
     pub(crate) events: EventMetrics,
+    pub(crate) settings: SettingsMetrics,
     pool: pool::PoolFamilies,
     shards: Mutex<Vec<PoolMetrics>>,
 }
@@ -32,6 +35,7 @@ impl Metrics {
             requests: RequestGauges::register(&mut registry),
             connections: ConnectionMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
+            settings: SettingsMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),
             shards: Mutex::default(),
             registry,

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -95,6 +96,8 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) api: String,
     pub(crate) admin: String,
+    /// Its configuration.
+    pub(crate) file: PathBuf,
     client: reqwest::Client,
 }
 
@@ -148,7 +151,7 @@ impl Server {
         let file = sandbox.dir().join(format!("{name}.json"));
         std::fs::write(&file, config.to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_hotchat"));
-        command.arg("--config").arg(file);
+        command.arg("--config").arg(&file);
         let streams = Streams {
             stdout: Stream::Piped,
             stderr: Stream::Log,
@@ -161,6 +164,7 @@ impl Server {
             child,
             api: address("api"),
             admin: address("admin"),
+            file,
             client: reqwest::Client::new(),
         })
     }

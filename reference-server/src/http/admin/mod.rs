@@ -3,6 +3,9 @@
 pub(crate) mod audit;
 pub(crate) mod load_members;
 pub(crate) mod settings;
+pub(crate) mod settings_revision;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -27,4 +30,9 @@ pub(crate) async fn detached(request: Request, next: Next) -> Response {
     let work = tokio::spawn(next.run(request));
     work.await
         .unwrap_or_else(|_panicked| Refusal::internal().into_response())
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,85 @@
+//! What the settings mean to the policies.
+
+use hotchat_policy::{HotLimits, Override, Probability, PushRule, Throttle, push_rule};
+
+use super::{HotChat, PushOverrides, PushThrottle, Settings, TrailingPush};
+
+impl Settings {
+    /// The rule for the pushes of an event in `chat_id`; `hot`: whether the chat is marked.
+    pub(crate) fn push_rule(&self, chat_id: u64, hot: bool) -> PushRule {
+        let trailing = match self.trailing_push {
+            TrailingPush::None => None,
+            TrailingPush::Within(span) => Some(span.get()),
+        };
+        push_rule(
+            self.push_throttle.into(),
+            self.push_overrides.of(chat_id),
+            hot,
+            trailing,
+        )
+    }
+}
+
+impl PushOverrides {
+    fn of(&self, chat_id: u64) -> Option<Override> {
+        if self.never.as_slice().contains(&chat_id) {
+            Some(Override::Never)
+        } else if self.always.as_slice().contains(&chat_id) {
+            Some(Override::Always)
+        } else {
+            None
+        }
+    }
+}
+
+impl From<PushThrottle> for Throttle {
+    fn from(throttle: PushThrottle) -> Self {
+        match throttle {
+            PushThrottle::None => Self::None,
+            PushThrottle::Fixed(fixed) => {
+                Self::Fixed(Probability::try_new(fixed.drop.get()).expect("a setting from 0 to 1"))
+            }
+        }
+    }
+}
+
+impl From<HotChat> for HotLimits {
+    fn from(hot: HotChat) -> Self {
+        Self {
+            fetches: hot.fetches.get(),
+            window: hot.window.get(),
+            release: hot.release.get(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_settings_become_the_rule_that_they_describe() {
+        let settings: Settings = serde_json::from_value(json!({
+            "push_throttle": { "fixed": { "drop": 0.9 } },
+            "push_overrides": { "never": [1, 2], "always": [2, 3] },
+        }))
+        .unwrap();
+        let dropping = PushRule::Dropping {
+            drop: Probability::try_new(0.9).unwrap(),
+            trailing: Some(Duration::from_millis(1500)),
+        };
+        let table = [(1, PushRule::All), (2, PushRule::All), (3, dropping), (4, dropping)];
+        for (chat, rule) in table {
+            assert_eq!(settings.push_rule(chat, true), rule, "{chat}");
+        }
+        assert_eq!(settings.push_rule(4, false), PushRule::All);
+        assert_eq!(settings.push_rule(3, false), dropping);
+        assert_eq!(Settings::default().push_rule(3, true), PushRule::All);
+        let limits = HotLimits::from(settings.hot_chat);
+        assert_eq!((limits.fetches, limits.window), (5000, Duration::from_secs(5)));
+    }
+}
