@@ -120,6 +120,10 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         "rate" => Some(text.parse::<Rate>().map(drop)),
         "duration" => Some(text.parse::<Span>().map(drop)),
         "percentage" => Some(text.parse::<Share>().map(drop)),
+        "ip" => {
+            let parsed = text.parse::<std::net::IpAddr>().map(drop);
+            Some(parsed.map_err(|_| "expected an IP address such as 10.0.0.5".to_owned()))
+        }
         _ => None,
     }
 }

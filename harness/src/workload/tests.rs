@@ -100,6 +100,69 @@ fn every_mistake_of_meaning_is_told_at_once_with_its_place() {
     insta::assert_snapshot!(refused(&text, &[]));
 }
 
+/// Members online, something changed, something broken.
+const FOLLOWED: &str = "
+name: followed
+question: Do members see it?
+profile: {kind: spike, base: 1/s, target: 20/s, base_hold: 5s, spike_hold: 10s, warm_up: 2s}
+chats:
+  hot: {members: 100}
+  quiet: {count: 20}
+traffic:
+  hot_send: {operation: send, chats: hot, share: 1}
+  hot_fetch: {operation: {follow: {online: 100, connect: 50/s}}, chats: hot}
+variants:
+  - name: open
+    settings: {push_throttle: none}
+  - name: throttled
+    settings: {push_throttle: {fixed: {drop: 0.9}}}
+changes:
+  - {phase: spike, after: 2s, settings: {push_throttle: none}, variants: [throttled]}
+faults:
+  - {phase: spike, after: 1s, for: 3s, inject: kill_redis}
+  - {after: 4s, for: 2s, inject: {disconnect_members: 10%}}
+gates:
+  - {metric: freshness_p99, phase: spike, at_most: 2s}
+  - {metric: stale_members_end, phase: spike, at_most: 0}
+";
+
+#[test]
+fn members_changes_and_faults_get_their_place_in_time() {
+    let workload = parse("w.yaml", FOLLOWED, &Overrides::default()).unwrap();
+    assert_eq!(workload.online(), 100);
+    assert!(workload.needs_redis());
+    assert!(workload.traffic.iter().any(|traffic| workload.is_followed(traffic)));
+    let change = &workload.changes[0];
+    assert_eq!(
+        (change.at.as_secs(), &change.variants[..]),
+        (9, &["throttled".to_owned()][..])
+    );
+    let seconds: Vec<(u64, u64)> = workload
+        .faults
+        .iter()
+        .map(|fault| (fault.at.as_secs(), fault.until.as_secs()))
+        .collect();
+    assert_eq!(seconds, [(4, 6), (8, 11)], "in order of time");
+}
+
+#[test]
+fn mistakes_about_members_changes_and_faults_are_told_with_their_place() {
+    let text = FOLLOWED
+        .replace("online: 100, connect: 50/s", "online: 200, connect: 50/s")
+        .replace("chats: hot, share: 1}", "chats: quiet, share: 1}")
+        .replace("variants: [throttled]", "variants: [throtled]")
+        .replace("for: 3s", "for: 30s")
+        .replace("after: 4s", "after: 40s");
+    insta::assert_snapshot!(refused(&text, &[]));
+    let none = FOLLOWED.replace(
+        "{operation: {follow: {online: 100, connect: 50/s}}, chats: hot}",
+        "{operation: count, chats: hot, rate: 1/s}",
+    );
+    insta::assert_snapshot!(refused(&none, &[]));
+    insta::assert_snapshot!(refused(FOLLOWED, &["generator.sources=[localhost]"]));
+    insta::assert_snapshot!(refused(FOLLOWED, &["traffic.hot_fetch.rate=5/s"]));
+}
+
 #[test]
 fn a_mistake_on_the_command_line_says_so() {
     insta::assert_snapshot!(refused(GOOD, &["profile.target=fast"]));
