@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use hotchat_policy::{DetectorSize, HotChatDetector, HotLimits};
+use hotchat_policy::{DetectorSize, HotChatDetector, HotLimits, RecentTop, TopSize};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -25,6 +25,13 @@ fn main() {
     report("detector, one hot chat", |_, now| {
         black_box(detector.record(7, now));
     });
+    let size = TopSize {
+        counters: 256,
+        cells: 32,
+        span: Duration::from_secs(30),
+    };
+    let mut top = RecentTop::try_new(size).expect("this size is in range");
+    report("top, a million chats", |id, now| top.record(id % 1_000_000, 3, 1, now));
 }
 
 fn report(name: &str, mut record: impl FnMut(u64, Duration)) {

@@ -5,6 +5,8 @@
 //!   sliding_sketch.rs  counts per key over the window, in fixed memory
 //!   row_hash.rs        where a key is counted
 //!   hot_list.rs        the chats that are hot now, up to a number
+//! recent_top.rs      which keys have carried the most weight lately
+//!   space_saving.rs    the heaviest keys, in fixed memory
 //! push_rule.rs       is this push sent or dropped
 //! trailing.rs        what a member is owed after a push to him was dropped
 //! ```
@@ -15,12 +17,15 @@
 mod hot_chat;
 mod hot_list;
 mod push_rule;
+mod recent_top;
 mod row_hash;
 mod sliding_sketch;
+mod space_saving;
 mod trailing;
 
 pub use hot_chat::{DetectorSize, Heat, HotChatDetector, HotLimits, InvalidDetector, Place, Verdict};
 pub use hot_list::HotChat;
 pub use push_rule::{Decision, InvalidProbability, Override, Probability, PushRule, Throttle, push_rule};
+pub use recent_top::{InvalidTop, RecentTop, TopEntry, TopSize};
 pub use sliding_sketch::{InvalidSketch, SketchSize};
 pub use trailing::Trailing;
