@@ -11,6 +11,7 @@
 //! store/        shard map, connections, transactions, retries
 //!   insert/     how a member is inserted, one policy a file
 //!   count/      how members are counted, one policy a file
+//! traffic/      who causes the load: requests and bytes per chat, country and app
 //! metrics/      what /metrics shows
 //! ```
 //!
@@ -24,5 +25,6 @@ mod listen;
 mod metrics;
 mod service;
 mod store;
+mod traffic;
 
 pub use cli::main;

@@ -6,11 +6,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::AtMost;
+use super::unfit::Unfit;
+
+/// Combinations of a country and an app, `other` included: each chat that is told apart has a counter for each.
+const CELLS_MAX: usize = 600;
 
 /// What everything not listed counts as.
 pub(crate) const OTHER: &str = "other";
 
-/// The label values that requests are counted by; anything else counts as `other`.
+/// The label values that requests are counted by; anything else counts as `other`. At most 600 combinations of the two.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Labels {
@@ -18,6 +22,23 @@ pub(crate) struct Labels {
     pub(crate) countries: AtMost<Label, 250>,
     /// Values of the header `x-app`.
     pub(crate) apps: AtMost<Label, 20>,
+}
+
+impl Labels {
+    /// Refuses more combinations than are counted.
+    pub(super) fn check(&self) -> Result<(), Unfit> {
+        let cells = (self.countries.as_slice().len() + 1) * (self.apps.as_slice().len() + 1);
+        if cells <= CELLS_MAX {
+            return Ok(());
+        }
+        Err(Unfit {
+            key: "labels".to_owned(),
+            message: format!(
+                "{cells} combinations of countries and apps, `{OTHER}` included, are too many, expected at most {CELLS_MAX}; \
+                 list fewer of either"
+            ),
+        })
+    }
 }
 
 /// 1 to 32 of `A–Z a–z 0–9 _ . -`, but not `other`.

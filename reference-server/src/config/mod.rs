@@ -38,7 +38,7 @@ pub(crate) use fan_out::{Bus, Fetch, Push};
 pub(crate) use follow::follow;
 pub(crate) use fraction::Fraction;
 pub(crate) use hot_chat::{FixedDrop, HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
-pub(crate) use labels::{Labels, OTHER};
+pub(crate) use labels::{Label, Labels, OTHER};
 pub(crate) use live::{Live, Source};
 pub(crate) use load::{ConfigFile, load, schema};
 pub(crate) use redis_url::RedisUrl;

@@ -105,6 +105,23 @@ fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
 }
 
 #[test]
+fn labels_are_bounded_together() {
+    let countries: Vec<String> = (0..200).map(|at| format!("c{at}")).collect();
+    let message = refused(&format!(
+        "settings: {{labels: {{apps: [a, b], countries: {countries:?}}}}}\n"
+    ));
+    assert!(
+        message.contains("hotchat.yaml:4:20: settings.labels: 603 combinations"),
+        "{message}"
+    );
+    let message = refused(&format!("settings: {{labels: {{apps: {:?}}}}}\n", &countries[..21]));
+    assert!(
+        message.contains("21 values are too many, expected at most 20"),
+        "{message}"
+    );
+}
+
+#[test]
 fn secrets_and_shards_are_judged_as_they_are_read() {
     let message = parse("x", "secret: short\nadmin_token: long-enough\nshards: [a]")
         .unwrap_err()

@@ -30,8 +30,9 @@ impl fmt::Display for Unfit {
 }
 
 impl Settings {
-    /// Refuses what needs Redis where there is none.
+    /// Refuses what cannot work together; `redis`: whether the server has one.
     pub(crate) fn check(&self, redis: bool) -> Result<(), Unfit> {
+        self.labels.check()?;
         if redis || self.push_throttle == PushThrottle::None {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! observe.rs     counts and times every request        admission.rs   the limit on requests in progress
+//! attribute.rs   counts by chat, country and app
 //! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
 //! refusal.rs     every answer that is not a success    names.rs       what a chat or a member may be called
 //! create_chat.rs join.rs leave.rs count.rs send_event.rs fetch_events.rs   health.rs ready.rs metrics_page.rs      admin/
@@ -9,6 +10,7 @@
 
 mod admin;
 mod admission;
+mod attribute;
 mod body;
 mod caller;
 mod count;
@@ -36,7 +38,9 @@ use crate::auth::{FixedToken, TokenKey};
 use crate::config::{Config, Live};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::traffic::{Kind, Traffic};
 use admission::Admission;
+use attribute::Counted;
 use refusal::Refusal;
 
 /// What the routes work with.
@@ -49,6 +53,7 @@ pub(crate) struct App {
     live: Live,
     body_timeout: Duration,
     tasks: TaskTracker,
+    traffic: Traffic,
 }
 
 type Shared = Arc<App>;
@@ -57,6 +62,7 @@ impl App {
     pub(crate) fn new(config: &Config, live: Live, store: Store, metrics: Metrics, tasks: TaskTracker) -> Self {
         Self {
             store,
+            traffic: Traffic::new(&config.settings.labels, metrics.traffic.clone()),
             metrics,
             admission: Admission::new(&config.settings.requests),
             tokens: TokenKey::new(config.secret.bytes()),
@@ -68,17 +74,21 @@ impl App {
     }
 }
 
-/// The public API. Outermost first: metrics, then (for `/v1`) the limit, then the route.
+/// The public API. Outermost first: metrics, then (for `/v1`) the limit, then (for some) the chat's account, then the route.
 pub(crate) fn public(app: Shared) -> Router {
+    let counted = |kind| {
+        let app = Arc::clone(&app);
+        from_fn_with_state(Counted { app, kind }, attribute::attribute)
+    };
+    let events = get(fetch_events::fetch_events)
+        .layer(counted(Kind::Fetch))
+        .merge(post(send_event::send_event).layer(counted(Kind::Send)));
     let limited = Router::new()
         .route("/v1/chats", post(create_chat::create_chat))
-        .route("/v1/chats/{id}/members", post(join::join))
+        .route("/v1/chats/{id}/members", post(join::join).layer(counted(Kind::Join)))
         .route("/v1/chats/{id}/members/{user_id}", delete(leave::leave))
         .route("/v1/chats/{id}/members/count", get(count::count))
-        .route(
-            "/v1/chats/{id}/events",
-            get(fetch_events::fetch_events).post(send_event::send_event),
-        )
+        .route("/v1/chats/{id}/events", events)
         .route_layer(from_fn_with_state(Arc::clone(&app), admission::admit));
     let unlimited = Router::new()
         .route("/healthz", get(health::health))
@@ -103,6 +113,7 @@ pub(crate) fn admin(app: Shared) -> Router {
             "/admin/settings/revision",
             get(admin::settings_revision::settings_revision),
         )
+        .route("/admin/hot-chats", get(admin::hot_chats::hot_chats))
         .route("/admin/chats/{id}/members", post(admin::load_members::load_members))
         .route("/admin/chats/{id}/audit", get(admin::audit::audit))
         .method_not_allowed_fallback(wrong_method)

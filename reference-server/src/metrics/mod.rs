@@ -4,6 +4,7 @@ mod events;
 mod http;
 mod pool;
 mod settings;
+mod traffic;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +15,7 @@ pub(crate) use events::EventMetrics;
 pub(crate) use http::{ConnectionMetrics, HttpMetrics, RequestGauges};
 pub(crate) use pool::PoolMetrics;
 pub(crate) use settings::SettingsMetrics;
+pub(crate) use traffic::TrafficMetrics;
 
 /// All metrics of the server.
 pub(crate) struct Metrics {
@@ -23,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: ConnectionMetrics,
     pub(crate) events: EventMetrics,
     pub(crate) settings: SettingsMetrics,
+    pub(crate) traffic: TrafficMetrics,
     pool: pool::PoolFamilies,
     shards: Mutex<Vec<PoolMetrics>>,
 }
@@ -36,6 +39,7 @@ impl Metrics {
             connections: ConnectionMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
             settings: SettingsMetrics::register(&mut registry),
+            traffic: TrafficMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),
             shards: Mutex::default(),
             registry,

@@ -6,6 +6,7 @@ mod contract;
 mod disconnects;
 mod durability;
 mod events;
+mod hot_chats;
 mod live_settings;
 mod overload;
 mod query_cache;

@@ -1,6 +1,7 @@
 //! The admin API: what a rehearsal needs and a member must not have.
 
 pub(crate) mod audit;
+pub(crate) mod hot_chats;
 pub(crate) mod load_members;
 pub(crate) mod settings;
 pub(crate) mod settings_revision;
