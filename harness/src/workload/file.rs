@@ -62,6 +62,14 @@ pub struct WorkloadFile {
     pub quick: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+impl WorkloadFile {
+    /// Whether members are online.
+    pub(super) fn follows(&self) -> bool {
+        let mut entries = self.traffic.values();
+        entries.any(|entry| matches!(entry.operation, Operation::Follow(_)))
+    }
+}
+
 /// What is driven: the reference server on its database shards, unless `--target URL` names another.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

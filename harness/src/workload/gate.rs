@@ -94,6 +94,13 @@ impl Judge<'_> {
             }
             None => {}
         }
+        if is_of_members(gate.metric) && !file.follows() {
+            self.mistake(
+                &join(&path, "metric"),
+                "the metric is of members who are online, and nobody is",
+                "a traffic entry with `operation: follow`",
+            );
+        }
         if gate.placement.is_some() && gate.operation.is_none() {
             self.mistake(
                 &join(&path, "placement"),
@@ -157,17 +164,21 @@ impl Judge<'_> {
 }
 
 fn is_of_an_operation(metric: Metric) -> bool {
-    !matches!(
+    let is_of_the_phase = matches!(
         metric,
         Metric::ConnectionsOpenMax
             | Metric::AutoincWaitS
             | Metric::RowLockWaitS
             | Metric::Deadlocks
             | Metric::DatabaseCpu
-            | Metric::FreshnessP50
-            | Metric::FreshnessP99
-            | Metric::StaleMembersEnd
-            | Metric::FetchesPerEvent
+    );
+    !is_of_the_phase && !is_of_members(metric)
+}
+
+fn is_of_members(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::FreshnessP50 | Metric::FreshnessP99 | Metric::StaleMembersEnd | Metric::FetchesPerEvent
     )
 }
 

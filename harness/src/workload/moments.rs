@@ -95,11 +95,7 @@ impl Judge<'_> {
     }
 
     fn injection(&mut self, path: &str, inject: Injection, file: &WorkloadFile) {
-        let follows = file
-            .traffic
-            .values()
-            .any(|entry| matches!(entry.operation, super::file::Operation::Follow(_)));
-        if !follows {
+        if !file.follows() {
             let what = match inject {
                 Injection::KillRedis => "Redis is only there where members are online",
                 Injection::StopPublish => "nothing is published where no member is online",

@@ -36,11 +36,15 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::of(WORKLOAD)
+    }
+
+    pub(crate) fn of(workload: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for sub in ["out", "tmp"] {
             std::fs::create_dir(dir.path().join(sub)).unwrap();
         }
-        std::fs::write(dir.path().join("workload.yaml"), WORKLOAD).unwrap();
+        std::fs::write(dir.path().join("workload.yaml"), workload).unwrap();
         Self { dir }
     }
 
