@@ -12,6 +12,7 @@
 //!   insert/     how a member is inserted, one policy a file
 //!   count/      how members are counted, one policy a file
 //! traffic/      who causes the load: requests and bytes per chat, country and app
+//! push/         connected members: who listens to which chat, and how a push reaches them
 //! metrics/      what /metrics shows
 //! ```
 //!
@@ -23,6 +24,7 @@ mod config;
 mod http;
 mod listen;
 mod metrics;
+mod push;
 mod service;
 mod store;
 mod traffic;

@@ -39,6 +39,8 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     };
     let token = CancellationToken::new();
     tasks.spawn(config::follow(file, live, token.clone()));
+    let hub = Arc::clone(&app.hub);
+    tasks.spawn(Arc::clone(&hub).send_trailing(token.clone()));
     let counted = Some(app.metrics.connections.clone());
     let routes = http::public(Arc::clone(&app));
     tasks.spawn(listen::serve(
@@ -64,6 +66,7 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     let drain = config.settings.drain.get();
     tracing::info!(?drain, "draining");
     token.cancel();
+    hub.stop();
     tasks.close();
     if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
         tracing::warn!(

@@ -6,6 +6,7 @@
 //! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
 //! refusal.rs     every answer that is not a success    names.rs       what a chat or a member may be called
 //! create_chat.rs join.rs leave.rs count.rs send_event.rs fetch_events.rs   health.rs ready.rs metrics_page.rs      admin/
+//! push.rs        the WebSocket of a member
 //! ```
 
 mod admin;
@@ -22,6 +23,7 @@ mod leave;
 mod metrics_page;
 mod names;
 mod observe;
+mod push;
 mod ready;
 mod refusal;
 mod send_event;
@@ -37,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{FixedToken, TokenKey};
 use crate::config::{Config, Live};
 use crate::metrics::Metrics;
+use crate::push::Hub;
 use crate::store::Store;
 use crate::traffic::{Kind, Traffic};
 use admission::Admission;
@@ -52,6 +55,7 @@ pub(crate) struct App {
     admin_token: FixedToken,
     live: Live,
     body_timeout: Duration,
+    pub(crate) hub: Arc<Hub>,
     tasks: TaskTracker,
     traffic: Traffic,
 }
@@ -60,7 +64,9 @@ type Shared = Arc<App>;
 
 impl App {
     pub(crate) fn new(config: &Config, live: Live, store: Store, metrics: Metrics, tasks: TaskTracker) -> Self {
+        let behind = config.settings.push.behind.get();
         Self {
+            hub: Hub::new(behind, metrics.push.clone(), rand::random()),
             store,
             traffic: Traffic::new(&config.settings.labels, metrics.traffic.clone()),
             metrics,
@@ -89,6 +95,7 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/chats/{id}/members/{user_id}", delete(leave::leave))
         .route("/v1/chats/{id}/members/count", get(count::count))
         .route("/v1/chats/{id}/events", events)
+        .route("/v1/push", get(push::push))
         .route_layer(from_fn_with_state(Arc::clone(&app), admission::admit));
     let unlimited = Router::new()
         .route("/healthz", get(health::health))

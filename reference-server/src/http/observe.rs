@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -20,10 +21,14 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
     let response = next.run(request).await;
     watch.outcome = match response.extensions().get::<Outcome>() {
         Some(outcome) => outcome.0,
-        None if response.status().is_success() => "ok",
+        None if is_done(response.status()) => "ok",
         None => "internal",
     };
     response
+}
+
+fn is_done(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Counts when dropped: after the answer, or when the caller's connection has gone.

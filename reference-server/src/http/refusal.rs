@@ -65,6 +65,10 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    pub(crate) fn not_member(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not_member", message)
+    }
+
     pub(crate) fn not_found(message: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }

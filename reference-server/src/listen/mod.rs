@@ -5,11 +5,13 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::header::UPGRADE;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use crate::metrics::ConnectionMetrics;
+use crate::metrics::{ConnectionMetrics, OpenConnection};
 
 /// Connections that may wait to be accepted: a jump in traffic opens thousands within milliseconds.
 const BACKLOG: u32 = 4096;
@@ -74,29 +76,40 @@ pub(crate) async fn serve(
             None => None,
             Some(metrics) => match metrics.accepted(limits.connections) {
                 None => continue, // dropping the stream closes it
-                open => open,
+                open => open.map(Arc::new),
             },
         };
         let (router, stop) = (router.clone(), stop.clone());
         tasks.spawn(async move {
-            connection(stream, router, limits, stop).await;
-            drop(open);
+            connection(stream, router, limits, open, stop).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+/// `open` is what counts the connection. A request that may turn it into something else takes it along, so that the
+/// connection goes on to count when it is no longer served here.
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    open: Option<Arc<OpenConnection>>,
+    stop: CancellationToken,
+) {
     // A small answer must not wait for the acknowledgement of the one before.
     if stream.set_nodelay(true).is_err() {
         return; // the peer has gone already
     }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
-        async move { Ok::<_, Infallible>(answer(&mut router, request.map(Body::new)).await) }
+        let mut request = request.map(Body::new);
+        if let Some(open) = open.as_ref().filter(|_| request.headers().contains_key(UPGRADE)) {
+            request.extensions_mut().insert(Arc::clone(open));
+        }
+        async move { Ok::<_, Infallible>(answer(&mut router, request).await) }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.idle);
-    let mut serving = pin!(server.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {

@@ -3,6 +3,7 @@
 mod events;
 mod http;
 mod pool;
+mod push;
 mod settings;
 mod traffic;
 
@@ -12,8 +13,9 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 pub(crate) use events::EventMetrics;
-pub(crate) use http::{ConnectionMetrics, HttpMetrics, RequestGauges};
+pub(crate) use http::{ConnectionMetrics, HttpMetrics, OpenConnection, RequestGauges};
 pub(crate) use pool::PoolMetrics;
+pub(crate) use push::{Disconnect, PushMetrics};
 pub(crate) use settings::SettingsMetrics;
 pub(crate) use traffic::TrafficMetrics;
 
@@ -26,6 +28,7 @@ pub(crate) struct Metrics {
     pub(crate) events: EventMetrics,
     pub(crate) settings: SettingsMetrics,
     pub(crate) traffic: TrafficMetrics,
+    pub(crate) push: PushMetrics,
     pool: pool::PoolFamilies,
     shards: Mutex<Vec<PoolMetrics>>,
 }
@@ -40,6 +43,7 @@ impl Metrics {
             events: EventMetrics::register(&mut registry),
             settings: SettingsMetrics::register(&mut registry),
             traffic: TrafficMetrics::register(&mut registry),
+            push: PushMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),
             shards: Mutex::default(),
             registry,

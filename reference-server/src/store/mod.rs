@@ -12,6 +12,7 @@
 //! sql.rs        statements as text, several in one round trip
 //! chats.rs      create a chat          membership.rs  join, leave
 //! events/       send an event, fetch what came after a revision
+//! is_member.rs  who may listen
 //! change.rs     a member's row and the count change together
 //! seed.rs       load many members      audit.rs       rows against count
 //! insert/, count/   the policies under test
@@ -25,6 +26,7 @@ mod count;
 mod error;
 mod events;
 mod insert;
+mod is_member;
 mod lease;
 mod membership;
 mod open;

@@ -1,0 +1,89 @@
+//! `GET /v1/push?chat_id=…&chat_id=…`: a WebSocket that says which chats have something new.
+//!
+//! Everything that can be refused is refused before the upgrade, with the usual status and body.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use hyper::upgrade::OnUpgrade;
+use tungstenite::handshake::server::create_response;
+
+use super::Shared;
+use super::caller::Caller;
+use super::names::parse_id;
+use super::refusal::Refusal;
+use crate::auth::UserId;
+use crate::metrics::OpenConnection;
+use crate::push;
+
+pub(crate) async fn push(
+    State(app): State<Shared>,
+    Caller(user): Caller,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (mut parts, _) = request.into_parts();
+    let chats = chats(&parts, app.live.current().push.max_chats.as_usize())?;
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let open = parts.extensions.remove::<Arc<OpenConnection>>();
+    let response = handshake(parts)?;
+    let upgrade = upgrade.ok_or_else(|| not_a_web_socket("the connection cannot be upgraded"))?;
+    check_membership(&app, user, &chats).await?;
+    let seated = app.hub.seat(&chats);
+    app.tasks.spawn(async move {
+        push::listen(seated, upgrade).await;
+        drop(open); // counts as open for as long as the member is connected
+    });
+    Ok(response)
+}
+
+/// The chats asked for, each once.
+fn chats(parts: &Parts, max: usize) -> Result<Vec<u64>, Refusal> {
+    let mut chats = BTreeSet::new();
+    for pair in parts
+        .uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+    {
+        let id = pair
+            .strip_prefix("chat_id=")
+            .ok_or_else(|| Refusal::malformed(format!("`{pair}` is not expected here, only chat_id=…")))?;
+        chats.insert(parse_id(id)?);
+        if chats.len() > max {
+            return Err(Refusal::malformed(format!(
+                "one connection listens to at most {max} chats (`settings.push.max_chats`); open another"
+            )));
+        }
+    }
+    if chats.is_empty() {
+        return Err(Refusal::malformed(
+            "no chat to listen to; expected ?chat_id=…&chat_id=…",
+        ));
+    }
+    Ok(chats.into_iter().collect())
+}
+
+/// The answer that upgrades the connection.
+fn handshake(parts: Parts) -> Result<Response, Refusal> {
+    let request = axum::http::Request::from_parts(parts, ());
+    let response = create_response(&request).map_err(|error| not_a_web_socket(&error.to_string()))?;
+    Ok(response.map(|()| Body::empty()))
+}
+
+fn not_a_web_socket(why: &str) -> Refusal {
+    Refusal::malformed(format!("this route wants a WebSocket handshake: {why}"))
+}
+
+async fn check_membership(app: &Shared, user: UserId, chats: &[u64]) -> Result<(), Refusal> {
+    match app.store.not_a_member(chats, user.0).await? {
+        None => Ok(()),
+        Some(chat) => Err(Refusal::not_member(format!(
+            "this user is no member of chat {chat}; join it first"
+        ))),
+    }
+}

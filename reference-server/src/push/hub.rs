@@ -1,0 +1,208 @@
+//! The hub: which members listen to which chat.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hotchat_policy::{Decision, PushRule};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use tokio::time::Instant;
+
+use super::chat::{Chat, Listener, Seat};
+use super::frame::Frame;
+use super::member::Member;
+use super::outbox::Put;
+use super::trailing::{Timetable, delay};
+use crate::metrics::PushMetrics;
+
+/// Locks that the chats share; a chat's pushes take one of them, briefly.
+const SHARDS: usize = 64;
+
+/// Members written to before other tasks have their turn: a quarter of a millisecond.
+pub(super) const TURN: usize = 64;
+
+/// What the members of one chat got of one push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    /// Members to whom it was written, or will be when their sockets have room.
+    pub(crate) sent: u64,
+    /// Members for whom the rule dropped it.
+    pub(crate) dropped: u64,
+}
+
+/// What one push did, for the metrics.
+#[derive(Default)]
+struct Tally {
+    written: u64,
+    waiting: u64,
+    dropped: u64,
+    coalesced: u64,
+}
+
+/// All connected members.
+pub(crate) struct Hub {
+    shards: Box<[Mutex<HashMap<u64, Reserved>>]>,
+    pub(super) timetable: Timetable,
+    pub(super) metrics: PushMetrics,
+    /// How long a member may be impossible to write to.
+    pub(super) behind: Duration,
+    stopping: AtomicBool,
+    rng: Mutex<Xoshiro256PlusPlus>,
+}
+
+/// A chat, and how many seats in it are taken; without any it goes.
+struct Reserved {
+    chat: Arc<Chat>,
+    seats: usize,
+}
+
+impl Hub {
+    /// `seed` decides which pushes a rule drops.
+    pub(crate) fn new(behind: Duration, metrics: PushMetrics, seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            timetable: Timetable::new(Instant::now()),
+            metrics,
+            behind,
+            stopping: AtomicBool::new(false),
+            rng: Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
+        })
+    }
+
+    /// Takes a seat in each chat; pushes from now on reach the member when he is connected. `chats` has no duplicates.
+    pub(crate) fn seat(self: &Arc<Self>, chats: &[u64]) -> Seated {
+        let seats = chats.iter().map(|&id| Seat::new(self.reserve(id))).collect();
+        let member = Member::new(seats);
+        for (seat, taken) in (0..).zip(&member.seats) {
+            let member = Arc::clone(&member);
+            taken.chat.add(Listener { member, seat });
+        }
+        if self.stopping.load(Ordering::SeqCst) {
+            member.outbox().stop(); // came after `stop` went round
+        }
+        let hub = Arc::clone(self);
+        Seated { hub, member }
+    }
+
+    /// Pushes a chat's revision to its members, as far as `rule` lets it. Gives other tasks their turn in between.
+    pub(crate) async fn push(&self, chat_id: u64, revision: u64, rule: &PushRule) -> Pushed {
+        let Some(chat) = self.find(chat_id) else {
+            return Pushed::default();
+        };
+        let frame = Frame::new(chat_id, chat.raise(revision));
+        let mut rng = self.rng();
+        let mut tally = Tally::default();
+        for listeners in chat.listeners().chunks(TURN) {
+            self.push_to(listeners, &frame, rule, &mut rng, &mut tally);
+            tokio::task::yield_now().await;
+        }
+        self.metrics.pushed(tally.written, tally.dropped, tally.coalesced);
+        Pushed {
+            sent: tally.written + tally.waiting,
+            dropped: tally.dropped,
+        }
+    }
+
+    fn push_to(
+        &self,
+        listeners: &[Listener],
+        frame: &Frame,
+        rule: &PushRule,
+        rng: &mut Xoshiro256PlusPlus,
+        tally: &mut Tally,
+    ) {
+        let now = self.timetable.now();
+        let mut scheduled = Vec::new();
+        for listener in listeners {
+            let put = match rule.decide(rng) {
+                Decision::Push => listener.member.push(listener.seat, frame),
+                Decision::Drop => {
+                    let within = rule.trailing().map(|within| delay(within, rng));
+                    listener.member.drop_push(listener.seat, frame.revision, now, within)
+                }
+            };
+            match put {
+                Put::Sent => tally.written += 1,
+                Put::Waiting => tally.waiting += 1,
+                Put::Coalesced => tally.coalesced += 1,
+                Put::Dropped { schedule } => {
+                    tally.dropped += 1;
+                    scheduled.extend(schedule.map(|due| (due, listener)));
+                }
+                Put::Gone => {}
+            }
+        }
+        self.timetable.schedule(&scheduled);
+    }
+
+    /// Asks every connection to end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for shard in &self.shards {
+            let chats: Vec<_> = lock(shard)
+                .values()
+                .map(|reserved| Arc::clone(&reserved.chat))
+                .collect();
+            for listener in chats.iter().flat_map(|chat| chat.listeners()) {
+                listener.member.outbox().stop();
+            }
+        }
+    }
+
+    fn rng(&self) -> Xoshiro256PlusPlus {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        Xoshiro256PlusPlus::from_rng(&mut *rng)
+    }
+
+    fn shard(&self, chat_id: u64) -> MutexGuard<'_, HashMap<u64, Reserved>> {
+        lock(&self.shards[usize::try_from(chat_id % SHARDS as u64).expect("less than SHARDS")])
+    }
+
+    fn find(&self, chat_id: u64) -> Option<Arc<Chat>> {
+        self.shard(chat_id)
+            .get(&chat_id)
+            .map(|reserved| Arc::clone(&reserved.chat))
+    }
+
+    fn reserve(&self, chat_id: u64) -> Arc<Chat> {
+        let mut shard = self.shard(chat_id);
+        let reserved = shard.entry(chat_id).or_insert_with(|| Reserved {
+            chat: Arc::new(Chat::new(chat_id)),
+            seats: 0,
+        });
+        reserved.seats += 1;
+        Arc::clone(&reserved.chat)
+    }
+
+    fn release(&self, chat_id: u64) {
+        if let Entry::Occupied(mut reserved) = self.shard(chat_id).entry(chat_id) {
+            reserved.get_mut().seats -= 1;
+            if reserved.get().seats == 0 {
+                reserved.remove();
+            }
+        }
+    }
+}
+
+fn lock(shard: &Mutex<HashMap<u64, Reserved>>) -> MutexGuard<'_, HashMap<u64, Reserved>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A member's seats; given up when dropped.
+pub(crate) struct Seated {
+    pub(super) hub: Arc<Hub>,
+    pub(super) member: Arc<Member>,
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        self.member.outbox().end();
+        for seat in &self.member.seats {
+            seat.chat.remove(seat);
+            self.hub.release(seat.chat.id);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! One connection as the hub sees it.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::chat::Seat;
+use super::frame::Frame;
+use super::outbox::{Fired, Outbox, Put};
+
+/// A connected member: who pushes to him writes to his socket straight away; only what it does not take is left to the
+/// connection's own task, which therefore sleeps while all goes well.
+pub(super) struct Member {
+    /// Set when the upgrade is done.
+    socket: OnceLock<TcpStream>,
+    outbox: Mutex<Outbox>,
+    pub(super) seats: Box<[Seat]>,
+}
+
+impl Member {
+    pub(super) fn new(seats: Box<[Seat]>) -> Arc<Self> {
+        Arc::new(Self {
+            socket: OnceLock::new(),
+            outbox: Mutex::new(Outbox::new(seats.len())),
+            seats,
+        })
+    }
+
+    /// The upgrade is done.
+    pub(super) fn connected(&self, socket: TcpStream) {
+        assert!(self.socket.set(socket).is_ok(), "a member connects once");
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.socket
+            .get()
+            .expect("used by the connection's task only, which sets it first")
+    }
+
+    /// The newest push for a seat.
+    pub(super) fn newest(&self, seat: usize) -> Frame {
+        let chat = &self.seats[seat].chat;
+        Frame::new(chat.id, chat.newest())
+    }
+
+    pub(super) fn push(&self, seat: u32, frame: &Frame) -> Put {
+        self.outbox().put(seat as usize, frame, |bytes| self.write(bytes))
+    }
+
+    pub(super) fn drop_push(&self, seat: u32, revision: u64, now: Duration, within: Option<Duration>) -> Put {
+        self.outbox().drop_push(seat as usize, revision, now, within)
+    }
+
+    pub(super) fn fire(&self, seat: u32, horizon: Duration) -> Fired {
+        let frame = self.newest(seat as usize);
+        self.outbox()
+            .fire(seat as usize, horizon, &frame, |bytes| self.write(bytes))
+    }
+
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the socket takes at once.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.socket.get() {
+            Some(socket) => socket.try_write(bytes),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! What a member is owed, and what his socket did not take yet.
+//!
+//! Bounded by construction: per chat one flag that its newest revision waits, and of bytes no more than the end of one frame
+//! and a few control frames. Writing is handed in, so all of this is decided without a socket.
+
+use std::io::{self, ErrorKind};
+use std::task::Waker;
+use std::time::Duration;
+
+use hotchat_policy::Trailing;
+
+use super::frame::Frame;
+
+/// Room for bytes that the socket did not take: the end of a push and three of the largest control frames.
+const REST_MAX: usize = 512;
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The upgrade is under way; pushes wait for it.
+    Connecting,
+    Open,
+    /// The server stops: the connection's task is asked to say goodbye.
+    Stopping,
+    /// Nothing is written any more.
+    Ended,
+}
+
+/// What one chat owes the member.
+#[derive(Debug, Clone, Copy, Default)]
+struct Due {
+    /// Newest revision pushed to him.
+    sent: u64,
+    /// Pushes dropped since.
+    trailing: Trailing,
+    /// The wheel has an entry for this seat; it has one at most.
+    scheduled: bool,
+    /// The newest revision waits for room in the socket.
+    waiting: bool,
+}
+
+/// What became of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    Sent,
+    /// The socket is full: the connection's task writes it when there is room.
+    Waiting,
+    /// He has a newer one, or one that waits and will carry the newest revision when it is written.
+    Coalesced,
+    /// Dropped; `schedule` is when somebody must look at this seat, if nobody is going to already.
+    Dropped {
+        schedule: Option<Duration>,
+    },
+    Gone,
+}
+
+/// What became of an entry of the wheel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fired {
+    /// He has had a push meanwhile.
+    Settled,
+    /// He has had one, and another was dropped after it.
+    Later(Duration),
+    Put(Put),
+}
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Flushed {
+    /// Pushes written.
+    pub(super) pushes: u32,
+    /// Whether the socket took anything at all.
+    pub(super) progress: bool,
+    /// Whether something is left.
+    pub(super) blocked: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    phase: Phase,
+    rest: Vec<u8>,
+    dues: Box<[Due]>,
+    waiting: u32,
+    waker: Option<Waker>,
+}
+
+impl Outbox {
+    pub(super) fn new(seats: usize) -> Self {
+        Self {
+            phase: Phase::Connecting,
+            rest: Vec::new(),
+            dues: vec![Due::default(); seats].into(),
+            waiting: 0,
+            waker: None,
+        }
+    }
+
+    /// A push for a seat.
+    pub(super) fn put(&mut self, seat: usize, frame: &Frame, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> Put {
+        let free = self.phase == Phase::Open && !self.is_blocked();
+        let due = &mut self.dues[seat];
+        if matches!(self.phase, Phase::Stopping | Phase::Ended) {
+            return Put::Gone;
+        }
+        due.trailing.pushed(frame.revision);
+        if due.waiting || frame.revision <= due.sent {
+            return Put::Coalesced;
+        }
+        if free {
+            match write(frame.bytes()) {
+                Ok(taken) => {
+                    due.sent = frame.revision;
+                    self.keep(&frame.bytes()[taken..]);
+                    return Put::Sent;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // The connection's task learns of it by reading.
+                Err(_) => return Put::Gone,
+            }
+        }
+        due.waiting = true;
+        self.waiting += 1;
+        if free {
+            self.wake();
+        }
+        Put::Waiting
+    }
+
+    /// Drops the push of `revision`, to be made up for `within` a time.
+    pub(super) fn drop_push(&mut self, seat: usize, revision: u64, now: Duration, within: Option<Duration>) -> Put {
+        if matches!(self.phase, Phase::Stopping | Phase::Ended) {
+            return Put::Gone;
+        }
+        let due = &mut self.dues[seat];
+        if due.waiting || revision <= due.sent {
+            return Put::Coalesced;
+        }
+        let begun = within.and_then(|within| due.trailing.dropped(revision, now, within));
+        let schedule = begun.filter(|_| !due.scheduled);
+        due.scheduled |= schedule.is_some();
+        Put::Dropped { schedule }
+    }
+
+    /// The wheel has come to this seat's entry; what is due by `horizon` is sent.
+    pub(super) fn fire(
+        &mut self,
+        seat: usize,
+        horizon: Duration,
+        frame: &Frame,
+        write: impl FnOnce(&[u8]) -> io::Result<usize>,
+    ) -> Fired {
+        let due = &mut self.dues[seat];
+        if due.trailing.take_due(horizon).is_some() {
+            due.scheduled = false;
+            return Fired::Put(self.put(seat, frame, write));
+        }
+        due.scheduled = due.trailing.due().is_some();
+        due.trailing.due().map_or(Fired::Settled, Fired::Later)
+    }
+
+    /// Writes what is left over; `frame` is the newest push of a seat's chat.
+    pub(super) fn flush(
+        &mut self,
+        frame: impl Fn(usize) -> Frame,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<Flushed> {
+        let mut flushed = Flushed::default();
+        if self.phase == Phase::Connecting {
+            self.phase = Phase::Open;
+        }
+        while !self.rest.is_empty() {
+            match attempt(write(&self.rest))? {
+                None => return Ok(self.stuck(flushed)),
+                Some(taken) => drop(self.rest.drain(..taken)),
+            }
+            flushed.progress = true;
+        }
+        for seat in 0..self.dues.len() {
+            if self.waiting == 0 {
+                break;
+            }
+            if !self.dues[seat].waiting {
+                continue;
+            }
+            let frame = frame(seat);
+            let Some(taken) = attempt(write(frame.bytes()))? else {
+                return Ok(self.stuck(flushed));
+            };
+            let due = &mut self.dues[seat];
+            (due.waiting, due.sent) = (false, frame.revision);
+            self.waiting -= 1;
+            flushed.pushes += 1;
+            flushed.progress = true;
+            self.keep(&frame.bytes()[taken..]);
+            if !self.rest.is_empty() {
+                return Ok(self.stuck(flushed));
+            }
+        }
+        Ok(flushed)
+    }
+
+    fn stuck(&self, flushed: Flushed) -> Flushed {
+        Flushed {
+            blocked: self.is_blocked(),
+            ..flushed
+        }
+    }
+
+    /// Control frames: whole frames or nothing, so that no push gets between the halves of one.
+    pub(super) fn control(
+        &mut self,
+        bytes: &[u8],
+        write: impl FnOnce(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let taken = if self.rest.is_empty() {
+            attempt(write(bytes))?.unwrap_or(0)
+        } else {
+            0
+        };
+        if self.rest.len() + bytes.len() - taken > REST_MAX {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.rest.extend_from_slice(&bytes[taken..]);
+        Ok(bytes.len())
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.rest.extend_from_slice(rest);
+            self.wake();
+        }
+    }
+
+    /// Whether something waits for room in the socket.
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.rest.is_empty() || self.waiting > 0
+    }
+
+    /// Asks the connection's task to say goodbye.
+    pub(super) fn stop(&mut self) {
+        if self.phase != Phase::Ended {
+            self.phase = Phase::Stopping;
+            self.wake();
+        }
+    }
+
+    /// No push is taken from now on.
+    pub(super) fn end(&mut self) {
+        self.phase = Phase::Ended;
+        self.waiting = 0;
+        for due in &mut self.dues {
+            due.waiting = false;
+        }
+    }
+
+    /// Remembers whom to wake; whether the server has asked this connection to end.
+    pub(super) fn watch(&mut self, waker: &Waker) -> bool {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+        self.phase == Phase::Stopping
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// How much was taken; `None` when there is no room.
+fn attempt(written: io::Result<usize>) -> io::Result<Option<usize>> {
+    match written {
+        Ok(0) => Err(ErrorKind::WriteZero.into()),
+        Ok(taken) => Ok(Some(taken)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WITHIN: Option<Duration> = Some(Duration::from_millis(100));
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn frame(revision: u64) -> Frame {
+        Frame::new(1, revision)
+    }
+
+    fn full(_: &[u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// Takes so many bytes of each write.
+    fn takes(most: usize, taken: &mut Vec<u8>) -> impl FnMut(&[u8]) -> io::Result<usize> {
+        move |bytes| {
+            let length = bytes.len().min(most);
+            taken.extend_from_slice(&bytes[..length]);
+            Ok(length)
+        }
+    }
+
+    fn open(seats: usize) -> Outbox {
+        let mut outbox = Outbox::new(seats);
+        outbox.flush(|_| frame(0), full).unwrap();
+        outbox
+    }
+
+    #[test]
+    fn pushes_before_the_upgrade_is_done_wait_for_it() {
+        let mut outbox = Outbox::new(1);
+        assert_eq!(outbox.put(0, &frame(1), |_| panic!("not connected")), Put::Waiting);
+        let mut taken = Vec::new();
+        let flushed = outbox.flush(|_| frame(1), takes(99, &mut taken)).unwrap();
+        assert_eq!((flushed.pushes, flushed.blocked), (1, false));
+        assert_eq!(taken, frame(1).bytes());
+    }
+
+    #[test]
+    fn while_the_socket_is_full_only_the_newest_revision_waits() {
+        let mut outbox = open(2);
+        assert_eq!(outbox.put(0, &frame(1), full), Put::Waiting);
+        for revision in 2..1000 {
+            assert_eq!(
+                outbox.put(0, &frame(revision), |_| panic!("out of turn")),
+                Put::Coalesced
+            );
+        }
+        assert_eq!(outbox.put(1, &frame(7), |_| panic!("out of turn")), Put::Waiting);
+        let mut taken = Vec::new();
+        let flushed = outbox
+            .flush(|seat| frame([999, 7][seat]), takes(99, &mut taken))
+            .unwrap();
+        assert_eq!((flushed.pushes, outbox.is_blocked()), (2, false));
+        assert_eq!(taken, [frame(999).bytes(), frame(7).bytes()].concat());
+        assert_eq!(outbox.put(0, &frame(999), |_| panic!("he has it")), Put::Coalesced);
+    }
+
+    #[test]
+    fn frames_are_never_torn_apart() {
+        let mut outbox = open(1);
+        let mut taken = Vec::new();
+        assert_eq!(outbox.put(0, &frame(1), takes(5, &mut taken)), Put::Sent);
+        assert_eq!(outbox.control(b"pong", |_| panic!("out of turn")).unwrap(), 4);
+        assert_eq!(outbox.put(0, &frame(2), |_| panic!("out of turn")), Put::Waiting);
+        let flushed = outbox.flush(|_| frame(2), full).unwrap();
+        assert_eq!((flushed.progress, flushed.blocked), (false, true));
+        let flushed = outbox.flush(|_| frame(2), takes(3, &mut taken)).unwrap();
+        assert!(
+            flushed.progress && flushed.blocked,
+            "three bytes of the second push went"
+        );
+        outbox.flush(|_| frame(2), takes(3, &mut taken)).unwrap();
+        assert_eq!(taken, [frame(1).bytes(), b"pong", frame(2).bytes()].concat());
+        assert!(!outbox.is_blocked());
+    }
+
+    #[test]
+    fn control_frames_that_find_no_room_are_bounded() {
+        let mut outbox = open(1);
+        for _ in 0..4 {
+            assert_eq!(outbox.control(&[0; 128], full).unwrap(), 128);
+        }
+        assert_eq!(outbox.control(&[0; 1], full).unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_dropped_push_is_made_up_for_once() {
+        let mut outbox = open(1);
+        let dropped = |schedule| Put::Dropped { schedule };
+        assert_eq!(outbox.drop_push(0, 1, ms(0), WITHIN), dropped(Some(ms(100))));
+        assert_eq!(
+            outbox.drop_push(0, 2, ms(50), WITHIN),
+            dropped(None),
+            "one entry per seat"
+        );
+        assert_eq!(outbox.fire(0, ms(99), &frame(2), full), Fired::Later(ms(100)));
+        let mut taken = Vec::new();
+        let fired = outbox.fire(0, ms(100), &frame(2), takes(99, &mut taken));
+        assert_eq!((fired, taken), (Fired::Put(Put::Sent), frame(2).bytes().to_vec()));
+        assert_eq!(
+            outbox.drop_push(0, 3, ms(200), WITHIN),
+            dropped(Some(ms(300))),
+            "a new debt"
+        );
+    }
+
+    #[test]
+    fn a_push_in_between_settles_the_debt_and_the_next_one_keeps_the_entry() {
+        let mut outbox = open(1);
+        outbox.drop_push(0, 1, ms(0), WITHIN);
+        assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
+        assert_eq!(outbox.drop_push(0, 3, ms(50), WITHIN), Put::Dropped { schedule: None });
+        assert_eq!(outbox.fire(0, ms(100), &frame(3), full), Fired::Later(ms(150)));
+        outbox.put(0, &frame(4), |bytes| Ok(bytes.len()));
+        assert_eq!(outbox.fire(0, ms(150), &frame(4), full), Fired::Settled);
+        let schedule = Some(ms(300));
+        assert_eq!(outbox.drop_push(0, 5, ms(200), WITHIN), Put::Dropped { schedule });
+    }
+
+    #[test]
+    fn nothing_is_written_after_the_end() {
+        let mut outbox = open(1);
+        outbox.drop_push(0, 1, ms(0), WITHIN);
+        outbox.end();
+        let never = |_: &[u8]| panic!("it has ended");
+        assert_eq!(outbox.put(0, &frame(2), never), Put::Gone);
+        assert_eq!(outbox.fire(0, ms(200), &frame(2), never), Fired::Put(Put::Gone));
+        assert!(!outbox.is_blocked());
+    }
+}
