@@ -155,19 +155,24 @@ fn a_generator_that_cannot_send_calls_its_run_invalid() {
 }
 
 #[test]
-fn too_few_files_are_told_before_the_run() {
-    let (_dir, file) = written(&get_workload("uniform", "10/s", "1s", 5000));
-    let script = format!(
-        "ulimit -n 1000 && exec {} run {file} --target http://127.0.0.1:1",
-        env!("CARGO_BIN_EXE_bmt")
-    );
-    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-    assert_eq!(output.status.code(), Some(121));
+fn too_few_files_are_told_before_the_run_unless_the_limit_can_be_raised() {
+    let (_dir, file) = written(&get_workload("uniform", "10/s", "1s", 1500));
+    let run = |limit: &str| {
+        let script = format!(
+            "ulimit {limit} 1000 && exec {} run {file} --target http://127.0.0.1:1",
+            env!("CARGO_BIN_EXE_bmt")
+        );
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(output.status.code(), Some(121));
+        text(&output.stderr).to_owned()
+    };
+    let hard = run("-n");
     assert!(
-        text(&output.stderr).contains("ulimit -n 5100"),
-        "{}",
-        text(&output.stderr)
+        hard.contains("takes 2500 open files") && hard.contains("ulimit -Hn 2500"),
+        "{hard}"
     );
+    let soft = run("-Sn");
+    assert!(soft.contains("cannot reach the target"), "{soft}");
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! How events reached the members who were online.
+
+use super::{Table, variants};
+use crate::analyze::figure::{Of, figure, median_over_repetitions, phase};
+use crate::record::{Fanout, PhaseResult, Run};
+use crate::report::words::{ms, number, percent};
+use crate::workload::Metric;
+
+/// One row a variant and phase; `None` where nobody was.
+pub(super) fn fanout(run: &Run) -> Option<Table> {
+    let mut names: Vec<&str> = Vec::new();
+    for phase in run.cells.iter().flat_map(|cell| &cell.phases) {
+        if phase.fanout.is_some() && phase.kind.is_judged() && !names.contains(&phase.name.as_str()) {
+            names.push(&phase.name);
+        }
+    }
+    let rows = names.iter().flat_map(|name| {
+        variants(run)
+            .into_iter()
+            .map(move |variant| fanout_row(run, variant, name))
+    });
+    (!names.is_empty()).then(|| Table {
+        title: "Fan-out to members who are online".to_owned(),
+        legend: "events: messages to the followed chats · fetches/event: 1 for each member would be one fetch a member and event · \
+                 pushes: sent and dropped by throttling · fresh: time from an event's intended send until a member has it, ms · \
+                 stale: members that lack an old event at the end of the phase · lag: most records that the publish role was behind · \
+                 SQL/s, DB CPU: statements and cores of all shards",
+        headers: vec![
+            "variant", "phase", "events/s", "fetches/event", "fetches/s", "pushes/s", "dropped", "fresh p50", "fresh p99",
+            "stale", "lag", "SQL/s", "DB CPU",
+        ],
+        rows: rows.collect(),
+    })
+}
+
+fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
+    let median = |value: &dyn Fn(&PhaseResult, &Fanout) -> Option<f64>| {
+        median_over_repetitions(run, variant, |cell| {
+            let phase = phase(cell, phase_name)?;
+            value(phase, phase.fanout.as_ref()?)
+        })
+    };
+    let rate = |count: fn(&Fanout) -> Option<u64>| {
+        median(&|phase, fanout| Some(count(fanout)? as f64 / (phase.end_s - phase.start_s)))
+    };
+    let dropped = median(&|_, fanout| {
+        let server = fanout.server.as_ref()?;
+        let all = server.pushes_dropped + server.pushes_sent;
+        Some(server.pushes_dropped as f64 / all.max(1) as f64)
+    });
+    let statements = median(&|phase, _| {
+        let statements = phase.contention.as_ref()?.statements;
+        Some(statements as f64 / (phase.end_s - phase.start_s))
+    });
+    vec![
+        variant.to_owned(),
+        phase_name.to_owned(),
+        number(rate(|fanout| Some(fanout.events)), 1),
+        number(median(&|_, fanout| fanout.fetches_per_event), 0),
+        number(rate(|fanout| Some(fanout.fetches)), 0),
+        number(
+            rate(|fanout| fanout.server.as_ref().map(|server| server.pushes_sent)),
+            0,
+        ),
+        dropped.map_or("–".to_owned(), percent),
+        ms(median(&|_, fanout| fanout.freshness_us.p50.map(|us| us as f64))),
+        ms(median(&|_, fanout| fanout.freshness_us.p99.map(|us| us as f64))),
+        number(
+            median(&|_, fanout| fanout.stale_members_end.map(|members| members as f64)),
+            0,
+        ),
+        number(
+            median(&|_, fanout| Some(fanout.server.as_ref()?.lag_records_max as f64)),
+            0,
+        ),
+        number(statements, 0),
+        number(median(&|phase, _| figure(phase, Metric::DatabaseCpu, Of::default())), 2),
+    ]
+}
