@@ -164,7 +164,7 @@ fn too_few_files_are_told_before_the_run_unless_the_limit_can_be_raised() {
         );
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
         assert_eq!(output.status.code(), Some(121));
-        text(&output.stderr).to_owned()
+        text(&output.stderr)
     };
     let hard = run("-n");
     assert!(

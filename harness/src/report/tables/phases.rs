@@ -5,7 +5,7 @@ use crate::analyze::figure::error_share;
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
 use crate::report::words::{ms, number, percent};
 
-/// One row for each phase, operation and placement.
+/// One row for each phase and operation.
 pub(in crate::report) fn phases(run: &Run, cell: &Cell) -> Table {
     let rows = cell
         .phases
