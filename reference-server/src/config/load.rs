@@ -21,8 +21,7 @@ pub(crate) enum ConfigError {
 /// A configuration file larger than this is a mistake.
 const BYTES_MAX: u64 = 1024 * 1024;
 
-/// The configuration, and the file that it came from.
-#[derive(Debug)]
+/// The configuration, and the file that it came from; the text holds secrets.
 pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     pub(crate) text: String,

@@ -131,6 +131,21 @@ fn secrets_and_shards_are_judged_as_they_are_read() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("1 to 64 shards"), "{message}");
+    for (key, wrong) in [
+        ("shards", "mysql://u:hidden@h/d"),
+        ("redis", "http://u:hidden@h/"),
+        ("secret", "[hidden]"),
+    ] {
+        let text = HEAD
+            .lines()
+            .filter(|line| !line.starts_with(key))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let message = parse("x", &format!("{text}\n{key}: {wrong}\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(key) && !message.contains("hidden"), "{message}");
+    }
 }
 
 #[test]
