@@ -7,6 +7,10 @@
 //! auth.rs       caller tokens: who is calling, until when
 //! http/         one file per route; admission (the global limit), refusals, request metrics
 //!   admin/      one file per route of the admin API
+//! bus/          the partitioned log of what has happened: sends, fetches, joins
+//! publish/      the consumer of that log: finds hot chats, marks them in Redis, pushes events
+//! fan_out.rs    the way from a stored event to its members, wired together
+//! clock.rs      the time that records carry
 //! listen/       accepts connections: counts them, bounds them, ends them
 //! store/        shard map, connections, transactions, retries
 //!   insert/     how a member is inserted, one policy a file
@@ -19,11 +23,15 @@
 //! A request flows `listen` → `http` (metrics → admission → route) → `store` (shard → pool → statements).
 
 mod auth;
+mod bus;
 mod cli;
+mod clock;
 mod config;
+mod fan_out;
 mod http;
 mod listen;
 mod metrics;
+mod publish;
 mod push;
 mod service;
 mod store;

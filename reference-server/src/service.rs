@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, ConfigFile, Live};
+use crate::fan_out::FanOut;
 use crate::http::{self, App};
 use crate::listen::{self, Limits};
 use crate::metrics::Metrics;
@@ -19,7 +20,10 @@ use crate::store::Store;
 pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     let config = file.config.clone();
     let mut stop = StopSignal::install().context("cannot listen for signals")?;
-    let metrics = Metrics::new();
+    let mut metrics = Metrics::new();
+    if config.redis.is_some() {
+        metrics.show_redis();
+    }
     let opened = tokio::select! {
         opened = Store::open(&config, &metrics) => opened,
         () = stop.received() => return Ok(()),
@@ -27,7 +31,10 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     let store = opened?;
     let tasks = TaskTracker::new();
     let live = settings_in_force(&config, &metrics);
-    let app = Arc::new(App::new(&config, live.clone(), store, metrics, tasks.clone()));
+    let token = CancellationToken::new();
+    let fan_out = FanOut::new(&config, live.clone(), &metrics, &tasks, &token).await?;
+    fan_out.role.start().await.context("cannot start publishing")?;
+    let app = Arc::new(App::new(&config, live.clone(), store, fan_out, metrics, tasks.clone()));
 
     let public =
         listen::bind(config.listen).with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
@@ -37,10 +44,7 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
         connections: config.max_connections.get(),
         idle: config.idle_timeout.get(),
     };
-    let token = CancellationToken::new();
     tasks.spawn(config::follow(file, live, token.clone()));
-    let hub = Arc::clone(&app.hub);
-    tasks.spawn(Arc::clone(&hub).send_trailing(token.clone()));
     let counted = Some(app.metrics.connections.clone());
     let routes = http::public(Arc::clone(&app));
     tasks.spawn(listen::serve(
@@ -53,7 +57,7 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     ));
     tasks.spawn(listen::serve(
         admin,
-        http::admin(app),
+        http::admin(Arc::clone(&app)),
         limits,
         None,
         token.clone(),
@@ -66,7 +70,7 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     let drain = config.settings.drain.get();
     tracing::info!(?drain, "draining");
     token.cancel();
-    hub.stop();
+    app.fan_out.hub.stop();
     tasks.close();
     if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
         tracing::warn!(

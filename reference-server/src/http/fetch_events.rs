@@ -51,6 +51,7 @@ pub(crate) async fn fetch_events(
     let fetched = app.store.fetch(chat, user.0, after, limit).await??;
     let events = fetched.events()?;
     app.metrics.events.fetched(events.len());
+    app.fan_out.publisher.fetched(chat);
     let revision = events.last().map_or(after, |event| event.revision);
     Ok(Json(Page { events, revision }).into_response())
 }

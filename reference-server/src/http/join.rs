@@ -23,7 +23,9 @@ pub(crate) async fn join(
     Path(chat): Path<String>,
     JsonBody(member): JsonBody<Named>,
 ) -> Result<(StatusCode, Json<Member>), Refusal> {
-    let joined = app.store.join(parse_id(&chat)?, user.0, member.name.as_str()).await??;
+    let chat = parse_id(&chat)?;
+    let joined = app.store.join(chat, user.0, member.name.as_str()).await??;
+    app.fan_out.publisher.joined(chat);
     let member = Member {
         member_id: joined.member_id,
         member_count: joined.member_count,

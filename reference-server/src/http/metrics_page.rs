@@ -11,6 +11,7 @@ use crate::store::Shard;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(crate) async fn metrics_page(State(app): State<Shared>) -> Result<impl IntoResponse, Refusal> {
+    app.metrics.bus.scrape(app.fan_out.role.lags());
     let open = app.store.shards().iter().map(Shard::open_connections);
     let page = app.metrics.page(open).map_err(|_| Refusal::internal())?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page))

@@ -33,13 +33,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{FixedToken, TokenKey};
 use crate::config::{Config, Live};
+use crate::fan_out::FanOut;
 use crate::metrics::Metrics;
-use crate::push::Hub;
 use crate::store::Store;
 use crate::traffic::{Kind, Traffic};
 use admission::Admission;
@@ -55,7 +55,7 @@ pub(crate) struct App {
     admin_token: FixedToken,
     live: Live,
     body_timeout: Duration,
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) fan_out: FanOut,
     tasks: TaskTracker,
     traffic: Traffic,
 }
@@ -63,10 +63,16 @@ pub(crate) struct App {
 type Shared = Arc<App>;
 
 impl App {
-    pub(crate) fn new(config: &Config, live: Live, store: Store, metrics: Metrics, tasks: TaskTracker) -> Self {
-        let behind = config.settings.push.behind.get();
+    pub(crate) fn new(
+        config: &Config,
+        live: Live,
+        store: Store,
+        fan_out: FanOut,
+        metrics: Metrics,
+        tasks: TaskTracker,
+    ) -> Self {
         Self {
-            hub: Hub::new(behind, metrics.push.clone(), rand::random()),
+            fan_out,
             store,
             traffic: Traffic::new(&config.settings.labels, metrics.traffic.clone()),
             metrics,
@@ -120,6 +126,7 @@ pub(crate) fn admin(app: Shared) -> Router {
             "/admin/settings/revision",
             get(admin::settings_revision::settings_revision),
         )
+        .route("/admin/publish", put(admin::publish::publish))
         .route("/admin/hot-chats", get(admin::hot_chats::hot_chats))
         .route("/admin/chats/{id}/members", post(admin::load_members::load_members))
         .route("/admin/chats/{id}/audit", get(admin::audit::audit))

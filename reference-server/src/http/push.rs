@@ -32,7 +32,7 @@ pub(crate) async fn push(
     let response = handshake(parts)?;
     let upgrade = upgrade.ok_or_else(|| not_a_web_socket("the connection cannot be upgraded"))?;
     check_membership(&app, user, &chats).await?;
-    let seated = app.hub.seat(&chats);
+    let seated = app.fan_out.hub.seat(&chats);
     app.tasks.spawn(async move {
         push::listen(seated, upgrade).await;
         drop(open); // counts as open for as long as the member is connected

@@ -34,5 +34,6 @@ pub(crate) async fn send_event(
     let chat = parse_id(&chat)?;
     let revision = app.store.send(chat, user.0, event.kind, &event.body).await??;
     app.metrics.events.stored(event.kind);
+    app.fan_out.publisher.sent(chat, revision).await;
     Ok((StatusCode::CREATED, Json(Stored { revision })))
 }

@@ -1,6 +1,8 @@
 //! What `/metrics` shows. Everything recorded on a request's way is resolved to its label beforehand or bounded.
 
+mod bus;
 mod events;
+mod hot;
 mod http;
 mod pool;
 mod push;
@@ -12,7 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
+pub(crate) use bus::BusMetrics;
 pub(crate) use events::EventMetrics;
+pub(crate) use hot::{HotMetrics, RedisMetrics};
 pub(crate) use http::{ConnectionMetrics, HttpMetrics, OpenConnection, RequestGauges};
 pub(crate) use pool::PoolMetrics;
 pub(crate) use push::{Disconnect, PushMetrics};
@@ -27,6 +31,9 @@ pub(crate) struct Metrics {
     pub(crate) connections: ConnectionMetrics,
     pub(crate) events: EventMetrics,
     pub(crate) settings: SettingsMetrics,
+    pub(crate) bus: BusMetrics,
+    pub(crate) hot: HotMetrics,
+    pub(crate) redis: RedisMetrics,
     pub(crate) traffic: TrafficMetrics,
     pub(crate) push: PushMetrics,
     pool: pool::PoolFamilies,
@@ -42,12 +49,20 @@ impl Metrics {
             connections: ConnectionMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
             settings: SettingsMetrics::register(&mut registry),
+            bus: BusMetrics::register(&mut registry),
+            hot: HotMetrics::register(&mut registry),
+            redis: RedisMetrics::default(),
             traffic: TrafficMetrics::register(&mut registry),
             push: PushMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),
             shards: Mutex::default(),
             registry,
         }
+    }
+
+    /// Shows the metrics of Redis, which a server without one leaves out: what is not there is not down.
+    pub(crate) fn show_redis(&mut self) {
+        self.redis.register(&mut self.registry);
     }
 
     /// The metrics of one shard's pool.

@@ -9,6 +9,7 @@ mod events;
 mod hot_chats;
 mod live_settings;
 mod overload;
+mod publish;
 mod push;
 mod query_cache;
 mod revisions;

@@ -16,7 +16,11 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use crate::support::{LIMIT, Server, fresh_databases, signed, token};
 
 /// Tries to listen to `query` with `token`.
-async fn listen(server: &Server, query: &str, token: &str) -> tungstenite::Result<WebSocketStream<TcpStream>> {
+pub(crate) async fn listen(
+    server: &Server,
+    query: &str,
+    token: &str,
+) -> tungstenite::Result<WebSocketStream<TcpStream>> {
     let mut request = format!("ws://{}/v1/push{query}", server.api).into_client_request()?;
     request
         .headers_mut()

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bmt_sandbox::{Child, Sandbox, SandboxError, Shard, ShardOptions, Stream, Streams, Template};
+use bmt_sandbox::{Child, Redis, Sandbox, SandboxError, Shard, ShardOptions, Stream, Streams, Template};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -45,6 +45,11 @@ async fn world() -> &'static World {
 pub(crate) async fn own_shard(options: ShardOptions) -> Shard {
     let world = world().await;
     Shard::start(&world.sandbox, &world.template, options).await.unwrap()
+}
+
+/// A Redis for one test alone.
+pub(crate) async fn own_redis() -> Redis {
+    Redis::start(&world().await.sandbox).await.unwrap()
 }
 
 /// What the shared shards are started with.

@@ -1,0 +1,55 @@
+//! How an event reaches its members, wired together: publisher → bus → publish role → hub.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bus::{Bus, InProcess, Publisher};
+use crate::clock::Clock;
+use crate::config::{Config, Live};
+use crate::metrics::Metrics;
+use crate::publish::{self, InvalidUrl, Parts, Redis, Role};
+use crate::push::Hub;
+
+/// What the routes need of it.
+pub(crate) struct FanOut {
+    pub(crate) publisher: Publisher,
+    pub(crate) role: Role,
+    pub(crate) hub: Arc<Hub>,
+}
+
+impl FanOut {
+    /// The role is not started yet. What goes on in the background does so in `tasks`, until `stop`.
+    pub(crate) async fn new(
+        config: &Config,
+        live: Live,
+        metrics: &Metrics,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, InvalidUrl> {
+        let (clock, settings) = (Clock::start(), &config.settings);
+        let (partitions, capacity) = (settings.bus.partitions.get(), settings.bus.capacity.as_usize());
+        let bus: Arc<dyn Bus> = Arc::new(InProcess::new(partitions, capacity, &[publish::GROUP]));
+        let hub = Hub::new(settings.push.behind.get(), metrics.push.clone(), rand::random());
+        tasks.spawn(Arc::clone(&hub).send_trailing(stop.clone()));
+        let mut redis = None;
+        if let Some(url) = &config.redis {
+            let made = Redis::new(url, clock, metrics.redis.clone())?;
+            made.reach().await;
+            tasks.spawn(Arc::clone(&made).keep(stop.clone()));
+            redis = Some(made);
+        }
+        let full_wait = settings.bus.full_wait.get();
+        let publisher = Publisher::new(Arc::clone(&bus), clock, full_wait, metrics.bus.clone());
+        let role = Role::new(Parts {
+            bus,
+            live,
+            hub: Arc::clone(&hub),
+            redis,
+            clock,
+            metrics: metrics.hot.clone(),
+        });
+        Ok(Self { publisher, role, hub })
+    }
+}

@@ -1,0 +1,110 @@
+//! The marks that this partition holds in Redis: which are to be stored now, which have run out. Pure: `now` comes in.
+//!
+//! A mark is renewed while its chat is hot, when half of its time has passed: one renewal may be lost without the mark running
+//! out. Once the chat has cooled the mark runs out by itself, so a role that dies leaves nothing behind.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hotchat_policy::HotChat;
+
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    held: HashMap<u64, Mark>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// When its chat became hot.
+    since: Duration,
+    renew_at: Duration,
+    until: Duration,
+}
+
+/// What storing a mark has meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// The chat has become hot; the time that this took to be stored.
+    Set { delay: Duration },
+    /// It still is.
+    Renewed,
+}
+
+impl Marks {
+    /// The hot chats whose mark is to be stored now.
+    pub(super) fn due(&self, hot: &[HotChat], now: Duration) -> Vec<HotChat> {
+        let due = |chat: &&HotChat| match self.held.get(&chat.chat_id) {
+            Some(mark) => mark.since != chat.since || mark.renew_at <= now,
+            None => true,
+        };
+        hot.iter().filter(due).copied().collect()
+    }
+
+    /// A mark was stored with this time to live.
+    pub(super) fn stored(&mut self, chat: &HotChat, now: Duration, ttl: Duration) -> Stored {
+        let mark = Mark {
+            since: chat.since,
+            renew_at: now + ttl / 2,
+            until: now + ttl,
+        };
+        match self.held.insert(chat.chat_id, mark) {
+            Some(before) if before.since == chat.since => Stored::Renewed,
+            _ => Stored::Set {
+                delay: now.saturating_sub(chat.since),
+            },
+        }
+    }
+
+    /// Forgets the marks that have run out; how many.
+    pub(super) fn expire(&mut self, now: Duration) -> usize {
+        let before = self.held.len();
+        self.held.retain(|_, mark| mark.until > now);
+        before - self.held.len()
+    }
+
+    /// Marks held.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(10);
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    fn hot(since: u64) -> HotChat {
+        HotChat {
+            chat_id: 7,
+            since: at(since),
+            count: 100,
+        }
+    }
+
+    #[test]
+    fn a_mark_is_set_once_renewed_at_half_its_time_and_runs_out() {
+        let mut marks = Marks::default();
+        assert_eq!(marks.due(&[hot(1)], at(2)), [hot(1)]);
+        assert_eq!(marks.due(&[hot(1)], at(3)), [hot(1)], "what was not stored stays due");
+        assert_eq!(marks.stored(&hot(1), at(3), TTL), Stored::Set { delay: at(2) });
+        assert_eq!(marks.due(&[hot(1)], at(7)), []);
+        assert_eq!(marks.due(&[hot(1)], at(8)), [hot(1)]);
+        assert_eq!(marks.stored(&hot(1), at(8), TTL), Stored::Renewed);
+        assert_eq!((marks.expire(at(17)), marks.len()), (0, 1));
+        assert_eq!((marks.expire(at(18)), marks.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_chat_that_is_hot_again_before_its_mark_has_run_out_is_marked_anew() {
+        let mut marks = Marks::default();
+        marks.stored(&hot(1), at(1), TTL);
+        assert_eq!(marks.due(&[hot(4)], at(4)), [hot(4)]);
+        assert_eq!(marks.stored(&hot(4), at(4), TTL), Stored::Set { delay: at(0) });
+        assert_eq!(marks.expire(at(13)), 0);
+    }
+}
