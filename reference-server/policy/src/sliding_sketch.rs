@@ -252,6 +252,14 @@ mod tests {
             keys.clone().any(|key| sketch.estimate(key) > truth(key)),
             "so narrow a sketch must err"
         );
+        for key in keys.step_by(100) {
+            let before = sketch.estimate(key);
+            assert_eq!(
+                sketch.record(key, ms(1)),
+                before + 1,
+                "recording estimates as asking does: {key}"
+            );
+        }
     }
 
     #[test]
