@@ -34,10 +34,9 @@ use serde::Deserialize;
 
 pub(crate) use at_most::AtMost;
 pub(crate) use bounded::Bounded;
-pub(crate) use fan_out::{Bus, Fetch, Push};
 pub(crate) use follow::follow;
 pub(crate) use fraction::Fraction;
-pub(crate) use hot_chat::{FixedDrop, HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
+pub(crate) use hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
 pub(crate) use labels::{Label, Labels, OTHER};
 pub(crate) use live::{Live, Source};
 pub(crate) use load::{ConfigFile, load, schema};

@@ -135,7 +135,7 @@ async fn editing_the_file_changes_the_running_server() {
     let server = Server::usual(json!({ "fetch": { "limit": 5 } })).await;
     let chat = seven_events(&server).await;
     edit(&server, &json!({ "fetch": { "limit": 2 } }), |text| {
-        std::fs::write(&server.file, text).unwrap()
+        std::fs::write(&server.file, text).unwrap();
     });
     let now = until(&server, |now| now["revision"] == 2).await;
     assert_eq!((&now["source"], &now["refused"]), (&json!("file"), &Value::Null));
