@@ -59,9 +59,9 @@ impl BusMetrics {
         self.refused[what.index()].inc();
     }
 
-    /// Takes the lag of every partition, in their order.
-    pub(crate) fn scrape(&self, lags: impl Iterator<Item = Lag>) {
-        for (partition, lag) in (0..).zip(lags) {
+    /// Takes the lag of the partitions.
+    pub(crate) fn scrape(&self, lags: impl Iterator<Item = (u32, Lag)>) {
+        for (partition, lag) in lags {
             let label = Partition { partition };
             let records = i64::try_from(lag.records).unwrap_or(i64::MAX);
             self.lag_records.get_or_create(&label).set(records);

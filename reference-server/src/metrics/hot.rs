@@ -44,11 +44,14 @@ impl HotMetrics {
         new
     }
 
-    /// A chat was marked; `more` marks are held than before: 1, or 0 where the one from earlier had not run out.
-    pub(crate) fn set(&self, more: usize, delay: Duration) {
+    /// A chat became hot and was marked this much later.
+    pub(crate) fn detected(&self, delay: Duration) {
         self.set.inc();
-        self.held.inc_by(signed(more));
         self.delay.observe(delay.as_secs_f64());
+    }
+
+    pub(crate) fn set(&self) {
+        self.set.inc();
     }
 
     pub(crate) fn renewed(&self) {
@@ -58,12 +61,11 @@ impl HotMetrics {
     /// So many marks have run out.
     pub(crate) fn expired(&self, marks: usize) {
         self.expired.inc_by(marks as u64);
-        self.left(marks);
     }
 
-    /// So many marks are not held any more.
-    pub(crate) fn left(&self, marks: usize) {
-        self.held.dec_by(signed(marks));
+    /// One partition holds so many marks instead of so many before.
+    pub(crate) fn held(&self, before: usize, now: usize) {
+        self.held.inc_by(signed(now) - signed(before));
     }
 }
 

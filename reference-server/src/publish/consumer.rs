@@ -13,8 +13,8 @@ use super::role::Parts;
 use crate::bus::{BusError, Offset, Read, Record, What};
 use crate::config::{PushThrottle, Settings};
 
-/// Records per batch: few enough that a mark is stored soon after the fetch that called for it.
-const BATCH: usize = 512;
+/// Records per batch: few, since between two batches marks are looked after and Redis is asked anew.
+const BATCH: usize = 128;
 /// How long fetches may wait for others: it delays detection by so much, and nothing else.
 const LINGER: Duration = Duration::from_millis(5);
 /// How often marks are looked after.

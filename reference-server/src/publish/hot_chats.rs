@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotchat_policy::{DetectorSize, HotChat, HotChatDetector, HotLimits};
+use hotchat_policy::{DetectorSize, Heat, HotChat, HotChatDetector, HotLimits, Place};
 
 use super::known::Known;
 use super::marks::{Marks, Stored};
@@ -21,6 +21,8 @@ pub(super) struct HotChats {
     detector: HotChatDetector,
     limits: HotLimits,
     marks: Marks,
+    /// Marks of this partition in the gauge.
+    shown: usize,
     known: Known,
     clock: Clock,
     metrics: HotMetrics,
@@ -36,6 +38,7 @@ impl HotChats {
             detector: detector.expect("the settings' ranges are those of the detector"),
             limits,
             marks: Marks::default(),
+            shown: 0,
             known: Known::default(),
             clock,
             metrics,
@@ -48,9 +51,8 @@ impl HotChats {
         let mut crossed = false;
         for record in records {
             if record.what == What::Fetched {
-                let before = self.detector.hot().len();
-                self.detector.record(record.chat_id, record.at);
-                crossed |= self.detector.hot().len() > before;
+                let verdict = self.detector.record(record.chat_id, record.at);
+                crossed |= matches!(verdict.heat, Heat::Hot { place: Place::New, .. });
             }
         }
         if crossed {
@@ -66,8 +68,9 @@ impl HotChats {
             self.detector.sweep(now);
         }
         self.store_marks(ttl).await;
-        let expired = self.marks.expire(now);
+        let expired = self.marks.expire(self.detector.hot(), now);
         self.metrics.expired(expired);
+        self.show_held();
         self.known.prune(now, ttl);
     }
 
@@ -112,16 +115,24 @@ impl HotChats {
                 return;
             }
             let now = self.clock.now();
-            let held = self.marks.len();
             match self.marks.stored(&chat, now, ttl) {
                 Stored::Set { delay } => {
                     tracing::info!(chat_id = chat.chat_id, fetches = chat.count, ?delay, "chat is hot");
-                    self.metrics.set(self.marks.len() - held, delay);
+                    self.metrics.detected(delay);
                 }
+                Stored::SetAgain => self.metrics.set(),
                 Stored::Renewed => self.metrics.renewed(),
             }
             self.known.told(chat.chat_id, true, now);
+            self.show_held();
         }
+    }
+
+    /// The gauge is the sum over the partitions: each adds how its share has changed.
+    fn show_held(&mut self) {
+        let held = self.marks.held();
+        self.metrics.held(self.shown, held);
+        self.shown = held;
     }
 
     fn retune(&mut self, settings: Limits) {
@@ -137,7 +148,7 @@ impl HotChats {
 /// The role stops: its marks run out without it.
 impl Drop for HotChats {
     fn drop(&mut self) {
-        self.metrics.left(self.marks.len());
+        self.metrics.held(self.shown, 0);
     }
 }
 

@@ -10,7 +10,8 @@ use hotchat_policy::HotChat;
 
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    held: HashMap<u64, Mark>,
+    /// Those held, and those of hot chats that have run out.
+    known: HashMap<u64, Mark>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +19,8 @@ struct Mark {
     /// When its chat became hot.
     since: Duration,
     renew_at: Duration,
-    until: Duration,
+    /// `None` once it has run out although its chat is hot: it could not be renewed.
+    until: Option<Duration>,
 }
 
 /// What storing a mark has meant.
@@ -26,6 +28,8 @@ struct Mark {
 pub(super) enum Stored {
     /// The chat has become hot; the time that this took to be stored.
     Set { delay: Duration },
+    /// It is marked again after the mark had run out.
+    SetAgain,
     /// It still is.
     Renewed,
 }
@@ -33,8 +37,8 @@ pub(super) enum Stored {
 impl Marks {
     /// The hot chats whose mark is to be stored now.
     pub(super) fn due(&self, hot: &[HotChat], now: Duration) -> Vec<HotChat> {
-        let due = |chat: &&HotChat| match self.held.get(&chat.chat_id) {
-            Some(mark) => mark.since != chat.since || mark.renew_at <= now,
+        let due = |chat: &&HotChat| match self.known.get(&chat.chat_id) {
+            Some(mark) => mark.since != chat.since || mark.until.is_none() || mark.renew_at <= now,
             None => true,
         };
         hot.iter().filter(due).copied().collect()
@@ -45,26 +49,31 @@ impl Marks {
         let mark = Mark {
             since: chat.since,
             renew_at: now + ttl / 2,
-            until: now + ttl,
+            until: Some(now + ttl),
         };
-        match self.held.insert(chat.chat_id, mark) {
-            Some(before) if before.since == chat.since => Stored::Renewed,
+        match self.known.insert(chat.chat_id, mark) {
+            Some(before) if before.since == chat.since && before.until.is_some() => Stored::Renewed,
+            Some(before) if before.since == chat.since => Stored::SetAgain,
             _ => Stored::Set {
                 delay: now.saturating_sub(chat.since),
             },
         }
     }
 
-    /// Forgets the marks that have run out; how many.
-    pub(super) fn expire(&mut self, now: Duration) -> usize {
-        let before = self.held.len();
-        self.held.retain(|_, mark| mark.until > now);
-        before - self.held.len()
+    /// Takes note of the marks that have run out; how many. Those of chats that are not hot any more are forgotten.
+    pub(super) fn expire(&mut self, hot: &[HotChat], now: Duration) -> usize {
+        let before = self.held();
+        for mark in self.known.values_mut() {
+            mark.until = mark.until.filter(|&until| until > now);
+        }
+        self.known
+            .retain(|id, mark| mark.until.is_some() || hot.iter().any(|chat| chat.chat_id == *id));
+        before - self.held()
     }
 
-    /// Marks held.
-    pub(super) fn len(&self) -> usize {
-        self.held.len()
+    /// Marks that have not run out.
+    pub(super) fn held(&self) -> usize {
+        self.known.values().filter(|mark| mark.until.is_some()).count()
     }
 }
 
@@ -95,8 +104,9 @@ mod tests {
         assert_eq!(marks.due(&[hot(1)], at(7)), []);
         assert_eq!(marks.due(&[hot(1)], at(8)), [hot(1)]);
         assert_eq!(marks.stored(&hot(1), at(8), TTL), Stored::Renewed);
-        assert_eq!((marks.expire(at(17)), marks.len()), (0, 1));
-        assert_eq!((marks.expire(at(18)), marks.len()), (1, 0));
+        assert_eq!((marks.expire(&[], at(17)), marks.held()), (0, 1));
+        assert_eq!((marks.expire(&[], at(18)), marks.held()), (1, 0));
+        assert!(marks.known.is_empty());
     }
 
     #[test]
@@ -105,6 +115,17 @@ mod tests {
         marks.stored(&hot(1), at(1), TTL);
         assert_eq!(marks.due(&[hot(4)], at(4)), [hot(4)]);
         assert_eq!(marks.stored(&hot(4), at(4), TTL), Stored::Set { delay: at(0) });
-        assert_eq!(marks.expire(at(13)), 0);
+        assert_eq!(marks.expire(&[], at(13)), 0);
+    }
+
+    #[test]
+    fn a_mark_that_could_not_be_renewed_is_set_again_and_that_is_no_detection() {
+        let mut marks = Marks::default();
+        marks.stored(&hot(1), at(1), TTL);
+        assert_eq!((marks.expire(&[hot(1)], at(20)), marks.held()), (1, 0));
+        assert_eq!(marks.expire(&[hot(1)], at(21)), 0, "only once");
+        assert_eq!(marks.due(&[hot(1)], at(21)), [hot(1)]);
+        assert_eq!(marks.stored(&hot(1), at(21), TTL), Stored::SetAgain);
+        assert_eq!(marks.held(), 1);
     }
 }

@@ -61,10 +61,10 @@ impl Role {
         Ok(())
     }
 
-    /// How far it is behind in each partition.
-    pub(crate) fn lags(&self) -> impl Iterator<Item = Lag> {
+    /// How far it is behind in each partition, as far as that is known.
+    pub(crate) fn lags(&self) -> impl Iterator<Item = (u32, Lag)> {
         let (bus, now) = (&self.parts.bus, self.parts.clock.now());
-        (0..bus.partitions()).map(move |partition| bus.lag(GROUP, partition, now).unwrap_or_default())
+        (0..bus.partitions()).filter_map(move |partition| Some((partition, bus.lag(GROUP, partition, now).ok()?)))
     }
 
     /// Returns when every consumer has committed what it has done; nothing when it does not run.

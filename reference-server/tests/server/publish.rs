@@ -185,6 +185,12 @@ async fn a_frozen_redis_stops_no_push_and_throttles_again_when_it_is_back() {
     );
     redis.resume().unwrap();
     server.metric_becomes(UP, 1.0).await;
+    let log = server.child.log_tail();
+    assert_eq!(
+        log.matches("redis is away").count(),
+        1,
+        "a change is logged once: {log}"
+    );
     let dropped = server.metric(DROPPED).await;
     keep_hot(&server, chat, async {
         while mark(&redis, chat).await.0.is_none() {
