@@ -22,6 +22,7 @@ pub(crate) struct HotMetrics {
     set: Counter,
     renewed: Counter,
     expired: Counter,
+    unlisted: Counter,
     held: Gauge,
     delay: Histogram,
 }
@@ -34,11 +35,14 @@ impl HotMetrics {
             set: of("set"),
             renewed: of("renewed"),
             expired: of("expired"),
+            unlisted: Counter::default(),
             held: Gauge::default(),
             delay: duration_histogram(),
         };
         registry.register("hot_marks", "Marks of hot chats, by what became of them", changes);
         registry.register("hot_chats", "Marks held", new.held.clone());
+        let help = "Fetches over the limit for which there was no room to remember that their chat is hot";
+        registry.register("hot_chats_unlisted", help, new.unlisted.clone());
         let help = "From the fetch that made a chat hot to its mark being stored";
         registry.register("hot_detection_delay_seconds", help, new.delay.clone());
         new
@@ -56,6 +60,11 @@ impl HotMetrics {
 
     pub(crate) fn renewed(&self) {
         self.renewed.inc();
+    }
+
+    /// So many fetches were of hot chats that there was no room for.
+    pub(crate) fn unlisted(&self, fetches: u64) {
+        self.unlisted.inc_by(fetches);
     }
 
     /// So many marks have run out.

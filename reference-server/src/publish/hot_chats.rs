@@ -48,13 +48,14 @@ impl HotChats {
     /// Counts the fetches, by the time at which they happened, and marks what has become hot.
     pub(super) async fn count(&mut self, records: &[Record], settings: Limits) {
         self.retune(settings);
-        let mut crossed = false;
+        let (mut crossed, unlisted) = (false, self.detector.unlisted());
         for record in records {
             if record.what == What::Fetched {
                 let verdict = self.detector.record(record.chat_id, record.at);
                 crossed |= matches!(verdict.heat, Heat::Hot { place: Place::New, .. });
             }
         }
+        self.metrics.unlisted(self.detector.unlisted() - unlisted);
         if crossed {
             self.store_marks(settings.ttl.get()).await;
         }

@@ -4,10 +4,12 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{LIMIT, Reply, Server, send};
+use crate::push::listen;
+use crate::support::{LIMIT, Reply, Server, fresh_databases, own_redis, send, token};
 
 async fn patch(server: &Server, change: Value) -> Reply {
     server.ask_admin(Method::PATCH, "/admin/settings", Some(change)).await
@@ -189,4 +191,45 @@ async fn a_bad_file_is_refused_with_its_place_and_the_last_good_settings_stay() 
     std::fs::write(&server.file, &good).unwrap();
     let now = until(&server, |now| now["refused"] == Value::Null).await;
     assert_eq!(now["revision"], 1, "it says again what is in force");
+}
+
+#[tokio::test]
+async fn detector_throttle_and_trailing_push_follow_the_file() {
+    let redis = own_redis().await;
+    let more = json!({ "redis": redis.url() });
+    let server = Server::try_start(&fresh_databases().await, json!({}), more)
+        .await
+        .unwrap();
+    let chat = seven_events(&server).await;
+    let mut member = listen(&server, &format!("?chat_id={chat}"), &token(1)).await.unwrap();
+    for _ in 0..21 {
+        fetched(&server, chat).await;
+    }
+    let (set, dropped) = (
+        "hotchat_hot_marks_total{change=\"set\"}",
+        "hotchat_pushes_total{outcome=\"dropped\"}",
+    );
+    let text = json!({
+        "hot_chat": { "fetches": 20, "window": "10s" },
+        "push_throttle": { "fixed": { "drop": 1 } },
+        "trailing_push": { "within": "50ms" },
+    });
+    assert!(server.metric(set).await.abs() < 0.5, "5000 fetches are allowed");
+    edit(&server, &text, |text| std::fs::write(&server.file, text).unwrap());
+    until(&server, |now| now["revision"] == 2).await;
+    for _ in 0..21 {
+        fetched(&server, chat).await;
+    }
+    server.metric_becomes(set, 1.0).await;
+    let event = json!({ "kind": "message", "body": "x" });
+    assert_eq!(send(server.event_request(chat, 1, &event)).await.unwrap().status, 201);
+    server.metric_becomes(dropped, 1.0).await;
+    let push = tokio::time::timeout(LIMIT, member.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let push: Value = serde_json::from_str(push.to_text().unwrap()).unwrap();
+    assert_eq!(push, json!({ "chat_id": chat, "revision": 8 }), "the trailing push");
+    server.metric_becomes("hotchat_trailing_pushes_total", 1.0).await;
 }
