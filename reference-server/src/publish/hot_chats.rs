@@ -20,6 +20,8 @@ pub(super) struct HotChats {
     redis: Arc<Redis>,
     detector: HotChatDetector,
     limits: HotLimits,
+    /// When the latest record that was counted happened.
+    counted: Duration,
     marks: Marks,
     /// Marks of this partition in the gauge.
     shown: usize,
@@ -37,6 +39,7 @@ impl HotChats {
             redis,
             detector: detector.expect("the settings' ranges are those of the detector"),
             limits,
+            counted: Duration::ZERO,
             marks: Marks::default(),
             shown: 0,
             known: Known::default(),
@@ -50,6 +53,7 @@ impl HotChats {
         self.retune(settings);
         let (mut crossed, unlisted) = (false, self.detector.unlisted());
         for record in records {
+            self.counted = self.counted.max(record.at);
             if record.what == What::Fetched {
                 let verdict = self.detector.record(record.chat_id, record.at);
                 crossed |= matches!(verdict.heat, Heat::Hot { place: Place::New, .. });
@@ -61,13 +65,12 @@ impl HotChats {
         }
     }
 
-    /// Renews marks and lets them run out. `caught_up`: all that has happened is counted, so that what is not there did not happen.
+    /// Renews marks and lets them run out. What happened before now is all counted only if the partition is `caught_up`; otherwise
+    /// chats cool as of the latest record, or those with a backlog would seem quiet.
     pub(super) async fn tend(&mut self, settings: Limits, caught_up: bool) {
         self.retune(settings);
         let (now, ttl) = (self.clock.now(), settings.ttl.get());
-        if caught_up {
-            self.detector.sweep(now);
-        }
+        self.detector.sweep(if caught_up { now } else { self.counted });
         self.store_marks(ttl).await;
         let expired = self.marks.expire(self.detector.hot(), now);
         self.metrics.expired(expired);

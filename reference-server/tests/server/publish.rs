@@ -161,6 +161,42 @@ async fn a_hot_chat_is_marked_and_throttled_until_it_cools_and_the_others_are_no
 }
 
 #[tokio::test]
+async fn a_chat_cools_beside_one_that_stays_hot() {
+    let redis = own_redis().await;
+    let mut settings = settings();
+    settings["bus"] = json!({ "partitions": 1 });
+    let server = start(&redis, settings).await;
+    let (cooling, _first) = chat_with_listener(&server).await;
+    let (hot, _second) = chat_with_listener(&server).await;
+    make_hot(&server, cooling).await;
+    make_hot(&server, hot).await;
+    let cooled = async {
+        while mark(&redis, cooling).await.0.is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(mark(&redis, hot).await.0.is_some());
+    };
+    timeout(LIMIT, keep_hot(&server, hot, cooled)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mark_of_one_server_throttles_the_pushes_of_another() {
+    let redis = own_redis().await;
+    let databases = fresh_databases().await;
+    let more = json!({ "redis": redis.url() });
+    let settings = with(settings(), &json!({ "ttl": "30s" }));
+    let counting = Server::try_start(&databases, settings.clone(), more.clone())
+        .await
+        .unwrap();
+    let pushing = Server::try_start(&databases, settings, more).await.unwrap();
+    let (chat, _listener) = chat_with_listener(&pushing).await;
+    make_hot(&counting, chat).await;
+    send_one(&pushing, chat).await;
+    reaches(&pushing, DROPPED, 1.0).await;
+    assert!(pushing.metric(SET).await.abs() < 0.1, "it has counted nothing itself");
+}
+
+#[tokio::test]
 async fn a_frozen_redis_stops_no_push_and_throttles_again_when_it_is_back() {
     let mut redis = own_redis().await;
     let server = start(&redis, settings()).await;
