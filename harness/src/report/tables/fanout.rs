@@ -21,13 +21,12 @@ pub(super) fn fanout(run: &Run) -> Option<Table> {
     });
     (!names.is_empty()).then(|| Table {
         title: "Fan-out to members who are online".to_owned(),
-        legend: "events: messages to the followed chats · fetches/event: 1 for each member would be one fetch a member and event · \
-                 pushes: sent and dropped by throttling · fresh: time from an event's intended send until a member has it, ms · \
-                 stale: members that lack an old event at the end of the phase · lag: most records that the publish role was behind · \
-                 SQL/s, DB CPU: statements and cores of all shards",
+        legend: "msgs: acknowledged messages to the followed chats, per second · per msg: fetches for each; as many as members are online \
+                 if each fetches each message by itself · dropped: part of the pushes that throttling dropped · p50, p99: time from a message's \
+                 intended send until a member has it, ms · stale: members that lack an old message at the end of the phase · lag: most \
+                 records that the publish role was behind · SQL/s, CPU: statements and cores of all shards",
         headers: vec![
-            "variant", "phase", "events/s", "fetches/event", "fetches/s", "pushes/s", "dropped", "fresh p50", "fresh p99",
-            "stale", "lag", "SQL/s", "DB CPU",
+            "variant", "phase", "msgs", "per msg", "fetch/s", "push/s", "dropped", "p50", "p99", "stale", "lag", "SQL/s", "CPU",
         ],
         rows: rows.collect(),
     })
