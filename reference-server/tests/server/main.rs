@@ -3,9 +3,11 @@
 mod admin;
 mod connections;
 mod contract;
+mod departures;
 mod disconnects;
 mod durability;
 mod events;
+mod hostile;
 mod hot_chats;
 mod live_settings;
 mod overload;

@@ -1,0 +1,89 @@
+//! HTTP by hand.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Target;
+use crate::support::LIMIT;
+
+/// A connection; closing it resets it, or 100,000 of them would use up the ports.
+pub(super) struct Raw(TcpStream);
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Whether another request may follow.
+    pub(super) stays_open: bool,
+    /// What came after the head.
+    pub(super) body: Vec<u8>,
+}
+
+impl Raw {
+    pub(super) async fn connect(target: &Target) -> Self {
+        let stream = TcpStream::connect(&*target.api).await.unwrap();
+        stream.set_zero_linger().unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
+    /// Sends; the server may refuse to hear the end of it.
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        let _ = timeout(LIMIT, self.0.write_all(bytes)).await.unwrap();
+    }
+
+    /// Says that nothing more will come.
+    pub(super) async fn finish(&mut self) {
+        let _ = self.0.shutdown().await;
+    }
+
+    /// Everything up to the end of the connection.
+    pub(super) async fn rest(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let _ = timeout(LIMIT, self.0.read_to_end(&mut all))
+            .await
+            .expect("the server closes");
+        all
+    }
+
+    /// The next answer; `None` when the connection ended instead.
+    pub(super) async fn answer(&mut self) -> Option<Answer> {
+        let mut bytes = Vec::new();
+        let head = loop {
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.more(&mut bytes).await?;
+        };
+        let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+        let length: usize = field(&text, "content-length").map_or(0, |length| length.parse().unwrap());
+        while bytes.len() < head + length {
+            self.more(&mut bytes).await?;
+        }
+        Some(Answer {
+            status: status(&bytes).unwrap(),
+            stays_open: field(&text, "connection") != Some("close"),
+            body: bytes.split_off(head),
+        })
+    }
+
+    async fn more(&mut self, bytes: &mut Vec<u8>) -> Option<()> {
+        let read = timeout(LIMIT, self.0.read_buf(bytes))
+            .await
+            .expect("the server answers or closes");
+        read.ok().filter(|read| *read > 0).map(drop)
+    }
+}
+
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':').map(str::trim);
+    head.lines().find_map(value)
+}
+
+/// The status of an answer, if it is one.
+pub(super) fn status(answer: &[u8]) -> Option<u16> {
+    let digits = answer.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
