@@ -19,8 +19,9 @@ use crate::clock::Clock;
 use crate::config::RedisUrl;
 use crate::metrics::RedisMetrics;
 
-/// Longest wait for an answer or a connection. On one machine or in one data centre an answer takes well under a millisecond.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// Longest wait for an answer or a connection. An answer usually takes well under a millisecond; a machine that is busy to the
+/// last core must not pass for a Redis that is away.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Pause between attempts to reach it again.
 const RETRY: Duration = Duration::from_millis(100);
 /// An idle connection is tried this often.
