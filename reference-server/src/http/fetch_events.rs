@@ -50,7 +50,7 @@ pub(crate) async fn fetch_events(
     let limit = limit.min(app.live.current().fetch.limit.get());
     let fetched = app.store.fetch(chat, user.0, after, limit).await??;
     let events = fetched.events()?;
-    app.metrics.events.fetched(events.len());
+    app.metrics.events.fetched(events.len(), fetched.holes());
     app.fan_out.publisher.fetched(chat);
     let revision = events.last().map_or(after, |event| event.revision);
     Ok(Json(Page { events, revision }).into_response())

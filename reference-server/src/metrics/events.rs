@@ -18,6 +18,7 @@ pub(crate) struct EventMetrics {
     stored: [Counter; Kind::ALL.len()],
     fetches: Counter,
     fetched: Counter,
+    holes: Counter,
 }
 
 impl EventMetrics {
@@ -27,10 +28,13 @@ impl EventMetrics {
             stored: Kind::ALL.map(|kind| stored.get_or_create_owned(&OfKind { kind: kind.name() })),
             fetches: Counter::default(),
             fetched: Counter::default(),
+            holes: Counter::default(),
         };
         registry.register("events_stored", "Events stored, by kind", stored);
         registry.register("event_fetches", "Fetches answered", new.fetches.clone());
         registry.register("events_fetched", "Events in those answers", new.fetched.clone());
+        let help = "Times that a fetch saw an event and not the one before it, and looked again";
+        registry.register("event_holes", help, new.holes.clone());
         new
     }
 
@@ -38,9 +42,10 @@ impl EventMetrics {
         self.stored[kind as usize].inc();
     }
 
-    /// A fetch was answered with so many events.
-    pub(crate) fn fetched(&self, events: usize) {
+    /// A fetch was answered with so many events, and met so many holes before.
+    pub(crate) fn fetched(&self, events: usize, holes: u32) {
         self.fetches.inc();
+        self.holes.inc_by(u64::from(holes));
         self.fetched.inc_by(events as u64);
     }
 }

@@ -77,6 +77,37 @@ async fn a_cursor_moves_as_far_as_the_answer_goes() {
 }
 
 #[tokio::test]
+async fn an_answer_ends_before_an_event_that_cannot_be_seen_yet() {
+    let databases = fresh_databases().await;
+    let server = Server::start(&databases, json!({})).await;
+    let chat = server.chat_on(0, 2).await;
+    assert_eq!(server.seed(chat, 1, 1).await.status, 201);
+    let store = async |revision: u64| {
+        let local = chat / 2;
+        let sql = format!(
+            "INSERT INTO events (chat_id, revision, user_id, kind, body) VALUES ({local}, {revision}, 1, 'read', '')"
+        );
+        execute(&databases[0], &sql).await;
+    };
+    // What a reader sees whose view was taken while others committed.
+    for revision in [1, 2, 4] {
+        store(revision).await;
+    }
+    let holes = server.metric("hotchat_event_holes_total").await;
+    for (query, expected, cursor) in [("", [1, 2].as_slice(), 2), ("?after=2", &[], 2)] {
+        let page = server.fetch(chat, 1, query).await.body;
+        assert_eq!(
+            (revisions(&page), &page["revision"]),
+            (expected.to_vec(), &json!(cursor)),
+            "{query}"
+        );
+    }
+    assert!(server.metric("hotchat_event_holes_total").await >= holes + 2.0);
+    store(3).await;
+    assert_eq!(revisions(&server.fetch(chat, 1, "?after=2").await.body), [3, 4]);
+}
+
+#[tokio::test]
 async fn only_members_send_and_fetch() {
     let (server, chat) = chat_of_two().await;
     assert_eq!(server.message(chat, 1, "x").await.status, 201);

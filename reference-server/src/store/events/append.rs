@@ -1,8 +1,8 @@
 //! Sending: the event gets the chat's next revision.
 //!
 //! The chat's row in `chat_revisions` is counted up in the transaction that inserts the event. Its lock, held until the
-//! commit, lets the next event in only when this one can be seen: no reader sees a revision before all smaller ones. All
-//! travels in one packet, so the lock is held for no round trip.
+//! commit, lets the next event in only when this one is committed, and a roll-back takes the number back: revisions are in the order of
+//! the commits and have no gaps. All travels in one packet, so the lock is held for no round trip.
 //!
 //! Whether the sender is a member is part of the update. Where he is not, the update changes nothing, the revision stays
 //! NULL and the insert fails, which ends the packet before its commit. The value goes through `LAST_INSERT_ID`, which is

@@ -1,7 +1,7 @@
 //! A chat's events: sending one, and fetching what came after a revision.
 //!
-//! The revisions of a chat are 1, 2, 3, … in the order of the commits, so a reader who asks for everything after the last
-//! revision that he has seen misses nothing.
+//! The revisions of a chat are 1, 2, 3, … in the order of the commits, and an answer ends before the first that it lacks: a reader
+//! who asks for everything after the last revision that he has seen misses nothing.
 
 mod append;
 mod fetch;
