@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -31,6 +32,11 @@ const SEND_BUFFER: usize = 16 * 1024;
 /// How long the member has to answer a goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// A peer that vanished without a word is noticed by the kernel, which needs no timer of ours: after so long without a sign of
+/// life it asks, and after three questions without an answer it gives up.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE_PAUSE: Duration = Duration::from_secs(10);
+
 /// Frames read before other tasks have their turn.
 const FRAMES: usize = 16;
 
@@ -48,7 +54,7 @@ pub(crate) async fn listen(seated: Seated, upgrade: OnUpgrade) {
 pub(super) async fn serve(seated: Seated, socket: TcpStream, early: Vec<u8>) {
     let metrics = seated.hub.metrics.clone();
     metrics.connected();
-    let ended = match rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER) {
+    let ended = match prepare(&socket) {
         Err(_) => Disconnect::Error, // the peer has gone already
         Ok(()) => {
             let mut connection = Connection::new(&seated, socket, early);
@@ -57,6 +63,14 @@ pub(super) async fn serve(seated: Seated, socket: TcpStream, early: Vec<u8>) {
     };
     drop(seated);
     metrics.disconnected(ended);
+}
+
+fn prepare(socket: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER)?;
+    sockopt::set_tcp_keepidle(socket, KEEP_ALIVE)?;
+    sockopt::set_tcp_keepintvl(socket, KEEP_ALIVE_PAUSE)?;
+    sockopt::set_tcp_keepcnt(socket, 3)?;
+    sockopt::set_socket_keepalive(socket, true)
 }
 
 /// The socket, and what was read beyond the request's head.

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::support::{LIMIT, Server, fresh_databases, signed, token};
+use crate::support::{LIMIT, Server, fresh_databases, own_redis, signed, token};
 
 /// Tries to listen to `query` with `token`.
 pub(crate) async fn listen(
@@ -67,7 +68,7 @@ async fn only_members_listen_and_refusals_come_before_the_upgrade() {
             "{query}"
         );
     }
-    let plain = server.request(reqwest::Method::GET, &format!("/v1/push{mine_only}"));
+    let plain = server.request(Method::GET, &format!("/v1/push{mine_only}"));
     let plain = crate::support::send(plain.bearer_auth(&good)).await.unwrap();
     assert!(plain.is(400, "malformed"), "{plain:?}");
     let twice = format!("?chat_id={mine}&chat_id={mine}");
@@ -125,4 +126,41 @@ async fn members_are_told_of_the_end_and_do_not_delay_it() {
         started.elapsed()
     );
     drop(silent);
+}
+
+#[tokio::test]
+async fn trailing_pushes_come_in_time_also_when_the_publish_role_has_stopped() {
+    let redis = own_redis().await;
+    let settings = json!({ "push_throttle": { "fixed": { "drop": 1.0 } }, "trailing_push": { "within": "1s" } });
+    let more = json!({ "redis": redis.url() });
+    let server = Server::try_start(&fresh_databases().await, settings, more)
+        .await
+        .unwrap();
+    let chat = server.create_chat().await;
+    assert_eq!(server.seed(chat, 30, 1).await.status, 201);
+    let always = json!({ "push_overrides": { "always": [chat] } });
+    let patched = server.ask_admin(Method::PATCH, "/admin/settings", Some(always)).await;
+    assert_eq!(patched.status, 200, "{patched:?}");
+    let query = format!("?chat_id={chat}");
+    let mut members = Vec::new();
+    for user in 1..=30 {
+        members.push(listen(&server, &query, &token(user)).await.unwrap());
+    }
+    server.metric_becomes("hotchat_push_members", 30.0).await;
+
+    let sent = Instant::now();
+    let revision = server.message(chat, 1, "x").await.body["revision"].as_u64().unwrap();
+    server
+        .metric_becomes("hotchat_pushes_total{outcome=\"dropped\"}", 30.0)
+        .await;
+    let stop = Some(json!({ "running": false }));
+    assert_eq!(server.ask_admin(Method::PUT, "/admin/publish", stop).await.status, 200);
+    for member in &mut members {
+        let push = timeout(LIMIT, member.next()).await.unwrap().unwrap().unwrap();
+        let push: serde_json::Value = serde_json::from_str(push.to_text().unwrap()).unwrap();
+        assert_eq!(push, json!({ "chat_id": chat, "revision": revision }));
+    }
+    // Half a second for a machine that is busy with other tests.
+    assert!(sent.elapsed() < Duration::from_millis(1500), "{:?}", sent.elapsed());
+    server.metric_becomes("hotchat_trailing_pushes_total", 30.0).await;
 }
