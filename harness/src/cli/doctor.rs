@@ -1,6 +1,7 @@
 //! `bmt doctor`: what this machine can and cannot do, before a run finds out.
 
 use std::fmt::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use super::{Exit, print};
@@ -23,6 +24,7 @@ pub(super) fn doctor() -> anyhow::Result<Exit> {
         cores(),
         files(),
         ports(),
+        firewall(),
         disk(),
         priority(),
     ];
@@ -121,6 +123,37 @@ fn files() -> Finding {
             )
         }),
     }
+}
+
+/// Docker and many firewalls have the kernel track connections, those over the loopback interface too.
+fn firewall() -> Finding {
+    let tracks = tracks_loopback().unwrap_or(false);
+    let found = if tracks {
+        "connections are tracked, which takes time from every packet, also on the loopback interface"
+    } else {
+        "connections are not tracked"
+    };
+    let remedy = "for a run on this machine alone, use a network namespace without rules: \
+                  unshare --net sh -c 'ip link set lo up && exec bmt run …' (as root)";
+    Finding {
+        what: "firewall",
+        found: found.to_owned(),
+        remedy: tracks.then(|| remedy.to_owned()),
+    }
+}
+
+/// Whether connections over the loopback interface appear among the tracked ones; `None` where nothing is tracked at all.
+fn tracks_loopback() -> Option<bool> {
+    let tracked = || -> Option<u64> {
+        let count = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").ok()?;
+        count.trim().parse().ok()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+    let before = tracked()?;
+    let open: Vec<TcpStream> = (0..16)
+        .filter_map(|_| TcpStream::connect(listener.local_addr().ok()?).ok())
+        .collect();
+    Some(tracked()? >= before + open.len() as u64)
 }
 
 fn disk() -> Finding {

@@ -8,6 +8,7 @@ mod alarm;
 mod clock;
 mod connection;
 mod dispatch;
+mod gather;
 mod ledger;
 mod members;
 mod priority;

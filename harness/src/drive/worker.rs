@@ -16,7 +16,7 @@ use super::members::{FollowPlan, Members};
 use super::request::{Cursor, RequestPlan};
 use super::source::Sources;
 use super::timer::Timer;
-use super::{Clock, Message, Plan, Stop, connection, raise_priority};
+use super::{Clock, Message, Plan, Stop, connection, gather, raise_priority};
 use crate::arrival::{Arrival, Profile};
 use crate::record::Outcome;
 
@@ -58,9 +58,11 @@ pub(super) struct Worker {
 impl Setup {
     pub(super) fn run(self) -> std::io::Result<()> {
         raise_priority();
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default())?;
+        let mut builder = Builder::new_current_thread();
+        if self.plan.follow.is_some() {
+            builder.on_thread_park(gather::before_waiting);
+        }
+        let runtime = builder.enable_all().build_local(LocalOptions::default())?;
         let worker = Rc::new(self.worker());
         runtime.block_on(drive(Rc::clone(&worker), &self))?;
         worker.abandon();
@@ -220,11 +222,13 @@ impl Worker {
     async fn sleep(&self, timer: &Timer, wait: Duration) -> std::io::Result<()> {
         let wait_ns = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
         self.alarm.sleeps_until(self.clock.now_ns().saturating_add(wait_ns));
+        gather::pacer_sleeps(wait);
         let slept = tokio::select! {
             slept = timer.sleep(wait) => slept,
             () = self.alarm.rings() => Ok(()),
         };
         self.alarm.sleeps_until(0);
+        gather::pacer_is_awake();
         slept
     }
 

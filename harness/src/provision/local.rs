@@ -31,6 +31,8 @@ pub struct Local {
 pub struct LocalPlan<'a> {
     /// Number of shards; their start-up options follow from the settings.
     pub shards: u16,
+    /// Further start-up options of the shards.
+    pub database_options: &'a [String],
     /// Whether the server gets a Redis.
     pub redis: bool,
     /// The server's settings.
@@ -78,6 +80,7 @@ impl Local {
         template: &Template,
         LocalPlan {
             shards,
+            database_options,
             redis,
             settings,
             logs,
@@ -86,7 +89,10 @@ impl Local {
     ) -> Result<Target, ProvisionError> {
         let binary = server_binary()?;
         let sandbox = Sandbox::new()?;
-        let options = shard_options(settings);
+        let options = ShardOptions {
+            extra: database_options.to_vec(),
+            ..shard_options(settings)
+        };
         let mut running = Vec::new();
         for _ in 0..shards {
             running.push(Shard::start(&sandbox, template, options.clone()).await?);
@@ -220,7 +226,7 @@ fn shard_options(settings: &Settings) -> ShardOptions {
             Some("relaxed") => Durability::Relaxed,
             _ => Durability::Full,
         },
-        extra: Vec::new(),
+        ..defaults
     }
 }
 

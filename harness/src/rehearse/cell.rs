@@ -82,6 +82,7 @@ async fn prepare(
             let cpus = stage.options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
             let plan = LocalPlan {
                 shards: workload.file.target.shards,
+                database_options: &workload.file.target.database_options,
                 redis: workload.needs_redis(),
                 settings: &planned.variant.settings,
                 logs: directory.path(),

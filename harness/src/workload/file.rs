@@ -77,6 +77,9 @@ pub struct TargetFile {
     /// Number of database shards.
     #[schemars(range(min = 1, max = 16))]
     pub shards: u16,
+    /// Further start-up options of every shard's database server, such as `--thread-handling=pool-of-threads`; they win over bmt's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub database_options: Vec<String>,
     /// Settings of the reference server that every variant starts from (see `reference-server/settings.schema.json`).
     pub settings: Settings,
 }
@@ -88,6 +91,7 @@ impl Default for TargetFile {
     fn default() -> Self {
         Self {
             shards: 2,
+            database_options: Vec::new(),
             settings: Settings::new(),
         }
     }

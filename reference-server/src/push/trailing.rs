@@ -21,8 +21,8 @@ use super::wheel::{Wheel, horizon};
 /// Part of the time allowed after which the first are sent, and over which the others are spread: 5,000 members to whom one push
 /// was dropped must not all be written to, and fetch, in the same millisecond. Waiting longer saves more fetches, so the first do not
 /// go early; the last twentieth is for the writing.
-const FIRST: f64 = 0.8;
-const SPREAD: f64 = 0.15;
+const FIRST: f64 = 0.85;
+const SPREAD: f64 = 0.1;
 
 /// How long after its dropped push a member is sent one, when `within` is allowed.
 pub(super) fn delay(within: Duration, rng: &mut impl Rng) -> Duration {
