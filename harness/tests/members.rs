@@ -64,6 +64,7 @@ fn run(place: &Place, more: &[&str]) -> Json {
 fn assert_nothing_lost(phases: &[Json]) {
     assert_eq!(sum(phases, "/fanout/revisions_skipped"), 0);
     let last = phases.last().unwrap();
+    assert_eq!(last["name"], "settle");
     assert_eq!(last["fanout"]["stale_members_end"], 0, "{}", last["fanout"]);
     let (events, received) = (sum(phases, "/fanout/events"), sum(phases, "/fanout/freshness_us/count"));
     assert!(events > 50, "{events}");
@@ -87,11 +88,11 @@ fn throttling_saves_fetches_and_only_the_trailing_push_lets_everybody_catch_up()
     assert_eq!(sum(phases(&run, "unthrottled"), "/fanout/server/pushes_dropped"), 0);
     assert!(sum(phases(&run, "throttled"), "/fanout/server/pushes_dropped") > 0);
     assert!(sum(phases(&run, "throttled"), "/fanout/server/trailing_pushes") > 0);
-    let spike = phases(&run, "no trailing").last().unwrap();
+    let settled = phases(&run, "no trailing").last().unwrap();
     assert!(
-        spike["fanout"]["stale_members_end"].as_u64().unwrap() > 0,
+        settled["fanout"]["stale_members_end"].as_u64().unwrap() > 0,
         "{}",
-        spike["fanout"]
+        settled["fanout"]
     );
     assert_eq!(phases(&run, "throttled")[1]["connections"]["push"]["open_max"], MEMBERS);
     place.assert_nothing_left();

@@ -18,20 +18,22 @@ pub enum PhaseKind {
     Base,
     /// The jump to the target.
     Spike,
+    /// Nothing more is offered, and members who are online catch up; judged only by gates that name it.
+    Settle,
 }
 
 impl PhaseKind {
     /// Whether gates judge the phase unless they name another.
     #[must_use]
     pub fn is_judged(self) -> bool {
-        !matches!(self, Self::WarmUp | Self::Recovery)
+        !matches!(self, Self::WarmUp | Self::Recovery | Self::Settle)
     }
 }
 
 /// A stretch of the profile with one offered rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `warm-up`, `step 1`, …, `recovery`, `base`, `spike`, `constant`.
+    /// `warm-up`, `step 1`, …, `recovery`, `base`, `spike`, `constant`, `settle`.
     pub name: String,
     /// What it is for.
     pub kind: PhaseKind,

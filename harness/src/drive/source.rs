@@ -42,7 +42,8 @@ impl Sources {
         Ok(stream)
     }
 
-    /// Opens the connection of the `number`-th member: not from the addresses that requests come from.
+    /// Opens the connection of the `number`-th member: not from the addresses that the first
+    /// requests come from, on the loopback interface.
     pub(crate) async fn connect_member(&self, number: usize) -> std::io::Result<TcpStream> {
         self.connect(EACH + number).await
     }

@@ -115,14 +115,14 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) -> std::io::Result<()> {
 /// Admits each arrival when it is due, and returns when the last one has ended.
 async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
     let timer = Timer::new()?;
-    let settled = Duration::from_nanos(worker.settled_ns());
+    let end = worker.profile.end();
     loop {
         let next_ns = worker.admit_due();
         worker.open_wanted();
         if stop.is_asked() {
             return Ok(());
         }
-        let over = worker.clock.elapsed() >= settled;
+        let over = worker.clock.elapsed() >= end;
         match next_ns {
             _ if over && !worker.has_scheduled() => break,
             None if worker.members.is_none() => break,
@@ -135,9 +135,9 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
     }
     worker.close_members();
     // Every request ends with its time-out; the second more is for the sweep that enforces it.
-    let drained = settled + worker.timeout + Duration::from_secs(1);
+    let drained = end + worker.timeout + Duration::from_secs(1);
     let pending = || worker.pending.get() > 0 && worker.clock.elapsed() < drained;
-    while (pending() || worker.clock.elapsed() < settled) && !stop.is_asked() {
+    while (pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
         timer.sleep(Duration::from_millis(1)).await?;
     }
     Ok(())

@@ -47,19 +47,29 @@ pub struct LocalPlan<'a> {
 #[derive(Debug)]
 pub(crate) struct RedisRole {
     redis: Redis,
+    cpus: Vec<usize>,
     is_away: bool,
 }
 
 impl RedisRole {
-    pub(crate) async fn take_away(&mut self) -> Result<(), SandboxError> {
-        self.is_away = true;
-        self.redis.kill().await.map(drop)
+    async fn start(sandbox: &Sandbox, cpus: &[usize]) -> Result<Self, SandboxError> {
+        Ok(Self {
+            redis: Redis::start(sandbox).await?,
+            cpus: cpus.to_vec(),
+            is_away: false,
+        })
     }
 
-    pub(crate) async fn bring_back(&mut self) -> Result<(), SandboxError> {
+    pub(crate) async fn take_away(&mut self) -> Result<(), SandboxError> {
+        self.redis.kill().await?;
+        self.is_away = true;
+        Ok(())
+    }
+
+    pub(crate) async fn bring_back(&mut self) -> Result<(), ProvisionError> {
         self.redis.restart().await?;
         self.is_away = false;
-        Ok(())
+        pin(&[self.redis.pid()], &self.cpus)
     }
 
     fn ensure_running(&mut self) -> Result<(), SandboxError> {
@@ -98,10 +108,7 @@ impl Local {
             running.push(Shard::start(&sandbox, template, options.clone()).await?);
         }
         let redis = match redis {
-            true => Some(RedisRole {
-                redis: Redis::start(&sandbox).await?,
-                is_away: false,
-            }),
+            true => Some(RedisRole::start(&sandbox, cpus).await?),
             false => None,
         };
         let (secret, token) = (random_hex(), random_hex());

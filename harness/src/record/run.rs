@@ -130,7 +130,7 @@ pub struct FaultResult {
     pub target: String,
     /// When it began, in seconds of the cell.
     pub start_s: f64,
-    /// When it was undone; `None` where the cell ended before, which undoes everything.
+    /// When it was undone, at the latest right after the cell; `None` where that failed.
     pub end_s: Option<f64>,
     /// Why it could not be injected or undone.
     pub problem: Option<String>,
@@ -348,8 +348,7 @@ pub struct Fanout {
     pub events_per_fetch: Option<f64>,
     /// Intended send of an event → a member has it, over all members and events.
     pub freshness_us: Quantiles,
-    /// Members that lacked an event acknowledged `stale_after` before: at the end of the phase; of the last one, after everything had
-    /// time to settle.
+    /// Members, online or not, that lacked an event acknowledged `stale_after` before the end of the phase.
     pub stale_members_end: Option<u64>,
     /// Revisions that a member was never given although it has later ones.
     pub revisions_skipped: u64,

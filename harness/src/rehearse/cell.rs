@@ -13,7 +13,7 @@ use crate::observe::{Cost, Observed, Observer, Sample};
 use crate::provision::{Local, LocalPlan, Populated, ProvisionError, Target, populate};
 use crate::record::{Cell, CellDirectory, Collector, LaneName, ObserverCost};
 use crate::report::Progress;
-use crate::workload::Workload;
+use crate::workload::{Settings, Workload};
 
 /// How often the main thread looks at what came in.
 const LOOK: Duration = Duration::from_millis(50);
@@ -57,9 +57,18 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
     let plan = load::plan(workload, &target, &chats, signer);
     let placed = chats.iter().flatten().all(|chat| chat.placement.is_some());
     let lanes = assemble::lane_names(workload, placed);
-    let script = Script::new(workload, &planned.variant.name);
-    let driven = drive(&plan, &mut target, stage, lanes, script, &mut directory, progress).await?;
-    let cell = driven.cell(workload, planned, target.settings.clone());
+    let mut script = Script::new(workload, &planned.variant.name);
+    let clock = Clock::starting_in(LEAD);
+    let running = Running {
+        plan: &plan,
+        clock,
+        script: &mut script,
+    };
+    let driven = drive(running, &mut target, stage, lanes, &mut directory, progress).await;
+    // Whatever ended it, what was broken on purpose is mended.
+    script.undo(clock, &mut target).await;
+    let driven = driven?;
+    let cell = driven.cell(workload, planned, target.settings.clone(), script);
     let database = target.database_version();
     target.stop().await;
     Ok(Ended::Measured(Box::new(Measured {
@@ -112,15 +121,20 @@ struct Driven {
     ended: Duration,
     early: Option<String>,
     lost: Option<ProvisionError>,
-    script: Script,
+}
+
+/// A cell on its way.
+struct Running<'a> {
+    plan: &'a Plan,
+    clock: Clock,
+    script: &'a mut Script,
 }
 
 async fn drive(
-    plan: &Plan,
+    Running { plan, clock, script }: Running<'_>,
     target: &mut Target,
     stage: &Stage<'_>,
     lanes: Vec<LaneName>,
-    mut script: Script,
     cell: &mut CellDirectory,
     progress: &mut Progress,
 ) -> Result<Driven, RehearseError> {
@@ -136,7 +150,6 @@ async fn drive(
         observed: Observed::new(&workload.profile, target.watched.shards.len()),
         working: plan.workers,
     };
-    let clock = Clock::starting_in(LEAD);
     let (workers_stop, observer_stop) = (Stop::default(), Stop::default());
     let (reports_in, reports) = sync_channel(REPORTS_MAX);
     let (samples_in, samples) = std::sync::mpsc::channel();
@@ -176,7 +189,6 @@ async fn drive(
             .join()
             .map_err(|_| std::io::Error::other("a worker thread panicked"))??;
     }
-    script.undo(clock, target).await;
     observer_stop.ask();
     let cost = observer.finish();
     intake.take_all(&reports, &samples, cell, progress)?;
@@ -188,7 +200,6 @@ async fn drive(
         ended,
         early,
         lost,
-        script,
     })
 }
 
@@ -229,7 +240,7 @@ impl Intake {
 }
 
 impl Driven {
-    fn cell(&self, workload: &Workload, planned: &Planned, settings: Option<crate::workload::Settings>) -> Cell {
+    fn cell(&self, workload: &Workload, planned: &Planned, settings: Option<Settings>, script: Script) -> Cell {
         let mut cell = Cell {
             variant: planned.variant.name.clone(),
             repetition: planned.repetition,
@@ -240,8 +251,8 @@ impl Driven {
             generator: assemble::generator(usize::from(workload.generator().workers), &self.collected),
             observer: (self.cost.queries > 0).then(|| observer_cost(&self.cost, self.ended)),
             phases: assemble::phases(workload, &self.collected, &self.observed, &self.lanes, self.ended),
-            faults: self.script.faults.clone(),
-            changes: self.script.changes.clone(),
+            faults: script.faults,
+            changes: script.changes,
         };
         let reasons = validity::reasons(&cell);
         cell.valid = reasons.is_empty();

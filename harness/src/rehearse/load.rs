@@ -8,9 +8,6 @@ use crate::drive::{Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, Requ
 use crate::provision::{Populated, Target};
 use crate::workload::{Injection, Operation, Traffic, Workload};
 
-/// Members go on this long after an event at the very end could be called stale.
-const SETTLE: Duration = Duration::from_secs(2);
-
 pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer) -> Plan {
     let entries = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let generator = workload.generator();
@@ -78,7 +75,6 @@ fn follow(workload: &Workload, chats: &Populated, sources: &Sources) -> Option<F
         delay_ns: nanos(follow.delay.0),
         poll_ns: nanos(follow.poll.0),
         limit: follow.limit,
-        settle_ns: stale_after_ns + nanos(SETTLE),
         disconnects: disconnects.collect(),
         sources: sources.clone(),
         seed: workload.file.seed,

@@ -59,7 +59,8 @@ impl Script {
 
     /// Mends what is still broken, whatever ended the cell.
     pub(super) async fn undo(&mut self, clock: Clock, target: &mut Target) {
-        while let Some((fault, _)) = self.injected.first().copied() {
+        let broken: Vec<Fault> = self.injected.iter().map(|(fault, _)| *fault).collect();
+        for fault in broken {
             self.end(fault, clock, target).await;
         }
     }
@@ -82,10 +83,9 @@ impl Script {
     async fn begin(&mut self, fault: Fault, clock: Clock, target: &mut Target) {
         let (kind, what) = words(fault.inject);
         let start_s = seconds(clock);
+        // Noted first: an injection that seems to have failed may have worked, and is mended all the same.
+        self.injected.push((fault, self.faults.len()));
         let problem = inject(fault.inject, target).await.err();
-        if problem.is_none() {
-            self.injected.push((fault, self.faults.len()));
-        }
         self.faults.push(FaultResult {
             kind,
             target: what,
@@ -97,13 +97,19 @@ impl Script {
 
     async fn end(&mut self, fault: Fault, clock: Clock, target: &mut Target) {
         let Some(place) = self.injected.iter().position(|(injected, _)| *injected == fault) else {
-            return; // it could not be injected
+            return; // mended already
         };
-        let (_, index) = self.injected.remove(place);
+        let (_, index) = self.injected[place];
         let mended = mend(fault.inject, target).await;
         let result = &mut self.faults[index];
-        result.end_s = mended.is_ok().then(|| seconds(clock));
-        result.problem = mended.err();
+        match mended {
+            Ok(()) => {
+                self.injected.remove(place);
+                result.end_s = Some(seconds(clock));
+            }
+            // It stays noted, and is tried once more when the cell ends.
+            Err(problem) => result.problem = Some(problem),
+        }
     }
 }
 

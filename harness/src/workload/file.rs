@@ -458,8 +458,8 @@ pub enum Metric {
     FreshnessP50,
     /// The same, 99th percentile.
     FreshnessP99,
-    /// Members that lack an event acknowledged `stale_after` ago, at the end of the phase; at the end of the last one, after everything had
-    /// time to settle.
+    /// Members that lack an event acknowledged `stale_after` ago, at the end of the phase; in `settle`, when everybody has had time to
+    /// catch up.
     StaleMembersEnd,
     /// Fetches for each event that was sent.
     FetchesPerEvent,

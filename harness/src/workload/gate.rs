@@ -4,7 +4,7 @@ use super::file::{GateFile, Limit, Metric, Placement, WorkloadFile};
 use super::quantity::{Rate, Share, Span};
 use super::resolve::Judge;
 use super::shape::join;
-use crate::arrival::Profile;
+use crate::arrival::{PhaseKind, Profile};
 
 /// One condition for shipping.
 #[derive(Debug, Clone)]
@@ -121,8 +121,14 @@ impl Judge<'_> {
             .filter(|phase| phase.kind.is_judged())
             .map(|phase| phase.name.as_str())
             .collect();
+        let settling = profile.phases().iter().filter(|phase| phase.kind == PhaseKind::Settle);
+        let named: Vec<&str> = measured
+            .iter()
+            .copied()
+            .chain(settling.map(|phase| phase.name.as_str()))
+            .collect();
         if let Some(name) = &gate.phase {
-            self.known(&join(&path, "phase"), name, "phase", &measured);
+            self.known(&join(&path, "phase"), name, "phase", &named);
         }
         let bounds = self.bounds(&path, gate);
         Gate {

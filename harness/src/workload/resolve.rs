@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::arrival::{Flow, PhaseKind, Profile};
 
 use super::file::{ChatsFile, FollowFile, GeneratorFile, Operation, ProfileFile, Settings, TrafficFile, WorkloadFile};
+use super::follow;
 use super::gate::Gate;
 use super::mistake::{Mistake, nearest};
 use super::moments::{Change, Fault};
@@ -140,7 +141,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Wo
         found: Vec::new(),
     };
     judge.name(&file.name);
-    let profile = judge.profile(&file.profile);
+    let profile = follow::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
     let chats: Vec<ChatGroup> = file.chats.iter().map(|(name, chats)| group(name, chats)).collect();
     let traffic: Vec<Traffic> = file

@@ -123,7 +123,7 @@ faults:
   - {after: 4s, for: 2s, inject: {disconnect_members: 10%}}
 gates:
   - {metric: freshness_p99, phase: spike, at_most: 2s}
-  - {metric: stale_members_end, phase: spike, at_most: 0}
+  - {metric: stale_members_end, phase: settle, at_most: 0}
 ";
 
 #[test]

@@ -51,9 +51,13 @@ impl Role {
         if running.is_some() {
             return Ok(());
         }
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        // All or none: nobody could stop those that run when one cannot be made.
+        let mut consumers = Vec::new();
         for partition in 0..self.parts.bus.partitions() {
-            let consumer = Consumer::new(Arc::clone(&self.parts), partition).await?;
+            consumers.push(Consumer::new(Arc::clone(&self.parts), partition).await?);
+        }
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        for consumer in consumers {
             tasks.spawn(consumer.run(stop.clone()));
         }
         tracing::info!(partitions = self.parts.bus.partitions(), "publishing");
@@ -70,10 +74,12 @@ impl Role {
     /// Returns when every consumer has committed what it has done; nothing when it does not run.
     pub(crate) async fn stop(&self) {
         let mut running = self.running.lock().await;
-        if let Some(Running { stop, tasks }) = running.take() {
+        if let Some(Running { stop, tasks }) = &*running {
             stop.cancel();
             tasks.close();
             tasks.wait().await;
+            // Only now: a caller who gives up waiting must not let a second set start beside the first.
+            *running = None;
             tracing::info!("not publishing");
         }
     }

@@ -54,9 +54,9 @@ impl Member {
     }
 
     pub(super) fn fire(&self, seat: u32, horizon: Duration) -> Fired {
-        let frame = self.newest(seat as usize);
+        let seat = seat as usize;
         self.outbox()
-            .fire(seat as usize, horizon, &frame, |bytes| self.write(bytes))
+            .fire(seat, horizon, || self.newest(seat), |bytes| self.write(bytes))
     }
 
     pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {

@@ -149,13 +149,14 @@ impl Outbox {
         &mut self,
         seat: usize,
         horizon: Duration,
-        frame: &Frame,
+        newest: impl FnOnce() -> Frame,
         write: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Fired {
         let due = &mut self.dues[seat];
         if due.trailing.take_due(horizon).is_some() {
             due.scheduled = false;
-            return Fired::Put(self.put(seat, frame, write));
+            // Looked up only now: what raised the debt under this lock has raised the newest revision before.
+            return Fired::Put(self.put(seat, &newest(), write));
         }
         due.scheduled = due.trailing.due().is_some();
         due.trailing.due().map_or(Fired::Settled, Fired::Later)

@@ -11,6 +11,10 @@ pub(crate) struct Member {
     told: u64,
     fetch: Fetch,
     online: bool,
+    /// Pushes may have been missed, and how much cannot be known: fetch until an answer is empty.
+    catching_up: bool,
+    /// The fetch under way began after that was so, so its answer counts.
+    began_catching_up: bool,
     /// When it last heard anything: pushes and fetches put off the next poll.
     heard_ns: u64,
 }
@@ -35,10 +39,12 @@ pub(crate) enum Next {
 }
 
 impl Member {
-    /// The WebSocket is open. What was pushed before is unknown, so a fetch is always wanted; says whether to plan one.
+    /// The WebSocket is open. What was pushed before is unknown, so a fetch that begins from now on is wanted; says whether to plan one.
     pub(crate) fn connected(&mut self, now_ns: u64) -> bool {
         self.online = true;
         self.heard_ns = now_ns;
+        self.catching_up = true;
+        self.began_catching_up = false;
         self.plan()
     }
 
@@ -59,7 +65,9 @@ impl Member {
 
     /// Whether it is time to look without having been told; counts as planning it.
     pub(crate) fn polls(&mut self, now_ns: u64, every_ns: u64) -> bool {
-        self.online && self.heard_ns.saturating_add(every_ns) <= now_ns && self.plan()
+        let plan = self.online && self.heard_ns.saturating_add(every_ns) <= now_ns && self.plan();
+        self.catching_up |= plan;
+        plan
     }
 
     fn plan(&mut self) -> bool {
@@ -73,6 +81,7 @@ impl Member {
     /// The planned fetch is due: whether to send it. A member who lost the connection meanwhile fetches when it is back.
     pub(crate) fn begin(&mut self) -> bool {
         self.fetch = if self.online { Fetch::UnderWay } else { Fetch::None };
+        self.began_catching_up = self.catching_up;
         self.online
     }
 
@@ -81,14 +90,19 @@ impl Member {
         self.have
     }
 
-    /// A fetch brought everything up to `revision`, and perhaps more is there because it was `full`.
-    pub(crate) fn fetched(&mut self, revision: u64, full: bool, now_ns: u64) -> Next {
+    /// A fetch brought everything up to `revision`: nothing at all, or perhaps not all that is there because it was `full`.
+    pub(crate) fn fetched(&mut self, revision: u64, empty: bool, full: bool, now_ns: u64) -> Next {
         self.have = self.have.max(revision);
         self.heard_ns = now_ns;
-        let next = match full {
-            true => Next::FetchNow,
-            false if self.told > self.have => Next::FetchLater,
-            false => Next::Wait,
+        if self.began_catching_up && empty {
+            self.catching_up = false;
+        }
+        let next = if full || self.catching_up {
+            Next::FetchNow
+        } else if self.told > self.have {
+            Next::FetchLater
+        } else {
+            Next::Wait
         };
         self.fetch = if next == Next::Wait {
             Fetch::None
@@ -116,11 +130,17 @@ mod tests {
             let mut member = Member::default();
             assert!(member.connected(0));
             assert!(member.begin());
-            assert_eq!(member.fetched(3, false, 1), Next::Wait);
+            assert_eq!(
+                member.fetched(3, false, false, 1),
+                Next::FetchNow,
+                "until an answer is empty"
+            );
+            assert!(member.begin());
+            assert_eq!(member.fetched(3, true, false, 1), Next::Wait);
             assert!(member.told(5, 2));
             assert!(member.begin());
             assert!(!member.told(6, 3), "one fetch at a time");
-            assert_eq!(member.fetched(brought, false, 4), next);
+            assert_eq!(member.fetched(brought, false, false, 4), next);
         }
     }
 
@@ -129,7 +149,9 @@ mod tests {
         let mut member = Member::default();
         member.connected(0);
         member.begin();
-        member.fetched(9, false, 1);
+        member.fetched(9, false, false, 1);
+        member.begin();
+        member.fetched(9, true, false, 1);
         assert!(!member.told(9, 2) && !member.told(4, 3));
     }
 
@@ -138,10 +160,26 @@ mod tests {
         let mut member = Member::default();
         member.connected(0);
         member.begin();
-        member.fetched(1, false, 100);
+        member.fetched(1, true, false, 100);
         assert!(!member.polls(1_099, 1_000));
         assert!(member.polls(1_100, 1_000));
         assert!(!member.polls(1_200, 1_000), "it is planned already");
+    }
+
+    #[test]
+    fn a_fetch_from_before_the_connection_was_back_does_not_count() {
+        let mut member = Member::default();
+        member.connected(0);
+        member.begin();
+        member.disconnected();
+        assert!(!member.connected(5), "one fetch at a time");
+        assert_eq!(
+            member.fetched(7, true, false, 6),
+            Next::FetchNow,
+            "what was pushed meanwhile may be missing"
+        );
+        member.begin();
+        assert_eq!(member.fetched(7, true, false, 7), Next::Wait);
     }
 
     proptest! {
@@ -162,8 +200,8 @@ mod tests {
                     }
                     3 if under_way => {
                         under_way = false;
-                        let full = revision % 5 == 0;
-                        planned += i32::from(member.fetched(revision, full, now_ns) != Next::Wait);
+                        let (empty, full) = (revision % 3 == 0, revision % 5 == 0);
+                        planned += i32::from(member.fetched(revision, empty, full, now_ns) != Next::Wait);
                     }
                     4 if under_way => {
                         under_way = false;

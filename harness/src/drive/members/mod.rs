@@ -58,8 +58,6 @@ pub struct FollowPlan {
     pub poll_ns: u64,
     /// Most events in a fetch.
     pub limit: u32,
-    /// Members go on for this long after the last phase.
-    pub settle_ns: u64,
     /// What was acknowledged.
     pub board: Arc<Board>,
     /// When some of the members lose their connections.
@@ -100,6 +98,8 @@ pub(super) struct Members {
     online: u64,
     rng: Xoshiro256PlusPlus,
     alarm: Rc<Alarm>,
+    /// The run is over: nothing more is planned or counted.
+    closed: bool,
 }
 
 impl Members {
@@ -116,6 +116,7 @@ impl Members {
             online: 0,
             plan,
             alarm,
+            closed: false,
         };
         for member in 0..count {
             let at_ns = members.number(member) as f64 / members.plan.connect_rate * 1e9;
@@ -142,6 +143,9 @@ impl Members {
     }
 
     fn at(&mut self, ns: u64, due: Due) {
+        if self.closed {
+            return;
+        }
         self.agenda.push(Reverse((ns, due)));
         self.alarm.set(ns);
     }
@@ -180,15 +184,6 @@ impl Members {
 }
 
 impl Worker {
-    /// The end of the time in which members may still catch up.
-    pub(super) fn settled_ns(&self) -> u64 {
-        let settle_ns = self
-            .members
-            .as_ref()
-            .map_or(0, |members| members.borrow().plan.settle_ns);
-        u64::try_from(self.profile.end().as_nanos()).unwrap_or(u64::MAX) + settle_ns
-    }
-
     /// What the members' agenda has next.
     pub(super) fn next_caused_ns(&self) -> Option<u64> {
         self.members.as_ref()?.borrow().next_ns()
@@ -221,11 +216,16 @@ impl Worker {
         }
     }
 
-    /// Members stop: nothing more will be asked for.
+    /// The end of the last phase: who is stale now is stale for good, and nothing more will be asked for.
     pub(super) fn close_members(&self) {
-        if let Some(members) = &self.members {
-            members.borrow_mut().agenda.clear();
-        }
+        let Some(members) = &self.members else { return };
+        // Not the clock's time, so that all workers count at the same moment.
+        let end_ns = u64::try_from(self.profile.end().as_nanos()).unwrap_or(u64::MAX);
+        let stale = members.borrow().stale(end_ns);
+        self.note_following(end_ns, |following| following.stale = Some((end_ns / SECOND_NS, stale)));
+        let mut members = members.borrow_mut();
+        members.closed = true;
+        members.agenda.clear();
     }
 
     fn disconnect_some(&self, index: usize) {
@@ -295,7 +295,7 @@ impl Worker {
         self.note_events(&page, members.borrow().members[index].have(), now_ns);
         let mut members = members.borrow_mut();
         let full = page.events.len() >= members.plan.limit as usize;
-        let next = members.members[index].fetched(page.revision, full, now_ns);
+        let next = members.members[index].fetched(page.revision, page.events.is_empty(), full, now_ns);
         let again_ns = match next {
             Next::Wait => return Outcome::Ok,
             Next::FetchNow => now_ns,
@@ -335,6 +335,9 @@ impl Worker {
         let Some(members) = &self.members else { return };
         let (stale, online) = {
             let mut members = members.borrow_mut();
+            if members.closed {
+                return;
+            }
             let poll_ns = members.plan.poll_ns;
             for member in 0..members.members.len() {
                 if members.members[member].polls(now_ns, poll_ns) {

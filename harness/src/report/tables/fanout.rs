@@ -2,6 +2,7 @@
 
 use super::{Table, variants};
 use crate::analyze::figure::{Of, figure, median_over_repetitions, phase};
+use crate::arrival::PhaseKind;
 use crate::record::{Fanout, PhaseResult, Run};
 use crate::report::words::{ms, number, percent};
 use crate::workload::Metric;
@@ -10,7 +11,10 @@ use crate::workload::Metric;
 pub(super) fn fanout(run: &Run) -> Option<Table> {
     let mut names: Vec<&str> = Vec::new();
     for phase in run.cells.iter().flat_map(|cell| &cell.phases) {
-        if phase.fanout.is_some() && phase.kind.is_judged() && !names.contains(&phase.name.as_str()) {
+        if phase.fanout.is_some()
+            && (phase.kind.is_judged() || phase.kind == PhaseKind::Settle)
+            && !names.contains(&phase.name.as_str())
+        {
             names.push(&phase.name);
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn moments(run: &Run) -> Option<Table> {
         let done = match (&fault.problem, fault.end_s) {
             (Some(problem), _) => format!("failed: {problem}"),
             (None, Some(_)) => "undone".to_owned(),
-            (None, None) => "undone when the cell ended".to_owned(),
+            (None, None) => "not undone".to_owned(),
         };
         (
             cell,

@@ -99,9 +99,9 @@ fn a_dropped_push_is_made_up_for_once() {
         dropped(None),
         "one entry per seat"
     );
-    assert_eq!(outbox.fire(0, ms(99), &frame(2), full), Fired::Later(ms(100)));
+    assert_eq!(outbox.fire(0, ms(99), || frame(2), full), Fired::Later(ms(100)));
     let mut taken = Vec::new();
-    let fired = outbox.fire(0, ms(100), &frame(2), takes(99, &mut taken));
+    let fired = outbox.fire(0, ms(100), || frame(2), takes(99, &mut taken));
     assert_eq!((fired, taken), (Fired::Put(Put::Sent), frame(2).bytes().to_vec()));
     assert_eq!(
         outbox.drop_push(0, 3, ms(200), WITHIN),
@@ -116,9 +116,9 @@ fn a_push_in_between_settles_the_debt_and_the_next_one_keeps_the_entry() {
     outbox.drop_push(0, 1, ms(0), WITHIN);
     assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
     assert_eq!(outbox.drop_push(0, 3, ms(50), WITHIN), Put::Dropped { schedule: None });
-    assert_eq!(outbox.fire(0, ms(100), &frame(3), full), Fired::Later(ms(150)));
+    assert_eq!(outbox.fire(0, ms(100), || frame(3), full), Fired::Later(ms(150)));
     outbox.put(0, &frame(4), |bytes| Ok(bytes.len()));
-    assert_eq!(outbox.fire(0, ms(150), &frame(4), full), Fired::Settled);
+    assert_eq!(outbox.fire(0, ms(150), || frame(4), full), Fired::Settled);
     let schedule = Some(ms(300));
     assert_eq!(outbox.drop_push(0, 5, ms(200), WITHIN), Put::Dropped { schedule });
 }
@@ -130,6 +130,6 @@ fn nothing_is_written_after_the_end() {
     outbox.end();
     let never = |_: &[u8]| panic!("it has ended");
     assert_eq!(outbox.put(0, &frame(2), never), Put::Gone);
-    assert_eq!(outbox.fire(0, ms(200), &frame(2), never), Fired::Put(Put::Gone));
+    assert_eq!(outbox.fire(0, ms(200), || frame(2), never), Fired::Put(Put::Gone));
     assert!(!outbox.is_blocked());
 }
