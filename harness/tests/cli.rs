@@ -156,11 +156,12 @@ fn a_generator_that_cannot_send_calls_its_run_invalid() {
 
 #[test]
 fn too_few_files_are_told_before_the_run_unless_the_limit_can_be_raised() {
-    let (_dir, file) = written(&get_workload("uniform", "10/s", "1s", 1500));
+    let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 1500));
     let run = |limit: &str| {
         let script = format!(
-            "ulimit {limit} 1000 && exec {} run {file} --target http://127.0.0.1:1",
-            env!("CARGO_BIN_EXE_bmt")
+            "ulimit {limit} 1000 && exec {} run {file} --out {} --target http://127.0.0.1:1",
+            env!("CARGO_BIN_EXE_bmt"),
+            dir.path().display()
         );
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
         assert_eq!(output.status.code(), Some(121));
