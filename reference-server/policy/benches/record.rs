@@ -1,7 +1,9 @@
-//! What one record costs: `cargo bench -p hotchat-policy`. Median over turns, of ids that keep missing the caches.
+//! `cargo bench -p hotchat-policy`: what one record costs (median over turns, of ids that keep missing the caches), and how the detector's marks
+//! compare with the truth, an exact log of every chat's window.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,45 @@ fn main() {
     };
     let mut top = RecentTop::try_new(size).expect("this size is in range");
     report("top, a million chats", |id, now| top.record(id % 1_000_000, 3, 1, now));
+    compare_with_the_truth(limits);
+}
+
+/// A minute of 50,000 fetches a second: ten chats well over the limit and ten just under it for part of the time, among a million others.
+fn compare_with_the_truth(limits: HotLimits) {
+    let mut detector = HotChatDetector::try_new(limits, DetectorSize::default(), 3).expect("these limits are in range");
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+    let mut windows: HashMap<u64, VecDeque<Duration>> = HashMap::new();
+    let (mut truly_hot, mut marked) = (HashSet::new(), HashSet::new());
+    let (mut early, mut late) = (0, 0);
+    for record in 0..3_000_000u64 {
+        let now = Duration::from_micros(record * 20);
+        let is_busy = now.as_secs() % 20 >= 10;
+        // Each busy chat gets 1,250 fetches a second in the busy half (limit: 1,000), each near one 900.
+        let chat = match rng.random_range(0..1000) {
+            0..250 if is_busy => rng.random_range(0..10),
+            250..430 => rng.random_range(10..20),
+            _ => 100 + rng.random_range(0..1_000_000),
+        };
+        let window = windows.entry(chat).or_default();
+        window.push_back(now);
+        while window.front().is_some_and(|first| *first + limits.window <= now) {
+            window.pop_front();
+        }
+        let crosses = window.len() as u64 > u64::from(limits.fetches) && truly_hot.insert(chat);
+        let is_marked = detector.record(chat, now).is_hot();
+        let new_mark = is_marked && marked.insert(chat);
+        early += u32::from(new_mark && !truly_hot.contains(&chat));
+        late += u32::from(crosses && !is_marked);
+    }
+    let is_near = |chat: &&u64| (10..20).contains(*chat);
+    let (near, quiet): (Vec<&u64>, Vec<&u64>) = marked.difference(&truly_hot).partition(is_near);
+    println!(
+        "against the truth: {} of 1,000,020 chats were over the limit; marked later than the record that crossed it: {late}, before it: \
+         {early}; false marks: {} of 10 chats at 90 % of the limit, {} of a million quiet ones",
+        truly_hot.len(),
+        near.len(),
+        quiet.len(),
+    );
 }
 
 fn report(name: &str, mut record: impl FnMut(u64, Duration)) {
