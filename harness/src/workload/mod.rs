@@ -8,6 +8,7 @@ mod follow;
 mod gate;
 mod mistake;
 mod moments;
+mod profile;
 mod quantity;
 mod resolve;
 mod schema;

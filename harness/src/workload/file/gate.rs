@@ -1,0 +1,97 @@
+//! What must hold for the build to ship, as it is written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One condition for shipping.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateFile {
+    /// Why the gate is there, in a few words.
+    #[serde(default)]
+    pub because: Option<String>,
+    /// The figure that is judged.
+    pub metric: Metric,
+    /// The traffic entry whose figure it is; needed by every metric of an operation.
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// Which of the operation's chats, by the shard they live on.
+    #[serde(default)]
+    pub placement: Option<Placement>,
+    /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but `warm-up` and `recovery` if not given.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// The variants that must pass; all if not given.
+    #[serde(default)]
+    pub variants: Option<Vec<String>>,
+    /// Judge the ratio of the figure to this variant's instead of the figure itself.
+    #[serde(default)]
+    pub relative_to: Option<String>,
+    /// The figure may not be above this: a time (`50ms`), rate (`2000/s`), percentage (`1%`) or plain number, as the metric has it.
+    #[serde(default)]
+    pub at_most: Option<Limit>,
+    /// The figure may not be below this.
+    #[serde(default)]
+    pub at_least: Option<Limit>,
+}
+
+/// A gate's limit: a number, or a quantity with its unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Limit {
+    /// A plain number.
+    Number(f64),
+    /// A quantity such as `50ms`, `2000/s` or `1%`.
+    Quantity(String),
+}
+
+/// Where a chat lives, seen from the hot chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// On the hot chat's own shard.
+    HotShard,
+    /// On any other shard.
+    OtherShards,
+}
+
+/// A figure that a gate can judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Answers of outcome `ok` per second of the phase.
+    GoodputRate,
+    /// Part of what was scheduled that did not end `ok`.
+    ErrorShare,
+    /// Mean response time of `ok` answers.
+    ResponseMean,
+    /// Median response time of `ok` answers.
+    ResponseP50,
+    /// 90th percentile of the response time of `ok` answers.
+    ResponseP90,
+    /// 99th percentile of the response time of `ok` answers.
+    ResponseP99,
+    /// 99.9th percentile of the response time of `ok` answers.
+    ResponseP999,
+    /// Longest response time of `ok` answers.
+    ResponseMax,
+    /// Client connections open at once.
+    ConnectionsOpenMax,
+    /// Seconds that statements spent waiting for the AUTO-INC lock, summed over shards.
+    AutoincWaitS,
+    /// Seconds that statements spent waiting for row locks, summed over shards.
+    RowLockWaitS,
+    /// Deadlocks found by the databases.
+    Deadlocks,
+    /// CPU seconds of all database shards per second of the phase.
+    DatabaseCpu,
+    /// Time from an event's intended send until a member has it: the median over all members and events.
+    FreshnessP50,
+    /// The same, 99th percentile.
+    FreshnessP99,
+    /// Members that lack an event acknowledged `stale_after` ago, at the end of the phase; in `settle`, when everybody has had time to
+    /// catch up.
+    StaleMembersEnd,
+    /// Fetches for each event that was sent.
+    FetchesPerEvent,
+}
