@@ -5,6 +5,8 @@
 //!   sliding_sketch.rs  counts per key over the window, in fixed memory
 //!   row_hash.rs        where a key is counted
 //!   hot_list.rs        the chats that are hot now, up to a number
+//! sliding_limit.rs   how often something may happen in a window (the limit on joins), shared by threads; uses the sketch as well
+//! leased_share.rs    this process's part of a limit that several processes keep together
 //! recent_top.rs      which keys have carried the most weight lately
 //!   space_saving.rs    the heaviest keys, in fixed memory
 //! push_rule.rs       is this push sent or dropped
@@ -16,16 +18,20 @@
 
 mod hot_chat;
 mod hot_list;
+mod leased_share;
 mod push_rule;
 mod recent_top;
 mod row_hash;
+mod sliding_limit;
 mod sliding_sketch;
 mod space_saving;
 mod trailing;
 
 pub use hot_chat::{DetectorSize, Heat, HotChatDetector, HotLimits, InvalidDetector, Place, Verdict};
 pub use hot_list::HotChat;
+pub use leased_share::{Allotment, LeasedShares, Want};
 pub use push_rule::{Decision, InvalidProbability, Override, Probability, PushRule, Throttle, push_rule};
 pub use recent_top::{InvalidTop, RecentTop, TopEntry, TopSize};
+pub use sliding_limit::{Admitted, InvalidLimit, LimitSize, SlidingLimit, TooMany, WindowLimit};
 pub use sliding_sketch::{InvalidSketch, SketchSize};
 pub use trailing::Trailing;

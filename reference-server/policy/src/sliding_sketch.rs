@@ -153,6 +153,46 @@ impl SlidingSketch {
         true
     }
 
+    /// When the estimate for `key` can next be below `count`, should nothing more be recorded: the end of a sub-window's time in the ring.
+    pub(crate) fn falls_below(&self, key: u64, count: u32) -> Duration {
+        let slots = self.ring.len() / self.sum.len();
+        let leaves = |sub_window: u64| sub_window.saturating_add(slots as u64);
+        let oldest = (self.newest + 1).saturating_sub(slots as u64);
+        let below = |(row, hash): (usize, &RowHash)| {
+            let cell = (row << self.width_bits) + hash.cell(key);
+            let mut left = self.sum[cell];
+            let mut at = self.base(oldest) + cell;
+            for sub_window in oldest..=self.newest {
+                left = left.saturating_sub(self.ring[at]);
+                if left < count {
+                    return leaves(sub_window);
+                }
+                at += self.sum.len();
+                if at >= self.ring.len() {
+                    at = cell;
+                }
+            }
+            leaves(self.newest)
+        };
+        // The estimate is the least of the rows, so the first row to fall takes it along.
+        let first = self.rows.iter().enumerate().map(below).min();
+        let first = first.expect("there is at least one row");
+        Duration::from_nanos(first.saturating_mul(self.sub_window_ns))
+    }
+
+    /// Counts over another window from now on. What is counted at present counts as if it had all come at `now`: for longer than it should, never
+    /// for less long. What has been forgotten stays forgotten.
+    pub(crate) fn change_window(&mut self, window: Duration, now: Duration) -> Result<(), InvalidSketch> {
+        let slots = u32::try_from(self.ring.len() / self.sum.len()).expect("at most 1001 sub-windows");
+        self.sub_window_ns = sub_window_ns(window, slots - 1)?;
+        self.newest = nanos(now) / self.sub_window_ns;
+        self.newest_end_ns = (self.newest + 1).saturating_mul(self.sub_window_ns);
+        self.ring.fill(0);
+        let base = self.base(self.newest);
+        self.ring[base..base + self.sum.len()].copy_from_slice(&self.sum);
+        Ok(())
+    }
+
     pub(crate) fn sub_window(&self) -> Duration {
         Duration::from_nanos(self.sub_window_ns)
     }
@@ -260,6 +300,51 @@ mod tests {
                 "recording estimates as asking does: {key}"
             );
         }
+    }
+
+    #[test]
+    fn it_is_known_when_an_estimate_falls() {
+        let mut sketch = sketch();
+        for at in [50, 50, 450, 999] {
+            sketch.record(7, ms(at));
+        }
+        // Each leaves with its sub-window, a window after that has ended.
+        for (count, at) in [(4, 1100), (3, 1100), (2, 1500), (1, 2000)] {
+            assert_eq!(sketch.falls_below(7, count), ms(at), "below {count}");
+            let (mut before, mut then) = (sketch_of(&[50, 50, 450, 999]), sketch_of(&[50, 50, 450, 999]));
+            before.advance(ms(at) - Duration::from_nanos(1));
+            then.advance(ms(at));
+            assert!(before.estimate(7) >= count && then.estimate(7) < count, "below {count}");
+        }
+    }
+
+    #[test]
+    fn another_window_keeps_what_was_counted_for_at_least_as_long() {
+        let mut sketch = sketch_of(&[50, 450, 999]);
+        sketch.change_window(SECOND * 2, ms(1000)).unwrap();
+        sketch.advance(ms(3000));
+        assert_eq!(sketch.estimate(7), 3, "a new window after the change");
+        assert_eq!(sketch.record(7, ms(3000)), 4);
+        assert_eq!(sketch.falls_below(7, 4), ms(3200));
+        sketch.advance(ms(3200));
+        assert_eq!(sketch.estimate(7), 1);
+        sketch.change_window(ms(10), ms(3200)).unwrap();
+        sketch.advance(ms(3210));
+        assert_eq!(sketch.estimate(7), 1);
+        sketch.advance(ms(3211));
+        assert_eq!(sketch.estimate(7), 0);
+        assert_eq!(
+            sketch.change_window(Duration::ZERO, ms(4000)),
+            Err(InvalidSketch::Window(Duration::ZERO))
+        );
+    }
+
+    fn sketch_of(records: &[u64]) -> SlidingSketch {
+        let mut sketch = sketch();
+        for at in records {
+            sketch.record(7, ms(*at));
+        }
+        sketch
     }
 
     #[test]
