@@ -11,14 +11,22 @@
 //!   space_saving.rs    the heaviest keys, in fixed memory
 //! push_rule.rs       is this push sent or dropped
 //! trailing.rs        what a member is owed after a push to him was dropped
+//! breaker.rs         is a call let through to a dependency that may be sick
+//!   outcome_window.rs  calls of the window, and how they ended
+//!   in_flight.rs       calls in progress that have lasted too long
+//! bulkhead.rs        how many calls may be at a dependency, and how many may wait
 //! ```
 //!
 //! `now` is always the time since an origin of the caller's choice, the same for all calls on one value, and chance comes from
 //! a generator that the caller has seeded. The state of every policy has a fixed size, which its constructor takes.
 
+mod breaker;
+mod bulkhead;
 mod hot_chat;
 mod hot_list;
+mod in_flight;
 mod leased_share;
+mod outcome_window;
 mod push_rule;
 mod recent_top;
 mod row_hash;
@@ -27,6 +35,8 @@ mod sliding_sketch;
 mod space_saving;
 mod trailing;
 
+pub use breaker::{Breaker, BreakerOpen, BreakerRules, BreakerState, InvalidBreaker, Outcome, Permit};
+pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadLimits, Entry, Queued, Slot};
 pub use hot_chat::{DetectorSize, Heat, HotChatDetector, HotLimits, InvalidDetector, Place, Verdict};
 pub use hot_list::HotChat;
 pub use leased_share::{Allotment, LeasedShares, Want};

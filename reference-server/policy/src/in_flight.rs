@@ -1,0 +1,110 @@
+//! Which of the calls in progress have lasted too long?
+//!
+//! Calls are counted by the sixteenth of the limit in which they began, so all that began in one become overdue together: once its end is
+//! as long ago as the limit. Nothing is kept per call, and nobody has to wake up for it.
+//!
+//! Rejected: a list of the calls in progress (memory grows with them), a timer per call (a wake-up per call to learn what nearly
+//! always is not so).
+//!
+//! - **Cold:** nothing is in progress.
+//! - **Boundary:** a call is never overdue before the limit, and at the latest a sixteenth of it later.
+
+use std::time::Duration;
+
+const PARTS: u64 = 16;
+/// Those that may still hold calls that are not overdue: the limit's own, the present one, and one that the limit has partly passed.
+const SLOTS: usize = PARTS as usize + 2;
+
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    limit_ns: u64,
+    part_ns: u64,
+    /// The first part whose calls are not overdue yet.
+    first: u64,
+    ring: [u32; SLOTS],
+}
+
+impl InFlight {
+    pub(crate) fn new(limit: Duration) -> Self {
+        let limit_ns = nanos(limit);
+        Self {
+            limit_ns,
+            part_ns: limit_ns.div_ceil(PARTS).max(1),
+            first: 0,
+            ring: [0; SLOTS],
+        }
+    }
+
+    /// A call begins; `now` is not before the latest time that [`Self::overdue`] was told.
+    pub(crate) fn began(&mut self, now: Duration) {
+        self.ring[slot(nanos(now) / self.part_ns)] += 1;
+    }
+
+    /// How many calls have become overdue by `now`; they are not told of again.
+    pub(crate) fn overdue(&mut self, now: Duration) -> u32 {
+        let first = nanos(now).saturating_sub(self.limit_ns) / self.part_ns;
+        let parts = (self.first..first).take(SLOTS);
+        let overdue = parts.map(|part| std::mem::take(&mut self.ring[slot(part)])).sum();
+        self.first = self.first.max(first);
+        overdue
+    }
+
+    /// A call that began at `started` has ended; `false` when it was overdue already.
+    pub(crate) fn ended(&mut self, started: Duration) -> bool {
+        let part = nanos(started) / self.part_ns;
+        let known = part >= self.first;
+        if known {
+            self.ring[slot(part)] -= 1;
+        }
+        known
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ring = [0; SLOTS];
+    }
+}
+
+fn slot(part: u64) -> usize {
+    (part % SLOTS as u64) as usize
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(1600);
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_call_is_overdue_after_the_limit_and_at_most_a_sixteenth_later() {
+        for at in [0, 1, 99, 100, 12_345] {
+            let mut calls = InFlight::new(LIMIT);
+            assert_eq!(calls.overdue(ms(at)), 0);
+            calls.began(ms(at));
+            assert_eq!(calls.overdue(ms(at + 1599)), 0, "began at {at} ms");
+            assert_eq!(calls.overdue(ms(at + 1700)), 1, "began at {at} ms");
+            assert_eq!(calls.overdue(ms(at + 1700)), 0, "told once");
+            assert!(!calls.ended(ms(at)), "it was told of");
+        }
+    }
+
+    #[test]
+    fn what_has_ended_is_not_overdue_and_a_long_pause_loses_nobody() {
+        let mut calls = InFlight::new(LIMIT);
+        for at in 0..1000 {
+            calls.began(ms(at));
+        }
+        assert!((0..400).all(|at| calls.ended(ms(at))));
+        assert_eq!(calls.overdue(Duration::from_secs(86_400)), 600);
+        calls.began(Duration::from_secs(86_400));
+        assert!(calls.ended(Duration::from_secs(86_400)));
+        assert_eq!(calls.overdue(Duration::MAX), 0);
+    }
+}

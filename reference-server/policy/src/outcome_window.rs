@@ -1,0 +1,119 @@
+//! How many calls of the last `window` failed or were slow?
+//!
+//! A ring of sub-windows and their sum. The ring holds one sub-window more than the window has, so all of `[now − window, now]` counts and
+//! nothing older than a further sub-window.
+//!
+//! - **Cold:** nothing is counted; after a pause of more than the window neither.
+//! - **Boundary:** what is exactly `window` old still counts.
+
+use std::time::Duration;
+
+/// Parts that the window moves by.
+const SUB_WINDOWS: u64 = 10;
+const SLOTS: usize = SUB_WINDOWS as usize + 1;
+
+/// Calls, and those of them that failed or were slow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) calls: u32,
+    pub(crate) failed: u32,
+    pub(crate) slow: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct OutcomeWindow {
+    sub_window_ns: u64,
+    newest: u64,
+    ring: [Counts; SLOTS],
+    sum: Counts,
+}
+
+impl OutcomeWindow {
+    pub(crate) fn new(window: Duration) -> Self {
+        Self {
+            sub_window_ns: nanos(window).div_ceil(SUB_WINDOWS).max(1),
+            newest: 0,
+            ring: [Counts::default(); SLOTS],
+            sum: Counts::default(),
+        }
+    }
+
+    /// Forgets what has left the window by `now`.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        let newest = nanos(now) / self.sub_window_ns;
+        // What is entered anew takes the place of the oldest; after a long pause all are old.
+        for entered in (self.newest + 1..=newest).take(SLOTS) {
+            let old = std::mem::take(&mut self.ring[slot(entered)]);
+            self.sum.calls -= old.calls;
+            self.sum.failed -= old.failed;
+            self.sum.slow -= old.slow;
+        }
+        self.newest = self.newest.max(newest);
+    }
+
+    /// Counts in the sub-window that was entered last.
+    pub(crate) fn add(&mut self, counts: Counts) {
+        for counted in [&mut self.ring[slot(self.newest)], &mut self.sum] {
+            counted.calls += counts.calls;
+            counted.failed += counts.failed;
+            counted.slow += counts.slow;
+        }
+    }
+
+    pub(crate) fn sum(&self) -> Counts {
+        self.sum
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ring = [Counts::default(); SLOTS];
+        self.sum = Counts::default();
+    }
+}
+
+fn slot(sub_window: u64) -> usize {
+    (sub_window % SLOTS as u64) as usize
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Counts = Counts {
+        calls: 1,
+        failed: 1,
+        slow: 0,
+    };
+
+    #[test]
+    fn a_call_counts_for_the_window_and_at_most_a_sub_window_more() {
+        let ms = Duration::from_millis;
+        for at in [0, 1, 99, 100, 12_345] {
+            let mut window = OutcomeWindow::new(ms(1000));
+            window.advance(ms(at));
+            window.add(ONE);
+            window.advance(ms(at + 1000));
+            assert_eq!(window.sum(), ONE, "counted at {at} ms: exactly one window old");
+            window.advance(ms(at + 1100));
+            assert_eq!(
+                window.sum(),
+                Counts::default(),
+                "counted at {at} ms: a sub-window later"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_pause_empties_it() {
+        let mut window = OutcomeWindow::new(Duration::from_secs(1));
+        window.add(ONE);
+        window.advance(Duration::from_secs(86_400 * 365));
+        assert_eq!(
+            (window.sum(), window.ring),
+            (Counts::default(), [Counts::default(); SLOTS])
+        );
+    }
+}
