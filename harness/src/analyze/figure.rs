@@ -1,6 +1,6 @@
 //! One figure of one cell in one phase, as gates and tables ask for it.
 
-use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
+use crate::record::{Calls, Cell, OperationResult, Outcome, PhaseResult, Run};
 use crate::workload::{Metric, Placement};
 
 /// Which operation a figure is of.
@@ -67,6 +67,15 @@ pub fn error_share(operation: &OperationResult) -> f64 {
     } else {
         1.0 - ok as f64 / operation.scheduled as f64
     }
+}
+
+/// 99th percentile of the response times of `ok` answers: the smallest that 99 % of them do not exceed. `None` of none.
+#[must_use]
+pub fn p99_us(calls: &[Calls]) -> Option<u64> {
+    let mut all: Vec<u32> = calls.iter().flat_map(|calls| &calls.ok_us).copied().collect();
+    let rank = (all.len() * 99).div_ceil(100).checked_sub(1)?;
+    let (_, p99, _) = all.select_nth_unstable(rank);
+    Some(u64::from(*p99))
 }
 
 /// Cores that the databases used, mean over the phase.

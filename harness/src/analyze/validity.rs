@@ -167,6 +167,7 @@ mod tests {
             phases,
             faults: vec![],
             changes: vec![],
+            timeline: None,
         }
     }
 

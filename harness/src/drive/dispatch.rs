@@ -16,6 +16,8 @@ pub(crate) struct Job {
     pub(crate) arrival: Arrival,
     pub(crate) phase: usize,
     pub(crate) lane: usize,
+    /// Where its chat lives, if that is known.
+    pub(crate) shard: Option<u16>,
 }
 
 /// What became of an arrival.
@@ -236,6 +238,7 @@ mod tests {
             arrival,
             phase: 0,
             lane: 0,
+            shard: None,
         }
     }
 

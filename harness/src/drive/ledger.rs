@@ -8,21 +8,24 @@ use std::time::Duration;
 
 use super::Live;
 use super::dispatch::Job;
-use crate::record::{Interval, Outcome};
+use crate::record::{Calls, Interval, Outcome, ShardSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
 pub(crate) struct Ledger {
     lanes: usize,
+    /// Shards that are told apart.
+    shards: usize,
     keep_s: u64,
     open: VecDeque<Interval>,
     live: Live,
 }
 
 impl Ledger {
-    pub(crate) fn new(lanes: usize, timeout: Duration) -> Self {
+    pub(crate) fn new(lanes: usize, shards: usize, timeout: Duration) -> Self {
         Self {
             lanes,
+            shards,
             // One second for the rounding of the time-out, one for the sweep that enforces it.
             keep_s: timeout.as_secs() + 2,
             open: VecDeque::new(),
@@ -42,7 +45,9 @@ impl Ledger {
             Some(place) if (self.open[place].second, self.open[place].phase) == key => &mut self.open[place],
             _ => {
                 let place = place.map_or(0, |place| place + 1);
-                self.open.insert(place, Interval::new(phase, second, self.lanes));
+                let mut interval = Interval::new(phase, second, self.lanes);
+                interval.shards.resize_with(self.shards, ShardSecond::default);
+                self.open.insert(place, interval);
                 &mut self.open[place]
             }
         }
@@ -57,7 +62,11 @@ impl Ledger {
     }
 
     pub(crate) fn unsent(&mut self, job: &Job) {
-        self.at(job.phase, job.arrival.intended_ns).lanes[job.lane].unsent += 1;
+        let interval = self.at(job.phase, job.arrival.intended_ns);
+        interval.lanes[job.lane].unsent += 1;
+        if let Some(calls) = calls(interval, job) {
+            calls.unsent();
+        }
         self.live.failed += 1;
     }
 
@@ -70,7 +79,11 @@ impl Ledger {
     pub(crate) fn done(&mut self, job: &Job, outcome: Outcome, sent_ns: u64, done_ns: u64) {
         let response_ns = done_ns.saturating_sub(job.arrival.intended_ns);
         let service_ns = done_ns.saturating_sub(sent_ns);
-        self.at(job.phase, job.arrival.intended_ns).lanes[job.lane].record(outcome, response_ns, service_ns);
+        let interval = self.at(job.phase, job.arrival.intended_ns);
+        interval.lanes[job.lane].record(outcome, response_ns, service_ns);
+        if let Some(calls) = calls(interval, job) {
+            calls.ended(outcome, response_ns);
+        }
         match outcome {
             Outcome::Ok => self.live.ok += 1,
             _ if outcome.is_refusal() => self.live.refused += 1,
@@ -99,13 +112,19 @@ impl Ledger {
     }
 }
 
+/// The job's tenth of a second on its shard, where shards are told apart.
+fn calls<'a>(interval: &'a mut Interval, job: &Job) -> Option<&'a mut Calls> {
+    let second = interval.shards.get_mut(usize::from(job.shard?))?;
+    Some(second.at(job.arrival.intended_ns))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_seconds_that_can_still_change_are_held() {
-        let mut ledger = Ledger::new(1, Duration::from_secs(5));
+        let mut ledger = Ledger::new(1, 0, Duration::from_secs(5));
         let mut held_max = 0;
         for second in 0..1000 {
             ledger.at(0, second * SECOND_NS).lanes[0].scheduled += 1;
@@ -119,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_second_that_two_phases_share_is_kept_apart() {
-        let mut ledger = Ledger::new(1, Duration::from_secs(1));
+        let mut ledger = Ledger::new(1, 0, Duration::from_secs(1));
         ledger.at(1, 2_600_000_000).lanes[0].scheduled += 1;
         ledger.at(0, 2_400_000_000).lanes[0].scheduled += 2;
         ledger.at(1, 2_700_000_000).lanes[0].scheduled += 1;

@@ -48,6 +48,8 @@ pub struct Plan {
     pub schedule: Schedule,
     /// The phases of the schedule.
     pub profile: Arc<Profile>,
+    /// So many shards are reported apart, tenth by tenth of a second; 0 where nobody asks.
+    pub shards: usize,
     /// Bounds, over all workers.
     pub limits: Limits,
     /// Number of worker threads.

@@ -14,6 +14,8 @@ pub struct Chat {
     pub id: u64,
     /// Where it lives, where that is known.
     pub placement: Option<Placement>,
+    /// Its shard, where the server says so.
+    pub shard: Option<u16>,
 }
 
 /// What the requests of one traffic entry are.
@@ -124,6 +126,11 @@ impl RequestPlan {
     pub(crate) fn lane(&self, arrival: &Arrival) -> usize {
         let placement = self.entries[arrival.flow].chat(arrival).and_then(|chat| chat.placement);
         LaneTable::lane(arrival.flow, placement)
+    }
+
+    /// The shard that the arrival's chat lives on, where that is known.
+    pub(crate) fn shard(&self, arrival: &Arrival) -> Option<u16> {
+        self.entries[arrival.flow].chat(arrival)?.shard
     }
 
     /// Whether the answer's body is to be read.
@@ -239,7 +246,13 @@ mod tests {
 
     #[test]
     fn requests_are_whole_and_name_chat_and_user() {
-        let chats: Vec<Chat> = [7, 8].map(|id| Chat { id, placement: None }).into();
+        let chats: Vec<Chat> = [7, 8]
+            .map(|id| Chat {
+                id,
+                placement: None,
+                shard: None,
+            })
+            .into();
         assert_eq!(
             written(Sends::Get("/x?y=1".into()), None),
             "GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:80\r\n\r\n"
@@ -262,7 +275,13 @@ mod tests {
 
     #[test]
     fn members_send_and_fetch_as_themselves() {
-        let chats: Vec<Chat> = [7, 8].map(|id| Chat { id, placement: None }).into();
+        let chats: Vec<Chat> = [7, 8]
+            .map(|id| Chat {
+                id,
+                placement: None,
+                shard: None,
+            })
+            .into();
         let post = Post {
             chats: chats.clone(),
             members: 3,

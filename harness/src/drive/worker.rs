@@ -91,7 +91,11 @@ impl Setup {
                 share(limits.waiting),
                 u64::try_from(limits.idle.as_nanos()).unwrap_or(u64::MAX),
             )),
-            ledger: RefCell::new(Ledger::new(self.plan.requests.lanes(), limits.timeout)),
+            ledger: RefCell::new(Ledger::new(
+                self.plan.requests.lanes(),
+                self.plan.shards,
+                limits.timeout,
+            )),
             members: self.plan.follow.as_ref().map(members),
             alarm,
             arrivals: RefCell::new(arrivals.peekable()),
@@ -236,6 +240,7 @@ impl Worker {
         let job = Job {
             phase: self.phase_at(arrival.intended_ns),
             lane: self.requests.lane(&arrival),
+            shard: self.requests.shard(&arrival),
             arrival,
         };
         self.ledger.borrow_mut().due(&job, now_ns);

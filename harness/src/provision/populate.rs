@@ -76,7 +76,11 @@ impl Made {
                 Placement::OtherShards
             }
         });
-        Chat { id: self.id, placement }
+        Chat {
+            id: self.id,
+            placement,
+            shard: self.shard.and_then(|shard| u16::try_from(shard).ok()),
+        }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::directory::LaneName;
-use super::{CellDirectory, DirectoryError, Interval};
+use super::{CellDirectory, DirectoryError, Interval, TimeAxis};
 
 /// What a whole cell measured, by phase.
 #[derive(Debug)]
 pub struct Collected {
     /// One for each phase, in order; empty where nothing was reported.
     pub phases: Vec<Interval>,
+    /// By shard and time, where that was asked for.
+    pub axis: TimeAxis,
 }
 
 /// Takes in the workers' intervals and writes each second once every worker has reported it.
@@ -19,6 +21,7 @@ pub struct Collector {
     lanes: Vec<LaneName>,
     waiting: BTreeMap<(u64, usize), (usize, Interval)>,
     phases: Vec<Interval>,
+    axis: TimeAxis,
 }
 
 impl Collector {
@@ -34,6 +37,7 @@ impl Collector {
             lanes,
             waiting: BTreeMap::new(),
             phases,
+            axis: TimeAxis::default(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Collector {
             return Ok(());
         };
         self.phases[interval.phase].merge_second(&interval);
+        self.axis.add(interval.second, &interval.shards);
         cell.write_interval(&interval, &self.phase_names[interval.phase], &self.lanes)
     }
 
@@ -76,7 +81,10 @@ impl Collector {
         while let Some(key) = self.waiting.keys().next().copied() {
             self.settle(key, cell)?;
         }
-        Ok(Collected { phases: self.phases })
+        Ok(Collected {
+            phases: self.phases,
+            axis: self.axis,
+        })
     }
 }
 

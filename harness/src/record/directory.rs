@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Interval, Outcome, RUN_SCHEMA, Run};
+use super::{Calls, Durations, Interval, Outcome, RUN_SCHEMA, Run};
 
 /// A directory for one run.
 #[derive(Debug, Clone)]
@@ -198,6 +198,9 @@ impl CellDirectory {
             });
             self.line(&line)?;
         }
+        for (shard, tenths) in interval.shards.iter().enumerate() {
+            self.line(&shard_line(interval.second, phase, shard, tenths.tenths()))?;
+        }
         for (name, lane) in lanes.iter().zip(&interval.lanes).filter(|(_, lane)| !lane.is_empty()) {
             let outcomes: serde_json::Map<String, serde_json::Value> = Outcome::ALL
                 .into_iter()
@@ -240,6 +243,24 @@ impl CellDirectory {
             .and_then(|()| self.observed.flush())
             .map_err(io_error("write", &self.path))
     }
+}
+
+/// The calls to one shard in one second: counts by tenths, and the times of all `ok` answers.
+fn shard_line(second: u64, phase: &str, shard: usize, tenths: &[Calls]) -> serde_json::Value {
+    let mut ok = Durations::default();
+    for us in tenths.iter().flat_map(|calls| &calls.ok_us) {
+        ok.record_ns(u64::from(*us) * 1000);
+    }
+    let counts = |count: fn(&Calls) -> u64| tenths.iter().map(count).collect::<Vec<_>>();
+    json!({
+        "second": second,
+        "phase": phase,
+        "shard": shard,
+        "requests_by_tenth": counts(|calls| calls.all.into()),
+        "not_ok_by_tenth": counts(Calls::not_ok),
+        "prompt_by_tenth": counts(|calls| calls.prompt.into()),
+        "ok_response_hdr": ok.encoded(),
+    })
 }
 
 /// A variant's name as part of a path.

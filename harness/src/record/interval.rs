@@ -3,7 +3,7 @@
 //! An interval belongs to the *intended* second of its arrivals, not to the one in which they ended: so the intervals of a
 //! phase merge to exactly the phase, and an arrival that the spike made wait is the spike's even if it ends after it.
 
-use super::{Durations, Outcome};
+use super::{Durations, Outcome, ShardSecond};
 
 /// Times of the requests that ended in one way.
 #[derive(Debug, Clone, Default)]
@@ -147,6 +147,8 @@ pub struct Interval {
     pub worker_cpu: CpuUse,
     /// What members saw; `None` where none did anything.
     pub following: Option<Box<Following>>,
+    /// The same calls by shard; empty where that is not asked for. Of one second, never merged into phases.
+    pub shards: Vec<ShardSecond>,
 }
 
 /// CPU time over wall time of one thread.
@@ -188,6 +190,12 @@ impl Interval {
         self.connections.open_max += other.connections.open_max;
         if let Some(theirs) = &other.following {
             self.following.get_or_insert_default().merge_worker(theirs);
+        }
+        if self.shards.len() < other.shards.len() {
+            self.shards.resize_with(other.shards.len(), ShardSecond::default);
+        }
+        for (mine, theirs) in self.shards.iter_mut().zip(&other.shards) {
+            mine.merge(theirs);
         }
         if other.worker_cpu.share() > self.worker_cpu.share() {
             self.worker_cpu = other.worker_cpu;

@@ -2,6 +2,7 @@
 //!
 //! Measuring writes raw results here; [`crate::analyze`] judges them later and [`crate::report`] prints them.
 
+mod axis;
 mod collect;
 mod directory;
 mod histogram;
@@ -9,6 +10,7 @@ mod interval;
 mod outcome;
 mod run;
 
+pub use axis::{Calls, PROMPT_NS, ShardSecond, TENTHS, TimeAxis};
 pub use collect::{Collected, Collector};
 pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory, directory_name};
 pub use histogram::{DecodeError, Durations};

@@ -56,6 +56,12 @@ impl Outcome {
         matches!(self, Self::Throttled | Self::Shed)
     }
 
+    /// Whether the server answered at all, in HTTP.
+    #[must_use]
+    pub fn is_answer(self) -> bool {
+        !matches!(self, Self::Timeout | Self::ConnectError | Self::ProtocolError)
+    }
+
     /// The name used in every file and table.
     #[must_use]
     pub fn name(self) -> &'static str {

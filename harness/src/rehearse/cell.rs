@@ -7,7 +7,7 @@ use super::load;
 use super::plan::Planned;
 use super::script::Script;
 use super::{RehearseError, Stage};
-use crate::analyze::{assemble, validity};
+use crate::analyze::{assemble, blast, timeline, validity};
 use crate::drive::{self, Clock, Message, Plan, Signer, Stop};
 use crate::observe::{Cost, Observed, Observer, Sample};
 use crate::provision::{Local, LocalPlan, Populated, ProvisionError, Target, populate};
@@ -253,7 +253,11 @@ impl Driven {
             phases: assemble::phases(workload, &self.collected, &self.observed, &self.lanes, self.ended),
             faults: script.faults,
             changes: script.changes,
+            timeline: timeline::timeline(&self.collected.axis),
         };
+        // Faults begin in the order of the workload, which is that of time.
+        let sick: Vec<Option<u16>> = workload.faults.iter().map(|fault| fault.inject.shard()).collect();
+        blast::fill(&mut cell, &self.collected.axis, &sick);
         let reasons = validity::reasons(&cell);
         cell.valid = reasons.is_empty();
         let reasons = reasons.into_iter().map(|reason| format!("INVALID: {reason}"));

@@ -8,6 +8,9 @@ use crate::drive::{Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, Requ
 use crate::provision::{Populated, Target};
 use crate::workload::{Injection, Operation, Traffic, Workload};
 
+/// A server that somebody else wrote may call anything a shard.
+const SHARDS_MAX: usize = 64;
+
 pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer) -> Plan {
     let entries = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let generator = workload.generator();
@@ -21,6 +24,7 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
             workload.file.seed,
         ),
         profile: Arc::new(workload.profile.clone()),
+        shards: shards(workload, chats),
         limits: Limits {
             connections: generator.connections as usize,
             waiting: generator.waiting as usize,
@@ -31,6 +35,19 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
         follow: follow(workload, chats, &sources).map(Arc::new),
         sources,
     }
+}
+
+/// Shards that are told apart on the time axis: none where nothing is broken or changed.
+fn shards(workload: &Workload, chats: &Populated) -> usize {
+    if workload.faults.is_empty() && workload.changes.is_empty() {
+        return 0;
+    }
+    let shards = chats.iter().flatten().filter_map(|chat| chat.shard);
+    shards
+        .map(|shard| usize::from(shard) + 1)
+        .filter(|shards| *shards <= SHARDS_MAX)
+        .max()
+        .unwrap_or(0)
 }
 
 fn chats_of(traffic: &Traffic, chats: &Populated) -> Vec<Chat> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::drive::Clock;
 use crate::provision::Target;
-use crate::record::{ChangeResult, FaultResult};
+use crate::record::{Blast, ChangeResult, FaultResult};
 use crate::workload::{Change, Fault, Injection, Workload};
 
 /// The rest of what is to happen in a cell, and the record of what did.
@@ -92,6 +92,7 @@ impl Script {
             start_s,
             end_s: None,
             problem,
+            blast: Blast::default(),
         });
     }
 

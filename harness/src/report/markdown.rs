@@ -1,9 +1,9 @@
-//! `report.md`: the terminal's tables, and every phase of every cell.
+//! `report.md`: the terminal's tables and time axes, and every phase of every cell.
 
 use std::fmt::Write as _;
 
 use super::tables::{self, Table};
-use super::{terminal, words};
+use super::{terminal, timeline, words};
 use crate::record::Run;
 
 /// The whole report: verdict first, then the comparison, the gates, and all phases folded away.
@@ -17,6 +17,13 @@ pub fn markdown(run: &Run) -> String {
     );
     for table in tables::all(run) {
         write_table(&mut text, "##", &table);
+    }
+    let timelines = timeline::timelines(run);
+    if !timelines.is_empty() {
+        let _ = write!(text, "\n## On the time axis\n\n{}\n", timeline::LEGEND);
+    }
+    for drawing in timelines {
+        let _ = write!(text, "\n```text\n{drawing}```\n");
     }
     if !run.gates.is_empty() {
         write_table(&mut text, "##", &gates(run));

@@ -4,6 +4,9 @@ mod markdown;
 mod progress;
 mod tables;
 mod terminal;
+#[cfg(test)]
+mod tests;
+mod timeline;
 mod words;
 
 pub use markdown::markdown;

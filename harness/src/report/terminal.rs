@@ -6,12 +6,12 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle};
 
 use super::tables::{self, Table};
-use super::words;
+use super::{timeline, words};
 use crate::record::Run;
 
 const COLUMNS: u16 = 120;
 
-/// The tables, a line for each gate, what to beware of, and the verdict.
+/// The tables, the time axes, a line for each gate, what to beware of, and the verdict.
 #[must_use]
 pub fn terminal(run: &Run) -> String {
     let mut text = folded(&format!("{}: {}", run.workload.name, run.workload.question.trim()));
@@ -19,6 +19,13 @@ pub fn terminal(run: &Run) -> String {
     for table in tables::all(run) {
         let _ = writeln!(text, "\n{}\n{}", table.title, drawn(&table));
         let _ = writeln!(text, "{}", folded(table.legend));
+    }
+    let timelines = timeline::timelines(run);
+    for drawing in &timelines {
+        let _ = write!(text, "\n{drawing}");
+    }
+    if !timelines.is_empty() {
+        let _ = writeln!(text, "{}", folded(timeline::LEGEND));
     }
     if !run.gates.is_empty() {
         text.push('\n');

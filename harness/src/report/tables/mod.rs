@@ -1,5 +1,6 @@
 //! The tables of a result, as text cells; terminal and Markdown draw them. One table a file.
 
+mod blast;
 mod bystanders;
 mod fanout;
 mod headline;
@@ -8,7 +9,7 @@ mod phases;
 
 pub(super) use phases::phases;
 
-use crate::record::Run;
+use crate::record::{Cell, Run};
 use crate::workload::Placement;
 
 /// A table with a title.
@@ -27,12 +28,13 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         fanout::fanout(run),
         bystanders::bystanders(run),
         moments::moments(run),
+        blast::blast(run),
     ];
     tables.into_iter().flatten()
 }
 
 /// The variants that were run, in the workload's order.
-fn variants(run: &Run) -> Vec<&str> {
+pub(super) fn variants(run: &Run) -> Vec<&str> {
     let ran = |name: &&str| {
         run.cells
             .iter()
@@ -44,6 +46,21 @@ fn variants(run: &Run) -> Vec<&str> {
         .map(|variant| variant.name.as_str())
         .filter(ran)
         .collect()
+}
+
+/// The variant of a cell, and which of its repetitions it is where there are several.
+pub(super) fn cell_name(run: &Run, cell: &Cell) -> String {
+    if run.workload.repetitions > 1 {
+        format!("{}, run {}", cell.variant, cell.repetition)
+    } else {
+        cell.variant.clone()
+    }
+}
+
+/// The first repetition of a variant that was run.
+pub(super) fn first_cell<'a>(run: &'a Run, variant: &str) -> Option<&'a Cell> {
+    let cells = run.cells.iter().filter(|cell| cell.variant == variant);
+    cells.min_by_key(|cell| cell.repetition)
 }
 
 fn placement(placement: Option<Placement>) -> &'static str {

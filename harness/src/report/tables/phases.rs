@@ -1,6 +1,6 @@
 //! Every phase of a cell.
 
-use super::Table;
+use super::{Table, cell_name};
 use crate::analyze::figure::error_share;
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
 use crate::report::words::{ms, number, percent};
@@ -18,15 +18,7 @@ pub(in crate::report) fn phases(run: &Run, cell: &Cell) -> Table {
         })
         .collect();
     Table {
-        title: format!(
-            "{}{}",
-            cell.variant,
-            if run.workload.repetitions > 1 {
-                format!(", run {}", cell.repetition)
-            } else {
-                String::new()
-            }
-        ),
+        title: cell_name(run, cell),
         legend: "response times of ok answers in ms",
         headers: vec![
             "phase",

@@ -49,3 +49,13 @@ pub enum Injection {
     /// This part of the online members lose their connections at once, and connect again.
     DisconnectMembers(Share),
 }
+
+impl Injection {
+    /// The shard that it is done to, where it is done to one.
+    #[must_use]
+    pub fn shard(self) -> Option<u16> {
+        match self {
+            Self::KillRedis | Self::StopPublish | Self::DisconnectMembers(_) => None,
+        }
+    }
+}

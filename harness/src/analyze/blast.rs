@@ -1,0 +1,345 @@
+//! How far a fault reached: each shard during it against the same shard before it, and how soon calls failed fast and were well again.
+//!
+//! Everything is told by when calls were *due*, in tenths of a second, so a call that a stalled shard held up belongs to the moment at
+//! which its caller began to wait. *Before* ends [`GUARD`] before the fault: what was under way when it began is not held against
+//! the time before.
+
+use super::figure::p99_us;
+use crate::record::{Blast, Calls, Cell, ShardBlast, TENTHS, TimeAxis};
+
+/// Lengths in tenths of a second, as are all positions here.
+const SECOND: usize = TENTHS;
+/// Between *before* and the fault.
+const GUARD: usize = SECOND / 2;
+/// *Before* is as long as the fault, but at least this long, if the phase is …
+const BEFORE: usize = 5 * SECOND;
+/// … and nothing is said of less than this.
+const BEFORE_MIN: usize = SECOND;
+/// Part of a second's calls that must be answered promptly for the shard to fail fast; trial calls of a half-open breaker are not.
+const FAST_SHARE: f64 = 0.95;
+/// A shard is well again if it is well for so long.
+const WELL: usize = 3 * SECOND;
+/// More failures than before by this part of all calls are not well.
+const ERROR_GROWTH: f64 = 0.01;
+/// A p99 above this many times the one before is not well …
+const P99_RATIO: f64 = 2.0;
+/// … if it is above it by this much, too: a few milliseconds are nobody's complaint.
+const P99_GROWTH_US: f64 = 20_000.0;
+
+/// A fault in time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stretch {
+    /// When it began, in seconds of the cell.
+    pub start_s: f64,
+    /// When it was undone.
+    pub end_s: f64,
+    /// The shard that it was done to.
+    pub sick: Option<usize>,
+}
+
+/// Fills in what the cell's faults did; `sick` names the shard of each, in the same order.
+pub fn fill(cell: &mut Cell, axis: &TimeAxis, sick: &[Option<u16>]) {
+    let phases: Vec<(f64, f64)> = cell.phases.iter().map(|phase| (phase.start_s, phase.end_s)).collect();
+    let end_s = phases.last().map_or(0.0, |(_, end_s)| *end_s);
+    let stretches: Vec<Stretch> = cell
+        .faults
+        .iter()
+        .zip(sick)
+        .map(|(fault, sick)| Stretch {
+            start_s: fault.start_s,
+            end_s: fault.end_s.unwrap_or(end_s).min(end_s),
+            sick: sick.map(usize::from),
+        })
+        .collect();
+    let mut earlier: Vec<Blast> = Vec::new();
+    for (index, fault) in cell.faults.iter_mut().enumerate().take(stretches.len()) {
+        let blast = of_fault(axis, &phases, &stretches, index, &earlier);
+        earlier.push(blast.clone());
+        fault.blast = Blast {
+            acknowledged_lost: fault.blast.acknowledged_lost,
+            ..blast
+        };
+    }
+}
+
+/// What the fault `index` of `faults`, which are in order of time, did. `earlier` are the results of those before it.
+#[must_use]
+pub fn of_fault(axis: &TimeAxis, phases: &[(f64, f64)], faults: &[Stretch], index: usize, earlier: &[Blast]) -> Blast {
+    let fault = faults[index];
+    let during = (first_whole(fault.start_s), last_whole(fault.end_s));
+    let before = before(phases, faults, index, earlier);
+    let shards: Vec<ShardBlast> = axis
+        .shards()
+        .iter()
+        .enumerate()
+        .map(|(shard, calls)| shard_blast(shard, fault.sick == Some(shard), calls, before, during))
+        .collect();
+    let mut blast = Blast {
+        before_s: before.map(|(from, to)| (from as f64 / SECOND as f64, to as f64 / SECOND as f64)),
+        ..Blast::default()
+    };
+    if let Some(sick) = fault.sick.filter(|sick| *sick < shards.len()) {
+        let calls = &axis.shards()[sick];
+        let since = |from_s: f64| move |tenth: usize| (tenth as f64 / SECOND as f64 - from_s).max(0.0);
+        blast.fail_fast_s = fails_fast(calls, during).map(since(fault.start_s));
+        let next_s = faults[index + 1..].iter().map(|next| next.start_s);
+        let limit = next_s.fold(calls.len(), |limit, next_s| limit.min(last_whole(next_s)));
+        blast.recovered_s = recovered(calls, (first_whole(fault.end_s), limit), &shards[sick]).map(since(fault.end_s));
+    }
+    blast.shards = shards;
+    blast
+}
+
+/// The first tenth that lies after `s` as a whole; a little less than a tenth is rounding.
+fn first_whole(s: f64) -> usize {
+    (s * SECOND as f64 - 1e-6).ceil().max(0.0) as usize
+}
+
+/// The end of the last tenth that lies before `s` as a whole.
+fn last_whole(s: f64) -> usize {
+    (s * SECOND as f64 + 1e-6).floor().max(0.0) as usize
+}
+
+/// The undisturbed stretch right before a fault, at the rate that the fault met: within its phase, and after what an earlier fault did.
+fn before(phases: &[(f64, f64)], faults: &[Stretch], index: usize, earlier: &[Blast]) -> Option<(usize, usize)> {
+    let fault = faults[index];
+    let end = last_whole(fault.start_s).saturating_sub(GUARD);
+    let length = last_whole(fault.end_s)
+        .saturating_sub(first_whole(fault.start_s))
+        .max(BEFORE);
+    let phase_s = phases.iter().rfind(|(start_s, _)| *start_s <= fault.start_s)?.0;
+    let over_s = faults[..index]
+        .iter()
+        .zip(earlier)
+        .map(|(fault, blast)| fault.end_s + blast.recovered_s.unwrap_or(0.0));
+    let disturbed_s = over_s.fold(phase_s, f64::max);
+    let start = end.saturating_sub(length).max(first_whole(disturbed_s));
+    (start + BEFORE_MIN <= end).then_some((start, end))
+}
+
+fn part(calls: &[Calls], (from, to): (usize, usize)) -> &[Calls] {
+    let to = to.min(calls.len());
+    &calls[from.min(to)..to]
+}
+
+/// Figures of a stretch: calls, p99 of the `ok` answers, part that did not end `ok`.
+fn figures(calls: &[Calls]) -> (u64, Option<u64>, Option<f64>) {
+    let all: u64 = calls.iter().map(|calls| u64::from(calls.all)).sum();
+    let not_ok: u64 = calls.iter().map(Calls::not_ok).sum();
+    let error_rate = (all > 0).then(|| not_ok as f64 / all as f64);
+    (all, p99_us(calls), error_rate)
+}
+
+fn shard_blast(
+    shard: usize,
+    sick: bool,
+    calls: &[Calls],
+    before: Option<(usize, usize)>,
+    during: (usize, usize),
+) -> ShardBlast {
+    let (requests_before, p99_before_us, error_rate_before) =
+        before.map_or((0, None, None), |before| figures(part(calls, before)));
+    let (requests_during, p99_during_us, error_rate_during) = figures(part(calls, during));
+    ShardBlast {
+        shard,
+        sick,
+        requests_before,
+        requests_during,
+        p99_before_us,
+        p99_during_us,
+        error_rate_before,
+        error_rate_during,
+    }
+}
+
+/// The first tenth of the fault from which on, to its end, each second's calls are answered promptly; the last second begins a second before the
+/// end. `None` where that second is none of them, or where nothing was called.
+fn fails_fast(calls: &[Calls], during: (usize, usize)) -> Option<usize> {
+    let calls = part(calls, during);
+    let is_fast = |second: &[Calls]| {
+        let all: u32 = second.iter().map(|calls| calls.all).sum();
+        let prompt: u32 = second.iter().map(|calls| calls.prompt).sum();
+        f64::from(prompt) >= f64::from(all) * FAST_SHARE
+    };
+    let last_slow = calls.windows(SECOND).rposition(|second| !is_fast(second));
+    let from = last_slow.map_or(0, |tenth| tenth + 1);
+    let rest = &calls[from.min(calls.len())..];
+    let is_called = rest.iter().any(|calls| calls.all > 0);
+    (rest.len() >= SECOND && is_called).then_some(during.0 + from)
+}
+
+/// The first tenth within `from..limit` from which the shard is as before for [`WELL`], or to the end if that comes earlier, but at least a second.
+fn recovered(calls: &[Calls], (from, limit): (usize, usize), before: &ShardBlast) -> Option<usize> {
+    let (p99_us, error_rate) = (before.p99_before_us? as f64, before.error_rate_before?);
+    let p99_max_us = (p99_us * P99_RATIO).max(p99_us + P99_GROWTH_US);
+    let is_well = |calls: &[Calls]| match figures(calls) {
+        (_, Some(p99_us), Some(errors)) => errors <= error_rate + ERROR_GROWTH && p99_us as f64 <= p99_max_us,
+        _ => false,
+    };
+    (from..limit.min(calls.len())).find(|tenth| {
+        let following = part(calls, (*tenth, limit.min(tenth + WELL)));
+        following.len() >= SECOND && is_well(following)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Outcome, ShardSecond};
+
+    const MS: u64 = 1_000_000;
+
+    /// Ten calls each tenth to each of two shards, in 20 s of which `during` is a fault of shard 0; `call` gives outcome and
+    /// milliseconds of a call by shard, tenth and number.
+    fn axis(call: impl Fn(usize, usize, usize) -> (Outcome, u64)) -> TimeAxis {
+        let mut axis = TimeAxis::default();
+        for second in 0..20 {
+            let mut shards = vec![ShardSecond::default(), ShardSecond::default()];
+            for tenth in second * SECOND..(second + 1) * SECOND {
+                for (shard, calls) in shards.iter_mut().enumerate() {
+                    for number in 0..10 {
+                        let (outcome, ms) = call(shard, tenth, number);
+                        calls.at(tenth as u64 * 100 * MS).ended(outcome, ms * MS);
+                    }
+                }
+            }
+            axis.add(second as u64, &shards);
+        }
+        axis
+    }
+
+    /// From 10 s to 15 s.
+    const FAULT: Stretch = Stretch {
+        start_s: 10.0,
+        end_s: 15.0,
+        sick: Some(0),
+    };
+    const PHASES: [(f64, f64); 2] = [(0.0, 2.0), (2.0, 20.0)];
+
+    fn blast(axis: &TimeAxis) -> Blast {
+        of_fault(axis, &PHASES, &[FAULT], 0, &[])
+    }
+
+    #[test]
+    fn a_shard_that_stalls_fails_fast_and_comes_back() {
+        // Slow until 11.2 s, refused until 15.6 s; the other shard is a little slower while it lasts.
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (0, 100..112) => (Outcome::Timeout, 2_000),
+            (0, 112..156) => (Outcome::Shed, 1),
+            (1, 100..150) => (Outcome::Ok, 6),
+            _ => (Outcome::Ok, 4),
+        });
+        let blast = blast(&axis);
+        assert_eq!(blast.before_s, Some((4.5, 9.5)));
+        let sick = &blast.shards[0];
+        assert_eq!(
+            (sick.sick, sick.requests_before, sick.requests_during),
+            (true, 500, 500)
+        );
+        assert_eq!((sick.p99_before_us, sick.error_rate_before), (Some(4_000), Some(0.0)));
+        assert_eq!(
+            (sick.p99_during_us, sick.error_rate_during),
+            (None, Some(1.0)),
+            "a refusal is no latency"
+        );
+        let other = &blast.shards[1];
+        assert_eq!((other.sick, other.error_rate_during), (false, Some(0.0)));
+        assert_eq!((other.p99_before_us, other.p99_during_us), (Some(4_000), Some(6_000)));
+        assert!((blast.fail_fast_s.unwrap() - 1.2).abs() < 1e-9, "{blast:?}");
+        assert!((blast.recovered_s.unwrap() - 0.6).abs() < 1e-9, "{blast:?}");
+    }
+
+    #[test]
+    fn trials_of_a_half_open_breaker_may_be_slow() {
+        // In every second three of a hundred calls are slow.
+        let trial = |tenth: usize, number: usize| number == 0 && tenth % SECOND < 3;
+        let axis = axis(|shard, tenth, number| match (shard, tenth) {
+            (0, 100..150) if tenth < 105 || trial(tenth, number) => (Outcome::Timeout, 1_000),
+            (0, 100..150) => (Outcome::Shed, 1),
+            _ => (Outcome::Ok, 4),
+        });
+        assert!((blast(&axis).fail_fast_s.unwrap() - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn slow_to_the_end_is_never_fast_and_broken_to_the_end_never_recovered() {
+        // One tenth of slow calls near the end of the fault is enough.
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (0, 145) => (Outcome::Ok, 300),
+            (0, 150..) => (Outcome::ServerError, 3),
+            _ => (Outcome::Ok, 4),
+        });
+        let blast = blast(&axis);
+        assert_eq!((blast.fail_fast_s, blast.recovered_s), (None, None));
+    }
+
+    #[test]
+    fn a_shard_that_never_suffered_is_fast_and_well_at_once() {
+        let blast = blast(&axis(|_, _, _| (Outcome::Ok, 4)));
+        assert_eq!((blast.fail_fast_s, blast.recovered_s), (Some(0.0), Some(0.0)));
+    }
+
+    #[test]
+    fn a_shard_that_is_slow_again_was_not_well() {
+        // Well for two seconds, then slow for one.
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (0, 170..180) => (Outcome::Ok, 400),
+            _ => (Outcome::Ok, 4),
+        });
+        assert!((blast(&axis).recovered_s.unwrap() - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn without_calls_there_are_no_figures() {
+        assert_eq!(blast(&TimeAxis::default()).shards, []);
+        let mut axis = TimeAxis::default();
+        let mut second = vec![ShardSecond::default(), ShardSecond::default()];
+        second[1].at(0).ended(Outcome::Ok, MS);
+        axis.add(19, &second);
+        let blast = blast(&axis);
+        assert_eq!((blast.fail_fast_s, blast.recovered_s), (None, None));
+        let sick = &blast.shards[0];
+        assert_eq!(
+            (sick.requests_during, sick.p99_during_us, sick.error_rate_during),
+            (0, None, None)
+        );
+    }
+
+    #[test]
+    fn before_is_undisturbed_and_of_one_rate() {
+        let at = |start_s: f64, end_s: f64| Stretch {
+            start_s,
+            end_s,
+            sick: Some(0),
+        };
+        let before = |faults: &[Stretch], earlier: &[Blast]| before(&PHASES, faults, faults.len() - 1, earlier);
+        assert_eq!(before(&[at(12.0, 19.0)], &[]), Some((45, 115)), "as long as the fault");
+        assert_eq!(before(&[at(5.0, 6.0)], &[]), Some((20, 45)), "not in the phase before");
+        assert_eq!(before(&[at(3.0, 6.0)], &[]), None, "half a second is not enough");
+        let healed = Blast {
+            recovered_s: Some(1.5),
+            ..Blast::default()
+        };
+        assert_eq!(
+            before(&[at(5.0, 6.0), at(11.0, 12.0)], std::slice::from_ref(&healed)),
+            Some((75, 105)),
+            "not while an earlier fault is felt"
+        );
+        assert_eq!(before(&[at(5.0, 12.0), at(9.0, 10.0)], &[healed]), None, "two at once");
+    }
+
+    #[test]
+    fn recovery_is_not_looked_for_in_the_next_fault() {
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (0, 100..160) => (Outcome::Shed, 1),
+            _ => (Outcome::Ok, 4),
+        });
+        let next = Stretch {
+            start_s: 16.5,
+            end_s: 17.0,
+            sick: Some(1),
+        };
+        let blast = of_fault(&axis, &PHASES, &[FAULT, next], 0, &[]);
+        assert_eq!(blast.recovered_s, None, "half a second is no recovery");
+    }
+}
