@@ -5,7 +5,8 @@
 //! the time before.
 
 use super::figure::p99_us;
-use crate::record::{Blast, Calls, Cell, ShardBlast, TENTHS, TimeAxis};
+use crate::record::{Blast, Calls, Cell, FaultResult, ShardBlast, TENTHS, TimeAxis};
+use crate::workload::Metric;
 
 /// Lengths in tenths of a second, as are all positions here.
 const SECOND: usize = TENTHS;
@@ -182,6 +183,55 @@ fn recovered(calls: &[Calls], (from, limit): (usize, usize), before: &ShardBlast
     })
 }
 
+/// One figure of a fault, as gates ask for it; `None` where there is none, and of a fault that did not come about or was not undone.
+#[must_use]
+pub fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
+    let blast = &fault.blast;
+    match metric {
+        _ if fault.problem.is_some() => None,
+        Metric::BlastP99Ratio => worst(blast, ShardBlast::p99_ratio),
+        Metric::BlastErrorRate => worst(blast, |shard| shard.error_rate_during),
+        Metric::FailFastS => blast.fail_fast_s,
+        Metric::RecoveredS => blast.recovered_s,
+        Metric::AcknowledgedLost => blast.acknowledged_lost.map(|lost| lost as f64),
+        _ => None, // not a fault's
+    }
+}
+
+/// Why the fault has no such figure, in words; `None` where it has.
+#[must_use]
+pub fn why_none(fault: &FaultResult, metric: Metric) -> Option<String> {
+    if figure(fault, metric).is_some() {
+        return None;
+    }
+    if let Some(problem) = &fault.problem {
+        return Some(format!("the fault failed: {problem}"));
+    }
+    let has_before = fault.blast.before_s.is_some();
+    let sick = fault.blast.shards.iter().find(|shard| shard.sick);
+    let why = match metric {
+        Metric::AcknowledgedLost => "could not be asked",
+        Metric::FailFastS if sick.is_some_and(|sick| sick.requests_during > 0) => "never",
+        Metric::RecoveredS if sick.is_some_and(|sick| sick.p99_before_us.is_some()) => "not within the run",
+        Metric::BlastP99Ratio if has_before && others(&fault.blast).count() > 0 => "no ok answer",
+        Metric::BlastP99Ratio | Metric::RecoveredS if !has_before => "nothing before it to compare with",
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// The shards that the fault is not done to, where anything was sent to them during it.
+fn others(blast: &Blast) -> impl Iterator<Item = &ShardBlast> {
+    let others = blast.shards.iter().filter(|shard| !shard.sick);
+    others.filter(|shard| shard.requests_during > 0)
+}
+
+/// The largest figure of the other shards; `None` where one of them lacks it.
+fn worst(blast: &Blast, figure: impl Fn(&ShardBlast) -> Option<f64>) -> Option<f64> {
+    let figures: Vec<f64> = others(blast).map(figure).collect::<Option<_>>()?;
+    figures.into_iter().max_by(f64::total_cmp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,6 +376,57 @@ mod tests {
             "not while an earlier fault is felt"
         );
         assert_eq!(before(&[at(5.0, 12.0), at(9.0, 10.0)], &[healed]), None, "two at once");
+    }
+
+    #[test]
+    fn gates_ask_for_the_worst_of_the_other_shards_and_are_told_why_there_is_no_figure() {
+        let result = |axis: &TimeAxis| FaultResult {
+            kind: "pause_shard".to_owned(),
+            target: "shard 0".to_owned(),
+            start_s: FAULT.start_s,
+            end_s: Some(FAULT.end_s),
+            problem: None,
+            blast: blast(axis),
+        };
+        let metrics = [
+            Metric::BlastP99Ratio,
+            Metric::BlastErrorRate,
+            Metric::FailFastS,
+            Metric::RecoveredS,
+            Metric::AcknowledgedLost,
+        ];
+        let spared = result(&axis(|shard, tenth, number| match (shard, tenth) {
+            (0, 100..150) => (Outcome::Timeout, 2_000),
+            (1, 100..150) if number == 0 => (Outcome::Shed, 1),
+            (1, 100..150) => (Outcome::Ok, 6),
+            _ => (Outcome::Ok, 4),
+        }));
+        let figures = metrics.map(|metric| figure(&spared, metric));
+        assert_eq!(figures, [Some(1.5), Some(0.1), None, Some(0.0), None]);
+        let why = metrics.map(|metric| why_none(&spared, metric).unwrap_or_default());
+        assert_eq!(why, ["", "", "never", "", "could not be asked"]);
+        let swamped = result(&axis(|_, tenth, _| match tenth {
+            100.. => (Outcome::Timeout, 2_000),
+            _ => (Outcome::Ok, 4),
+        }));
+        let why = metrics.map(|metric| why_none(&swamped, metric).unwrap_or_default());
+        assert_eq!(
+            why,
+            ["no ok answer", "", "never", "not within the run", "could not be asked"]
+        );
+        let failed = FaultResult {
+            problem: Some("no such process".to_owned()),
+            ..spared
+        };
+        assert_eq!(
+            metrics.map(|metric| figure(&failed, metric)),
+            [None; 5],
+            "what did not happen proves nothing"
+        );
+        assert_eq!(
+            why_none(&failed, Metric::FailFastS).unwrap(),
+            "the fault failed: no such process"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whether the build may ship: each gate on each variant in each phase. No data fails a gate.
 
+use super::blast;
 use super::figure::{Of, figure, median_over_repetitions, phase};
 use crate::record::{GateResult, Run};
 use crate::workload::{Bound, Gate, Metric, Placement, Unit, gate_value_unit};
@@ -17,7 +18,10 @@ fn judge_one(gate: &Gate, run: &Run) -> Vec<GateResult> {
     };
     let unit = gate_value_unit(gate.metric, gate.relative_to.is_some());
     let measured = |variant: &str, name: &str| {
-        median_over_repetitions(run, variant, |cell| figure(phase(cell, name)?, gate.metric, of))
+        median_over_repetitions(run, variant, |cell| match gate.fault {
+            Some(fault) => blast::figure(cell.faults.get(fault)?, gate.metric),
+            None => figure(phase(cell, name)?, gate.metric, of),
+        })
     };
     let mut results = Vec::new();
     for variant in &gate.variants {
@@ -29,18 +33,28 @@ fn judge_one(gate: &Gate, run: &Run) -> Vec<GateResult> {
                     .zip(measured(other, phase))
                     .and_then(|(own, other)| ratio(own, other)),
             };
-            results.extend(gate.bounds.iter().map(|bound| GateResult {
-                name: name(gate),
-                because: gate.because.clone(),
-                variant: variant.clone(),
-                phase: phase.clone(),
-                actual: value.map(|value| shown(unit, value)),
-                limit: limit(unit, *bound),
-                passed: value.is_some_and(|value| holds(*bound, value)),
+            results.extend(gate.bounds.iter().map(|bound| {
+                GateResult {
+                    name: name(gate),
+                    because: gate.because.clone(),
+                    variant: variant.clone(),
+                    phase: phase.clone(),
+                    actual: value
+                        .map(|value| shown(unit, value))
+                        .or_else(|| why_none(gate, run, variant)),
+                    limit: limit(unit, *bound),
+                    passed: value.is_some_and(|value| holds(*bound, value)),
+                }
             }));
         }
     }
     results
+}
+
+/// Why a fault that happened has no figure, in the first run of the variant that lacks it.
+fn why_none(gate: &Gate, run: &Run, variant: &str) -> Option<String> {
+    let mut cells = run.cells.iter().filter(|cell| cell.variant == variant);
+    cells.find_map(|cell| blast::why_none(cell.faults.get(gate.fault?)?, gate.metric))
 }
 
 /// `own / other`; two nothings are equal, something over nothing is unbounded.

@@ -516,7 +516,7 @@ pub struct GateResult {
     pub variant: String,
     /// The phase that was judged.
     pub phase: String,
-    /// The figure, with its unit; `None` where there was no data, which fails the gate.
+    /// The figure, with its unit, or why a fault has none; `None` where there was no data. Neither passes the gate.
     pub actual: Option<String>,
     /// The limit, with its unit.
     pub limit: String,

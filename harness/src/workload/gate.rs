@@ -1,6 +1,7 @@
 //! Gates: what must hold for the build to ship.
 
-use super::file::{GateFile, Limit, Metric, Placement, WorkloadFile};
+use super::file::{FaultName, GateFile, Limit, Metric, Placement, WorkloadFile};
+use super::moments::Fault;
 use super::quantity::{Rate, Share, Span};
 use super::resolve::Judge;
 use super::shape::join;
@@ -17,7 +18,9 @@ pub struct Gate {
     pub operation: Option<String>,
     /// Which of the operation's chats.
     pub placement: Option<Placement>,
-    /// Names of the phases it is judged in.
+    /// Index of the fault whose figure it is, in order of time.
+    pub fault: Option<usize>,
+    /// Names of the phases it is judged in; for the figure of a fault, its place and kind.
     pub phases: Vec<String>,
     /// Names of the variants that must pass.
     pub variants: Vec<String>,
@@ -70,17 +73,27 @@ pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
         | Metric::ResponseMax
         | Metric::FreshnessP50
         | Metric::FreshnessP99 => Unit::Time,
-        Metric::AutoincWaitS | Metric::RowLockWaitS => Unit::Seconds,
+        Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::FailFastS | Metric::RecoveredS => Unit::Seconds,
+        Metric::BlastP99Ratio => Unit::Ratio,
+        Metric::BlastErrorRate => Unit::Share,
         Metric::ConnectionsOpenMax
         | Metric::Deadlocks
         | Metric::DatabaseCpu
         | Metric::StaleMembersEnd
-        | Metric::FetchesPerEvent => Unit::Number,
+        | Metric::FetchesPerEvent
+        | Metric::AcknowledgedLost => Unit::Number,
     }
 }
 
 impl Judge<'_> {
-    pub(super) fn gate(&mut self, index: usize, gate: &GateFile, file: &WorkloadFile, profile: &Profile) -> Gate {
+    pub(super) fn gate(
+        &mut self,
+        index: usize,
+        gate: &GateFile,
+        file: &WorkloadFile,
+        profile: &Profile,
+        faults: &[Fault],
+    ) -> Gate {
         let path = format!("gates.{index}");
         let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
         match &gate.operation {
@@ -115,6 +128,29 @@ impl Judge<'_> {
         if let Some(name) = &gate.relative_to {
             self.known(&join(&path, "relative_to"), name, "variant", &variants);
         }
+        let fault = self.gate_fault(&path, gate, faults);
+        let phases = match fault {
+            Some(fault) => vec![format!("fault {} {}", fault + 1, faults[fault].inject.kind())],
+            None => self.gate_phases(&path, gate, profile),
+        };
+        let bounds = self.bounds(&path, gate);
+        Gate {
+            because: gate.because.clone(),
+            metric: gate.metric,
+            operation: gate.operation.clone(),
+            placement: gate.placement,
+            fault,
+            phases,
+            variants: gate
+                .variants
+                .clone()
+                .unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
+            relative_to: gate.relative_to.clone(),
+            bounds,
+        }
+    }
+
+    fn gate_phases(&mut self, path: &str, gate: &GateFile, profile: &Profile) -> Vec<String> {
         let measured: Vec<&str> = profile
             .phases()
             .iter()
@@ -128,25 +164,72 @@ impl Judge<'_> {
             .chain(settling.map(|phase| phase.name.as_str()))
             .collect();
         if let Some(name) = &gate.phase {
-            self.known(&join(&path, "phase"), name, "phase", &named);
+            self.known(&join(path, "phase"), name, "phase", &named);
         }
-        let bounds = self.bounds(&path, gate);
-        Gate {
-            because: gate.because.clone(),
-            metric: gate.metric,
-            operation: gate.operation.clone(),
-            placement: gate.placement,
-            phases: gate.phase.clone().map_or_else(
-                || measured.iter().map(ToString::to_string).collect(),
-                |phase| vec![phase],
-            ),
-            variants: gate
-                .variants
-                .clone()
-                .unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
-            relative_to: gate.relative_to.clone(),
-            bounds,
+        gate.phase.clone().map_or_else(
+            || measured.iter().map(ToString::to_string).collect(),
+            |phase| vec![phase],
+        )
+    }
+
+    /// The fault that the gate is about, in order of time.
+    fn gate_fault(&mut self, path: &str, gate: &GateFile, faults: &[Fault]) -> Option<usize> {
+        let at = join(path, "fault");
+        if !is_of_a_fault(gate.metric) {
+            if gate.fault.is_some() {
+                let remedy = "leave it out, or judge blast_p99_ratio, blast_error_rate, fail_fast_s, recovered_s or acknowledged_lost";
+                self.mistake(&at, "the metric is not of a fault", remedy);
+            }
+            return None;
         }
+        if gate.phase.is_some() {
+            self.mistake(
+                &join(path, "phase"),
+                "the metric is of a fault, which has its own time",
+                "leave it out",
+            );
+        }
+        let all = (1..)
+            .zip(faults)
+            .map(|(place, fault)| format!("{place} ({})", fault.inject.kind()));
+        let all: Vec<String> = all.collect();
+        let of_kind = |kind: &String| {
+            let places = faults
+                .iter()
+                .enumerate()
+                .filter(|(_, fault)| fault.inject.kind() == kind);
+            places.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        let places = match &gate.fault {
+            // What is lost is of the whole cell, and the same beside each of its faults.
+            None if gate.metric == Metric::AcknowledgedLost => (0..faults.len().min(1)).collect(),
+            None => (0..faults.len()).collect(),
+            Some(FaultName::Place(place)) => (0..faults.len()).filter(|index| index + 1 == *place as usize).collect(),
+            Some(FaultName::Kind(kind)) => of_kind(kind),
+        };
+        let problem = match (&places[..], faults.is_empty()) {
+            (_, true) => "the metric is of a fault, and there is none",
+            ([], _) => "there is no such fault",
+            ([place], _) => return self.fits(&at, gate.metric, faults[*place]).then_some(*place),
+            _ => "it is not clear which fault is meant",
+        };
+        let allowed = if faults.is_empty() {
+            "a workload with `faults`".to_owned()
+        } else {
+            all.join(", ")
+        };
+        self.mistake(&at, problem, allowed);
+        None
+    }
+
+    /// Whether the fault can have the figure.
+    fn fits(&mut self, path: &str, metric: Metric, fault: Fault) -> bool {
+        let fits = fault.inject.shard().is_some() || !matches!(metric, Metric::FailFastS | Metric::RecoveredS);
+        if !fits {
+            let problem = format!("`{}` is done to no shard, so none is sick", fault.inject.kind());
+            self.mistake(path, problem, "a fault of a shard, or another metric");
+        }
+        fits
     }
 
     fn bounds(&mut self, path: &str, gate: &GateFile) -> Vec<Bound> {
@@ -178,7 +261,18 @@ fn is_of_an_operation(metric: Metric) -> bool {
             | Metric::Deadlocks
             | Metric::DatabaseCpu
     );
-    !is_of_the_phase && !is_of_members(metric)
+    !is_of_the_phase && !is_of_members(metric) && !is_of_a_fault(metric)
+}
+
+fn is_of_a_fault(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::BlastP99Ratio
+            | Metric::BlastErrorRate
+            | Metric::FailFastS
+            | Metric::RecoveredS
+            | Metric::AcknowledgedLost
+    )
 }
 
 fn is_of_members(metric: Metric) -> bool {

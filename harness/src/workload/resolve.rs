@@ -158,7 +158,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Wo
         .gates
         .iter()
         .enumerate()
-        .map(|(index, gate)| judge.gate(index, gate, &file, &profile))
+        .map(|(index, gate)| judge.gate(index, gate, &file, &profile, &faults))
         .collect();
     if !judge.found.is_empty() {
         return Err(judge.found);

@@ -164,6 +164,41 @@ fn mistakes_about_members_changes_and_faults_are_told_with_their_place() {
 }
 
 #[test]
+fn a_gate_on_a_fault_names_the_one_that_it_means() {
+    let gate = |gate: &str| format!("{FOLLOWED}  - {gate}\n");
+    for (text, fault, judged_in) in [
+        (
+            "{metric: blast_p99_ratio, fault: kill_redis, at_most: 1.5}",
+            1,
+            "fault 2 kill_redis",
+        ),
+        (
+            "{metric: blast_error_rate, fault: 1, at_most: 0%}",
+            0,
+            "fault 1 disconnect_members",
+        ),
+    ] {
+        let workload = parse("w.yaml", &gate(text), &Overrides::default()).unwrap();
+        let gate = workload.gates.last().unwrap();
+        assert_eq!(
+            (gate.fault, &gate.phases[..]),
+            (Some(fault), &[judged_in.to_owned()][..])
+        );
+    }
+    let mistakes = [
+        "{metric: blast_p99_ratio, at_most: 2}",
+        "{metric: acknowledged_lost, fault: 3, at_most: 0}",
+        "{metric: acknowledged_lost, fault: kill_redi, at_most: 0}",
+        "{metric: fail_fast_s, fault: kill_redis, at_most: 2s}",
+        "{metric: blast_error_rate, fault: 1, phase: spike, at_most: 0}",
+        "{metric: freshness_p99, fault: 1, at_most: 2s}",
+    ];
+    insta::assert_snapshot!(refused(&gate(&mistakes.join("\n  - ")), &[]));
+    let calm = GOOD.replace("gates:\n", "gates:\n  - {metric: recovered_s, at_most: 5s}\n");
+    insta::assert_snapshot!(refused(&calm, &[]));
+}
+
+#[test]
 fn a_mistake_on_the_command_line_says_so() {
     insta::assert_snapshot!(refused(GOOD, &["profile.target=fast"]));
     insta::assert_snapshot!(refused(GOOD, &["profile.stepps=3"]));

@@ -21,6 +21,10 @@ pub struct GateFile {
     /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but `warm-up` and `recovery` if not given.
     #[serde(default)]
     pub phase: Option<String>,
+    /// The fault whose figure it is, for metrics of a fault: its place in order of time, from 1, or its kind (`pause_shard`) where only one is of
+    /// that kind. May be left out where there is a single fault.
+    #[serde(default)]
+    pub fault: Option<FaultName>,
     /// The variants that must pass; all if not given.
     #[serde(default)]
     pub variants: Option<Vec<String>>,
@@ -43,6 +47,16 @@ pub enum Limit {
     Number(f64),
     /// A quantity such as `50ms`, `2000/s` or `1%`.
     Quantity(String),
+}
+
+/// A fault of the workload, by its place in order of time or by its kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum FaultName {
+    /// Its place in order of time, from 1.
+    Place(u32),
+    /// Its kind, such as `pause_shard`.
+    Kind(String),
 }
 
 /// Where a chat lives, seen from the hot chat.
@@ -94,4 +108,14 @@ pub enum Metric {
     StaleMembersEnd,
     /// Fetches for each event that was sent.
     FetchesPerEvent,
+    /// p99 of `ok` answers during a fault over that before it: the worst of the shards that the fault is not done to.
+    BlastP99Ratio,
+    /// Part of the calls during a fault that did not end `ok`: the worst of the shards that the fault is not done to.
+    BlastErrorRate,
+    /// Seconds from a fault's begin until calls to the sick shard are answered within 100 ms, whatever the answer.
+    FailFastS,
+    /// Seconds from a fault's end until the sick shard answers as before it.
+    RecoveredS,
+    /// Writes of a cell with faults that were acknowledged and are not there afterwards.
+    AcknowledgedLost,
 }

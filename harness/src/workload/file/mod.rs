@@ -19,7 +19,7 @@ pub use moments::Injection;
 pub use profile::Arrivals;
 pub use traffic::{FollowFile, Operation};
 
-pub(super) use gate::{GateFile, Limit};
+pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use moments::{ChangeFile, FaultFile};
 pub(super) use profile::ProfileFile;
 pub(super) use traffic::{ChatsFile, TrafficFile};

@@ -51,6 +51,16 @@ pub enum Injection {
 }
 
 impl Injection {
+    /// As the workload names it.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::KillRedis => "kill_redis",
+            Self::StopPublish => "stop_publish",
+            Self::DisconnectMembers(_) => "disconnect_members",
+        }
+    }
+
     /// The shard that it is done to, where it is done to one.
     #[must_use]
     pub fn shard(self) -> Option<u16> {
