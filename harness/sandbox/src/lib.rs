@@ -11,6 +11,8 @@
 //! log.rs        the last lines of a log, for error messages
 //! port.rs       PortLease: a TCP port nobody else is given while we restart on it
 //! binary.rs     where an installed program is looked for, and what to install if it is not there
+//! flushes.rs    flushes to the disk of a child, made slower on request
+//! proxy.rs      Proxy: connections through it can be made slow, or cut
 //! redis.rs      Redis: a running `redis-server`
 //! mariadb/      Template (initialised once) and Shard (a copy, running)
 //! error.rs      SandboxError: what went wrong and what to do next
@@ -21,9 +23,11 @@
 mod binary;
 mod child;
 mod error;
+mod flushes;
 mod log;
 pub mod mariadb;
 mod port;
+mod proxy;
 mod reaper;
 mod redis;
 mod sandbox;
@@ -32,8 +36,10 @@ mod stop;
 pub use binary::find_binary;
 pub use child::{Child, Stream, Streams};
 pub use error::SandboxError;
+pub use flushes::can_delay_flushes;
 pub use log::tail;
 pub use mariadb::{Durability, Shard, ShardOptions, Template};
 pub use port::PortLease;
+pub use proxy::Proxy;
 pub use redis::Redis;
 pub use sandbox::Sandbox;

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use fold::Observed;
 pub use metrics::ServerSample;
-pub use processes::ProcessSample;
+pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;
 pub use shards::{ShardCounters, ShardSample};
 
@@ -39,7 +39,7 @@ pub struct Watched {
     /// Address of the server's `/metrics`, where it has them.
     pub metrics_url: Option<String>,
     /// Processes by the name that the result gives them.
-    pub processes: BTreeMap<String, u32>,
+    pub processes: Processes,
 }
 
 /// What was seen at one moment.
@@ -129,7 +129,7 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sam
             if let Some(metrics) = &mut metrics {
                 sample.server = metrics.sample().await;
             }
-            sample.processes = processes::sample(&watched.processes);
+            sample.processes = watched.processes.sample();
         }
         if sink.send(sample).is_err() || stop.is_asked() {
             break;

@@ -1,6 +1,7 @@
 //! CPU and memory of processes, from `/proc`.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use procfs::process::Process;
 use serde::Serialize;
@@ -14,21 +15,45 @@ pub struct ProcessSample {
     pub rss_bytes: u64,
 }
 
-/// Reads each process; one that is gone is left out.
-pub(super) fn sample(processes: &BTreeMap<String, u32>) -> BTreeMap<String, ProcessSample> {
-    let ticks_per_second = procfs::ticks_per_second() as f64;
-    let page_bytes = procfs::page_size();
-    processes
-        .iter()
-        .filter_map(|(name, pid)| {
-            let stat = Process::new(i32::try_from(*pid).ok()?).ok()?.stat().ok()?;
-            let sample = ProcessSample {
-                cpu_s: (stat.utime + stat.stime) as f64 / ticks_per_second,
-                rss_bytes: stat.rss * page_bytes,
-            };
-            Some((name.clone(), sample))
-        })
-        .collect()
+/// Processes by the name that the result gives them. Shared: one that is started again gets another id.
+#[derive(Debug, Clone, Default)]
+pub struct Processes(Arc<Mutex<BTreeMap<String, u32>>>);
+
+impl Processes {
+    /// Notes the id under which a process runs from now on.
+    pub fn note(&self, name: &str, pid: u32) {
+        self.lock().insert(name.to_owned(), pid);
+    }
+
+    /// The same, for building.
+    #[must_use]
+    pub fn with(self, name: &str, pid: u32) -> Self {
+        self.note(name, pid);
+        self
+    }
+
+    /// Reads each process; one that is gone is left out.
+    pub(super) fn sample(&self) -> BTreeMap<String, ProcessSample> {
+        let processes = self.lock().clone();
+        let ticks_per_second = procfs::ticks_per_second() as f64;
+        let page_bytes = procfs::page_size();
+        processes
+            .into_iter()
+            .filter_map(|(name, pid)| {
+                let stat = Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
+                let sample = ProcessSample {
+                    cpu_s: (stat.utime + stat.stime) as f64 / ticks_per_second,
+                    rss_bytes: stat.rss * page_bytes,
+                };
+                Some((name, sample))
+            })
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
+        // A map that somebody panicked with is still one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -36,13 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_has_memory_and_a_process_that_is_gone_is_left_out() {
-        let processes = BTreeMap::from([
-            ("here".to_owned(), std::process::id()),
-            ("gone".to_owned(), u32::MAX / 2),
-        ]);
-        let seen = sample(&processes);
+    fn this_process_has_memory_and_a_process_that_is_gone_is_left_out_until_it_is_back() {
+        let processes = Processes::default()
+            .with("here", std::process::id())
+            .with("gone", u32::MAX / 2);
+        let seen = processes.sample();
         assert_eq!(seen.keys().collect::<Vec<_>>(), ["here"]);
         assert!(seen["here"].rss_bytes > 100_000);
+        processes.clone().note("gone", std::process::id());
+        assert_eq!(processes.sample().keys().collect::<Vec<_>>(), ["gone", "here"]);
     }
 }

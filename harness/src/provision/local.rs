@@ -1,15 +1,16 @@
 //! The reference server on fresh shards, all of it gone when the cell ends.
 
-use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use bmt_sandbox::{Child, Durability, Redis, Sandbox, SandboxError, Shard, ShardOptions, Stream, Streams, Template};
+use bmt_sandbox::{Child, Durability, Sandbox, SandboxError, ShardOptions, Stream, Streams, Template};
 use serde_json::{Value as Json, json};
 
+use super::roles::{Breakable, RedisRole, ShardRole};
 use super::{Admin, ProvisionError, Target};
-use crate::observe::Watched;
+use crate::observe::{Processes, Watched};
 use crate::workload::Settings;
 
 /// The server migrates its shards before it is ready, on a machine that may be busy.
@@ -20,8 +21,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Processes that bmt started for one cell. Fields drop in order: the server before its shards, both before their directory.
 #[derive(Debug)]
 pub struct Local {
-    server: Child,
-    shards: Vec<Shard>,
+    pub(super) server: Child,
+    pub(super) shards: Vec<ShardRole>,
     pub(super) redis: Option<RedisRole>,
     _sandbox: Sandbox,
 }
@@ -35,6 +36,8 @@ pub struct LocalPlan<'a> {
     pub database_options: &'a [String],
     /// Whether the server gets a Redis.
     pub redis: bool,
+    /// What faults will be done to the shards.
+    pub breakable: Breakable,
     /// The server's settings.
     pub settings: &'a Settings,
     /// Directory of the server's log.
@@ -43,41 +46,17 @@ pub struct LocalPlan<'a> {
     pub cpus: &'a [usize],
 }
 
-/// A Redis that a fault may take away for a while.
-#[derive(Debug)]
-pub(crate) struct RedisRole {
-    redis: Redis,
+/// Where the processes of a cell are kept, and where it is noted which they are: both again when one is started again.
+#[derive(Debug, Clone)]
+pub(super) struct Whereabouts {
     cpus: Vec<usize>,
-    is_away: bool,
+    processes: Processes,
 }
 
-impl RedisRole {
-    async fn start(sandbox: &Sandbox, cpus: &[usize]) -> Result<Self, SandboxError> {
-        Ok(Self {
-            redis: Redis::start(sandbox).await?,
-            cpus: cpus.to_vec(),
-            is_away: false,
-        })
-    }
-
-    pub(crate) async fn take_away(&mut self) -> Result<(), SandboxError> {
-        self.redis.kill().await?;
-        self.is_away = true;
-        Ok(())
-    }
-
-    pub(crate) async fn bring_back(&mut self) -> Result<(), ProvisionError> {
-        self.redis.restart().await?;
-        self.is_away = false;
-        pin(&[self.redis.pid()], &self.cpus)
-    }
-
-    fn ensure_running(&mut self) -> Result<(), SandboxError> {
-        if self.is_away {
-            Ok(())
-        } else {
-            self.redis.ensure_running()
-        }
+impl Whereabouts {
+    pub(super) fn note(&self, name: &str, pid: u32) -> Result<(), ProvisionError> {
+        self.processes.note(name, pid);
+        pin(pid, &self.cpus)
     }
 }
 
@@ -92,6 +71,7 @@ impl Local {
             shards,
             database_options,
             redis,
+            breakable,
             settings,
             logs,
             cpus,
@@ -103,26 +83,29 @@ impl Local {
             extra: database_options.to_vec(),
             ..shard_options(settings)
         };
+        let whereabouts = Whereabouts {
+            cpus: cpus.to_vec(),
+            processes: Processes::default().with("generator", std::process::id()),
+        };
         let mut running = Vec::new();
-        for _ in 0..shards {
-            running.push(Shard::start(&sandbox, template, options.clone()).await?);
+        for index in 0..shards {
+            let (here, noted) = ((&sandbox, template), whereabouts.clone());
+            running.push(ShardRole::start(here, index, options.clone(), breakable, noted).await?);
         }
         let redis = match redis {
-            true => Some(RedisRole::start(&sandbox, cpus).await?),
+            true => Some(RedisRole::start(&sandbox, whereabouts.clone()).await?),
             false => None,
         };
         let (secret, token) = (random_hex(), random_hex());
-        let mut config = json!({
+        let config = json!({
             "listen": "127.0.0.1:0",
             "admin": "127.0.0.1:0",
             "secret": secret,
             "admin_token": token,
-            "shards": running.iter().map(Shard::url).collect::<Vec<_>>(),
+            "shards": running.iter().map(ShardRole::server_url).collect::<Vec<_>>(),
+            "redis": redis.as_ref().map(RedisRole::url),
             "settings": settings,
         });
-        if let Some(role) = &redis {
-            config["redis"] = role.redis.url().into();
-        }
         let file = sandbox.dir().join("hotchat.yaml");
         std::fs::write(&file, config.to_string()).map_err(|error| SandboxError::io(&file, error))?;
         let mut command = Command::new(&binary);
@@ -132,28 +115,20 @@ impl Local {
             stderr: Stream::File(logs.join("server.log")),
         };
         let mut server = sandbox.spawn("hotchat", command, &streams)?;
-        let pids = running.iter().map(Shard::pid).chain([server.pid()]);
-        let pids: Vec<u32> = pids.chain(redis.iter().map(|role| role.redis.pid())).collect();
-        pin(&pids, cpus)?;
-        let line = server.first_line(READY_WITHIN).await?;
-        let puzzling = || ProvisionError::Puzzling { said: line.clone() };
-        let ready: Json = serde_json::from_str(&line).map_err(|_| puzzling())?;
-        let address = ready["api"]
-            .as_str()
-            .and_then(|api| api.parse().ok())
-            .ok_or_else(puzzling)?;
-        let admin = ready["admin"].as_str().ok_or_else(puzzling)?;
-        let admin = Admin {
-            url: format!("http://{admin}"),
-            token,
-        };
+        whereabouts.note("server", server.pid())?;
+        let (address, admin) = addresses(&server.first_line(READY_WITHIN).await?)?;
+        let admin = Admin { url: admin, token };
         let settings = admin.settings().await.unwrap_or_else(|_| settings.clone());
         Ok(Target {
             address,
             authority: address.to_string(),
             admin: Some(admin),
             secret,
-            watched: watched(&running, &server, redis.as_ref(), &address.to_string()),
+            watched: Watched {
+                shards: running.iter().map(ShardRole::url).collect(),
+                metrics_url: Some(format!("http://{address}/metrics")),
+                processes: whereabouts.processes,
+            },
             settings: Some(settings),
             local: Some(Self {
                 server,
@@ -171,17 +146,7 @@ impl Local {
         if let Some(redis) = &mut self.redis {
             redis.ensure_running()?;
         }
-        for shard in &mut self.shards {
-            if let Some(status) = shard.try_wait()? {
-                return Err(ProvisionError::Sandbox(SandboxError::ChildDied {
-                    name: format!("{} (mariadbd, pid {})", shard.name(), shard.pid()),
-                    status,
-                    tail: shard.error_log_tail(),
-                    remedy: "it was killed, or its log says why; run again once that is mended".to_owned(),
-                }));
-            }
-        }
-        Ok(())
+        self.shards.iter_mut().try_for_each(ShardRole::ensure_running)
     }
 
     pub(super) fn database_version(&self) -> String {
@@ -195,28 +160,18 @@ impl Local {
         // Whatever does not stop in time is killed; nothing of it is needed any more.
         let _ = self.server.terminate(STOP_WITHIN).await;
         for shard in &mut self.shards {
-            let _ = shard.kill().await;
+            shard.stop().await;
         }
     }
 }
 
-fn watched(shards: &[Shard], server: &Child, redis: Option<&RedisRole>, address: &str) -> Watched {
-    let databases = shards
-        .iter()
-        .enumerate()
-        .map(|(index, shard)| (format!("shard {index}"), shard.pid()));
-    let processes: BTreeMap<String, u32> = databases
-        .chain([
-            ("server".to_owned(), server.pid()),
-            ("generator".to_owned(), std::process::id()),
-        ])
-        .chain(redis.map(|role| ("redis".to_owned(), role.redis.pid())))
-        .collect();
-    Watched {
-        shards: shards.iter().map(Shard::url).collect(),
-        metrics_url: Some(format!("http://{address}/metrics")),
-        processes,
-    }
+/// The addresses of the API and of the admin API that the server says it listens on.
+fn addresses(line: &str) -> Result<(SocketAddr, String), ProvisionError> {
+    let puzzling = || ProvisionError::Puzzling { said: line.to_owned() };
+    let ready: Json = serde_json::from_str(line).map_err(|_| puzzling())?;
+    let api = ready["api"].as_str().and_then(|api| api.parse().ok());
+    let admin = ready["admin"].as_str().map(|admin| format!("http://{admin}"));
+    api.zip(admin).ok_or_else(puzzling)
 }
 
 /// The start-up options of a shard under these settings; the server checks at its own start that they are in force.
@@ -237,23 +192,21 @@ fn shard_options(settings: &Settings) -> ShardOptions {
     }
 }
 
-/// Keeps the processes on `cpus`; children and threads that they start later inherit it.
-fn pin(pids: &[u32], cpus: &[usize]) -> Result<(), ProvisionError> {
+/// Keeps a process on `cpus`; children and threads that it starts later inherit it.
+fn pin(pid: u32, cpus: &[usize]) -> Result<(), ProvisionError> {
     if cpus.is_empty() {
         return Ok(());
     }
     let mut set = rustix::thread::CpuSet::new();
     cpus.iter().for_each(|cpu| set.set(*cpu));
-    for pid in pids {
-        let tasks = format!("/proc/{pid}/task");
-        let entries = std::fs::read_dir(&tasks).map_err(|error| SandboxError::io(&tasks, error))?;
-        for task in entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
-        {
-            // A thread that has just ended needs no CPU.
-            let _ = rustix::thread::sched_setaffinity(rustix::process::Pid::from_raw(task), &set);
-        }
+    let tasks = format!("/proc/{pid}/task");
+    let entries = std::fs::read_dir(&tasks).map_err(|error| SandboxError::io(&tasks, error))?;
+    for task in entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
+    {
+        // A thread that has just ended needs no CPU.
+        let _ = rustix::thread::sched_setaffinity(rustix::process::Pid::from_raw(task), &set);
     }
     Ok(())
 }

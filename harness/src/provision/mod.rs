@@ -3,6 +3,8 @@
 mod admin;
 mod local;
 mod populate;
+mod roles;
+mod table_lock;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
@@ -10,11 +12,13 @@ use std::time::Duration;
 use bmt_sandbox::SandboxError;
 
 pub use admin::Admin;
+pub(crate) use local::server_binary;
 pub use local::{Local, LocalPlan};
-pub(crate) use local::{RedisRole, server_binary};
 pub use populate::{Populated, populate};
+pub use roles::Breakable;
+pub(crate) use roles::{RedisRole, ShardRole};
 
-use crate::observe::Watched;
+use crate::observe::{Processes, Watched};
 use crate::workload::Settings;
 
 /// Why there is nothing to drive. All of them end a run with exit code 121.
@@ -170,7 +174,7 @@ impl Target {
             secret: external.secret.clone(),
             watched: Watched {
                 metrics_url: Some(format!("http://{address}/metrics")),
-                processes: [("generator".to_owned(), std::process::id())].into(),
+                processes: Processes::default().with("generator", std::process::id()),
                 ..Watched::default()
             },
             settings: None,
@@ -193,6 +197,32 @@ impl Target {
     pub(crate) fn redis(&mut self) -> Result<&mut RedisRole, String> {
         let redis = self.local.as_mut().and_then(|local| local.redis.as_mut());
         redis.ok_or_else(|| "bmt did not start its Redis, so it does not touch it".to_owned())
+    }
+
+    /// A shard, by its number from 0.
+    ///
+    /// # Errors
+    /// Where it is not ours to touch.
+    pub(crate) fn shard(&mut self, number: u16) -> Result<&mut ShardRole, String> {
+        let shards = self.local.as_mut().map(|local| &mut local.shards);
+        let shard = shards.and_then(|shards| shards.get_mut(usize::from(number)));
+        shard.ok_or_else(|| format!("bmt did not start a shard {number}, so it does not touch it"))
+    }
+
+    /// The server stands still; nothing happens to one that bmt did not start.
+    pub(crate) async fn pause_server(&mut self) -> Result<(), ProvisionError> {
+        match &mut self.local {
+            Some(local) => Ok(local.server.pause().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// It goes on.
+    pub(crate) fn resume_server(&self) -> Result<(), ProvisionError> {
+        match &self.local {
+            Some(local) => Ok(local.server.resume()?),
+            None => Ok(()),
+        }
     }
 
     /// The admin API.

@@ -127,9 +127,9 @@ pub struct Cell {
 /// Something that went wrong on purpose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultResult {
-    /// What, as the workload names it: `kill_redis`, `stop_publish`, `disconnect_members`.
+    /// What, as the workload names it, such as `pause_shard` or `kill_redis`.
     pub kind: String,
-    /// What it was done to: `redis`, `publish role`, `10 % of the members`.
+    /// What it was done to: `shard 0`, `server`, `redis`, `publish role`, `10 % of the members`.
     pub target: String,
     /// When it began, in seconds of the cell.
     pub start_s: f64,

@@ -10,10 +10,10 @@ use super::{RehearseError, Stage};
 use crate::analyze::{assemble, blast, timeline, validity};
 use crate::drive::{self, Clock, Message, Plan, Signer, Stop};
 use crate::observe::{Cost, Observed, Observer, Sample};
-use crate::provision::{Local, LocalPlan, Populated, ProvisionError, Target, populate};
+use crate::provision::{Breakable, Local, LocalPlan, Populated, ProvisionError, Target, populate};
 use crate::record::{Cell, CellDirectory, Collector, LaneName, ObserverCost};
 use crate::report::Progress;
-use crate::workload::{Settings, Workload};
+use crate::workload::{Injection, Settings, Workload};
 
 /// How often the main thread looks at what came in.
 const LOOK: Duration = Duration::from_millis(50);
@@ -93,6 +93,7 @@ async fn prepare(
                 shards: workload.file.target.shards,
                 database_options: &workload.file.target.database_options,
                 redis: workload.needs_redis(),
+                breakable: breakable(workload),
                 settings: &planned.variant.settings,
                 logs: directory.path(),
                 cpus,
@@ -109,6 +110,15 @@ async fn prepare(
         Ok(chats) => Ok((target, signer, chats)),
         // If it failed because something died, that is the better explanation.
         Err(lost) => Err(target.ensure_running().err().unwrap_or(lost)),
+    }
+}
+
+/// What the faults need from the beginning; the same in every variant, also in those that it costs something.
+fn breakable(workload: &Workload) -> Breakable {
+    Breakable {
+        connections: workload
+            .injects(|fault| matches!(fault, Injection::CutConnections(_) | Injection::DelayConnections(_))),
+        disk: workload.injects(|fault| matches!(fault, Injection::SlowDisk(_))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cell;
 mod environment;
+mod fault;
 mod interrupt;
 mod load;
 mod plan;

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::fault::{inject, mend};
 use crate::drive::Clock;
 use crate::provision::Target;
 use crate::record::{Blast, ChangeResult, FaultResult};
-use crate::workload::{Change, Fault, Injection, Workload};
+use crate::workload::{Change, Fault, Workload};
 
 /// The rest of what is to happen in a cell, and the record of what did.
 #[derive(Debug)]
@@ -81,14 +82,13 @@ impl Script {
     }
 
     async fn begin(&mut self, fault: Fault, clock: Clock, target: &mut Target) {
-        let (kind, what) = words(fault.inject);
         let start_s = seconds(clock);
         // Noted first: an injection that seems to have failed may have worked, and is mended all the same.
         self.injected.push((fault, self.faults.len()));
         let problem = inject(fault.inject, target).await.err();
         self.faults.push(FaultResult {
-            kind,
-            target: what,
+            kind: fault.inject.kind().to_owned(),
+            target: fault.inject.target(),
             start_s,
             end_s: None,
             problem,
@@ -116,31 +116,4 @@ impl Script {
 
 fn seconds(clock: Clock) -> f64 {
     clock.elapsed().as_secs_f64()
-}
-
-async fn inject(injection: Injection, target: &mut Target) -> Result<(), String> {
-    match injection {
-        Injection::KillRedis => target.redis()?.take_away().await.map_err(|error| error.to_string()),
-        Injection::StopPublish => target.admin()?.publish(false).await,
-        // The members do this themselves, at the same moment.
-        Injection::DisconnectMembers(_) => Ok(()),
-    }
-}
-
-async fn mend(injection: Injection, target: &mut Target) -> Result<(), String> {
-    match injection {
-        Injection::KillRedis => target.redis()?.bring_back().await.map_err(|error| error.to_string()),
-        Injection::StopPublish => target.admin()?.publish(true).await,
-        Injection::DisconnectMembers(_) => Ok(()),
-    }
-}
-
-/// The fault's kind as the workload names it, and what it is done to.
-fn words(injection: Injection) -> (String, String) {
-    let (kind, target) = match injection {
-        Injection::KillRedis => ("kill_redis", "redis".to_owned()),
-        Injection::StopPublish => ("stop_publish", "publish role".to_owned()),
-        Injection::DisconnectMembers(share) => ("disconnect_members", format!("{share} of the members")),
-    };
-    (kind.to_owned(), target)
 }

@@ -17,7 +17,10 @@ mod tree;
 
 use std::path::Path;
 
-pub use file::{Arrivals, FollowFile, Injection, Metric, Operation, Placement, Settings, WorkloadFile};
+pub use file::{
+    Arrivals, DelayConnections, FollowFile, Injection, Metric, Operation, Placement, Settings, SlowDisk, SlowQueries,
+    WorkloadFile,
+};
 pub use gate::{Bound, Gate, Unit, gate_value_unit};
 pub use mistake::{Mistake, Mistakes};
 pub use moments::{Change, Fault};
@@ -35,6 +38,15 @@ pub struct Overrides {
     pub quick: bool,
     /// `KEY=VALUE`, in order; each value is YAML.
     pub set: Vec<String>,
+    /// Set where the target is somebody else's: what may be broken there is less.
+    pub foreign: Option<Foreign>,
+}
+
+/// A target that bmt did not start.
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign {
+    /// Whether its admin API is known.
+    pub has_admin: bool,
 }
 
 /// Why a workload could not be loaded.
@@ -88,7 +100,11 @@ fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
     }
     let quick = take_quick(&mut plain);
     // The file is judged in both of its forms, so that a mistake in `quick` does not wait for a `--quick`.
-    let mut other = judged_form(if overrides.quick { &plain } else { &quick }, &shape, false)
+    let other_form = Overrides {
+        quick: false,
+        ..overrides.clone()
+    };
+    let mut other = judged_form(if overrides.quick { &plain } else { &quick }, &shape, &other_form)
         .err()
         .unwrap_or_default();
     let mut wanted = if overrides.quick { quick } else { plain };
@@ -97,7 +113,7 @@ fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
         .iter()
         .try_for_each(|set| apply(&mut wanted, set))
         .map_err(|mistake| vec![mistake])?;
-    match judged_form(&wanted, &shape, overrides.quick) {
+    match judged_form(&wanted, &shape, overrides) {
         Ok(workload) if other.is_empty() => Ok(workload),
         Ok(_) => Err(other),
         Err(mut mistakes) => {
@@ -108,7 +124,7 @@ fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
     }
 }
 
-fn judged_form(tree: &Node, shape: &shape::Shape<'_>, quick: bool) -> Result<Workload, Vec<Mistake>> {
+fn judged_form(tree: &Node, shape: &shape::Shape<'_>, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
     let mistakes = shape.judge(tree, "");
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -122,7 +138,7 @@ fn judged_form(tree: &Node, shape: &shape::Shape<'_>, quick: bool) -> Result<Wor
             nearest: None,
         }]
     })?;
-    resolve::resolve(file, tree, quick)
+    resolve::resolve(file, tree, overrides)
 }
 
 /// Removes the `quick` block, and returns the file with the block laid over the rest.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Foreign;
 use super::file::{ChangeFile, FaultFile, Injection, Settings, WorkloadFile};
 use super::quantity::Span;
 use super::resolve::Judge;
@@ -83,25 +84,114 @@ impl Judge<'_> {
                     ),
                 );
             }
-            self.injection(&path, *inject, file);
+            self.injection(&join(&path, "inject"), *inject, file);
             faults.push(Fault {
                 at,
                 until,
                 inject: *inject,
             });
         }
+        self.clashes(&faults);
         faults.sort_by_key(|fault| fault.at);
         faults
     }
 
+    /// Notes faults that would undo each other: the first to end would mend what the other broke.
+    fn clashes(&mut self, faults: &[Fault]) {
+        for (index, fault) in faults.iter().enumerate() {
+            let clash = faults[..index].iter().find(|other| {
+                let (one, two) = (fault.inject, other.inject);
+                fault.at < other.until
+                    && other.at < fault.until
+                    && one.target() == two.target()
+                    && (one.kind() == two.kind() || one.stops_a_process() && two.stops_a_process())
+            });
+            if let Some(other) = clash {
+                self.mistake(
+                    &format!("faults.{index}"),
+                    format!(
+                        "begins or ends while `{}` ({}) lasts, so the end of one would undo the other",
+                        other.inject.kind(),
+                        other.inject.target()
+                    ),
+                    format!(
+                        "a time before {:.1} s or after {:.1} s of the cell",
+                        other.at.as_secs_f64(),
+                        other.until.as_secs_f64()
+                    ),
+                );
+            }
+        }
+    }
+
     fn injection(&mut self, path: &str, inject: Injection, file: &WorkloadFile) {
-        if !file.follows() {
-            let what = match inject {
-                Injection::KillRedis => "Redis is only there where members are online",
-                Injection::StopPublish => "nothing is published where no member is online",
-                Injection::DisconnectMembers(_) => "no member is online",
+        let follow = "a traffic entry with `operation: follow`";
+        match inject {
+            Injection::KillRedis | Injection::PauseRedis if !file.needs_redis() => {
+                self.mistake(
+                    path,
+                    "no Redis is started, because nothing keeps anything there",
+                    "a traffic entry with `operation: follow`, or a variant whose settings need Redis",
+                );
+            }
+            Injection::StopPublish if !file.follows() => {
+                self.mistake(path, "nothing is published where no member is online", follow);
+            }
+            Injection::DisconnectMembers(_) if !file.follows() => {
+                self.mistake(path, "no member is online", follow);
+            }
+            _ => {}
+        }
+        let kind = inject.kind();
+        let key = join(path, kind);
+        let length = match inject {
+            Injection::SlowDisk(slow) => Some(("by", slow.by)),
+            Injection::SlowQueries(slow) => Some(("hold", slow.hold)),
+            Injection::DelayConnections(delay) => Some(("by", delay.by)),
+            _ => None,
+        };
+        let shards = file.target.shards;
+        if let Some(shard) = inject.shard().filter(|shard| *shard >= shards) {
+            let place = if length.is_some() {
+                join(&key, "shard")
+            } else {
+                key.clone()
             };
-            self.mistake(&join(path, "inject"), what, "a traffic entry with `operation: follow`");
+            self.mistake(
+                &place,
+                format!("there is no shard {shard}"),
+                match shards {
+                    1 => "0, or more shards in target.shards".to_owned(),
+                    _ => format!("0 to {}, or more shards in target.shards", shards - 1),
+                },
+            );
+        }
+        if let Some((name, length)) = length {
+            self.positive(&join(&key, name), length);
+        }
+        if let Some(foreign) = self.foreign {
+            self.ours(path, inject, foreign);
+        }
+    }
+
+    /// Notes a fault that would touch what bmt did not start.
+    fn ours(&mut self, path: &str, inject: Injection, foreign: Foreign) {
+        match inject {
+            Injection::DisconnectMembers(_) => {}
+            Injection::StopPublish if foreign.has_admin => {}
+            Injection::StopPublish => self.mistake(
+                path,
+                "the admin API of the --target is not known, and the publish role is stopped there",
+                "--target-admin URL with BMT_TARGET_ADMIN_TOKEN; or the fault left out",
+            ),
+            _ => self.mistake(
+                path,
+                format!(
+                    "`{}` would touch a process that bmt did not start, because --target names somebody else's server",
+                    inject.kind()
+                ),
+                "stop_publish and disconnect_members; or a run without --target, on a server that bmt starts",
+            ),
         }
     }
 

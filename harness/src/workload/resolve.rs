@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::arrival::{Flow, Profile};
 
-use super::file::{ChatsFile, FollowFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
+use super::file::{ChatsFile, FollowFile, GeneratorFile, Injection, Operation, Settings, TrafficFile, WorkloadFile};
 use super::follow;
 use super::gate::Gate;
 use super::mistake::{Mistake, nearest};
@@ -15,6 +15,7 @@ use super::moments::{Change, Fault};
 use super::quantity::Span;
 use super::shape::join;
 use super::tree::Node;
+use super::{Foreign, Overrides};
 use crate::record::directory_name;
 
 /// Every second that can still change is held in memory, so a request may not take for ever.
@@ -117,14 +118,16 @@ impl Workload {
         })
     }
 
-    /// Whether the server needs Redis: where members are online, hot chats are marked there.
+    /// Whether the server needs Redis.
     #[must_use]
     pub fn needs_redis(&self) -> bool {
-        let throttles = |variant: &Variant| {
-            let throttle = variant.settings.get("push_throttle");
-            throttle.is_some_and(|throttle| throttle != "none")
-        };
-        self.follow().is_some() || self.variants.iter().any(throttles)
+        self.file.needs_redis()
+    }
+
+    /// Whether any fault is one of these.
+    #[must_use]
+    pub fn injects(&self, any: fn(Injection) -> bool) -> bool {
+        self.faults.iter().any(|fault| any(fault.inject))
     }
 
     /// The flows of all traffic entries, in order.
@@ -135,9 +138,10 @@ impl Workload {
 }
 
 /// Judges what the schema cannot, and builds the domain.
-pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Workload, Vec<Mistake>> {
+pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
     let mut judge = Judge {
         tree,
+        foreign: overrides.foreign,
         found: Vec::new(),
     };
     judge.name(&file.name);
@@ -165,7 +169,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, quick: bool) -> Result<Wo
     }
     Ok(Workload {
         file,
-        quick,
+        quick: overrides.quick,
         profile,
         chats,
         traffic,
@@ -187,6 +191,7 @@ fn group(name: &str, chats: &ChatsFile) -> ChatGroup {
 /// Collects the mistakes of one file.
 pub(super) struct Judge<'a> {
     tree: &'a Node,
+    pub(super) foreign: Option<Foreign>,
     pub(super) found: Vec<Mistake>,
 }
 

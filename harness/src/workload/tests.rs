@@ -26,6 +26,7 @@ fn refused(text: &str, set: &[&str]) -> String {
     let overrides = Overrides {
         quick: false,
         set: set.iter().map(ToString::to_string).collect(),
+        ..Overrides::default()
     };
     match parse("w.yaml", text, &overrides) {
         Ok(_) => panic!("should have been refused"),
@@ -69,6 +70,7 @@ fn quick_and_set_change_the_file_and_set_wins() {
             "profile.target=500/s".into(),
             "variants.after.settings.insert=select_not_exists".into(),
         ],
+        ..Overrides::default()
     };
     let workload = parse("w.yaml", GOOD, &overrides).unwrap();
     assert!(workload.quick);
@@ -163,6 +165,72 @@ fn mistakes_about_members_changes_and_faults_are_told_with_their_place() {
     insta::assert_snapshot!(refused(FOLLOWED, &["traffic.hot_fetch.rate=5/s"]));
 }
 
+/// Every kind of fault, none in the way of another.
+const BROKEN: &str = "
+faults:
+  - {after: 1s, for: 1s, inject: {pause_shard: 0}}
+  - {after: 2s, for: 1s, inject: {kill_shard: 1}}
+  - {after: 1s, for: 5s, inject: {slow_disk: {shard: 1, by: 50ms}}}
+  - {after: 1s, for: 5s, inject: {slow_queries: {shard: 1, hold: 200ms}}}
+  - {after: 3s, for: 1s, inject: {cut_connections: 0}}
+  - {after: 3s, for: 1s, inject: {delay_connections: {shard: 0, by: 20ms}}}
+  - {after: 1s, for: 1s, inject: pause_server}
+";
+
+#[test]
+fn every_fault_of_a_shard_names_it() {
+    let workload = parse("w.yaml", &format!("{GOOD}{BROKEN}"), &Overrides::default()).unwrap();
+    let mut targets: Vec<(&str, String)> = workload
+        .faults
+        .iter()
+        .map(|fault| (fault.inject.kind(), fault.inject.target()))
+        .collect();
+    targets.sort();
+    let expected = [
+        ("cut_connections", "shard 0"),
+        ("delay_connections", "shard 0"),
+        ("kill_shard", "shard 1"),
+        ("pause_server", "server"),
+        ("pause_shard", "shard 0"),
+        ("slow_disk", "shard 1"),
+        ("slow_queries", "shard 1"),
+    ];
+    assert_eq!(targets, expected.map(|(kind, target)| (kind, target.to_owned())));
+}
+
+#[test]
+fn mistakes_about_faults_are_told_with_their_place() {
+    let text = format!("{GOOD}{BROKEN}")
+        .replace("pause_shard: 0", "pause_shard: 2")
+        .replace("slow_disk: {shard: 1, by: 50ms}", "slow_disk: {shard: 7, by: 0s}")
+        .replace("cut_connections: 0", "kill_shard: 1")
+        .replace("{after: 2s, for: 1s", "{after: 2s, for: 2s")
+        .replace("inject: pause_server", "inject: pause_redis");
+    insta::assert_snapshot!(refused(&text, &[]));
+    let text = format!("{GOOD}{BROKEN}").replace("pause_server", "pause_sever");
+    insta::assert_snapshot!(refused(&text, &[]));
+    let text = format!("{GOOD}{BROKEN}").replace("hold: 200ms", "by: 200ms");
+    insta::assert_snapshot!(refused(&text, &[]));
+}
+
+#[test]
+fn what_is_not_ours_is_not_broken() {
+    let refused = |text: &str, has_admin| {
+        let foreign = Some(Foreign { has_admin });
+        let overrides = Overrides {
+            foreign,
+            ..Overrides::default()
+        };
+        parse("w.yaml", text, &overrides)
+            .err()
+            .map(|mistakes| mistakes.to_string())
+    };
+    insta::assert_snapshot!(refused(&format!("{GOOD}{BROKEN}"), true).unwrap());
+    let stopped = FOLLOWED.replace("kill_redis", "stop_publish");
+    assert_eq!(refused(&stopped, true), None);
+    insta::assert_snapshot!(refused(&stopped, false).unwrap());
+}
+
 #[test]
 fn a_gate_on_a_fault_names_the_one_that_it_means() {
     let gate = |gate: &str| format!("{FOLLOWED}  - {gate}\n");
@@ -227,7 +295,11 @@ fn the_schema_accepts_every_shipped_workload() {
         if path.extension().is_some_and(|extension| extension == "yaml") {
             seen += 1;
             for quick in [false, true] {
-                load(&path, &Overrides { quick, set: vec![] }).unwrap();
+                let overrides = Overrides {
+                    quick,
+                    ..Overrides::default()
+                };
+                load(&path, &overrides).unwrap();
             }
         }
     }

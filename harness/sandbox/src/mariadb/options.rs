@@ -25,6 +25,8 @@ pub struct ShardOptions {
     pub query_cache: bool,
     /// `sync_binlog` and `innodb_flush_log_at_trx_commit`: 1 and 1, or 0 and 2.
     pub durability: Durability,
+    /// Whether its flushes to the disk can be made slower while it runs ([`crate::Shard::set_flush_delay`]).
+    pub slow_disk: bool,
     /// Further options (`--name=value`), after all others, so they win.
     pub extra: Vec<String>,
 }
@@ -35,6 +37,7 @@ impl Default for ShardOptions {
             autoinc_lock_mode: 2,
             query_cache: false,
             durability: Durability::Full,
+            slow_disk: false,
             extra: Vec::new(),
         }
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::options::ShardOptions;
 use super::ready::{Failure, version};
 use super::template::Template;
+use crate::flushes::Flushes;
 use crate::sandbox::spawn_in;
-use crate::{Child, PortLease, Sandbox, SandboxError, Streams, log};
+use crate::{Child, PortLease, Sandbox, SandboxError, Streams, flushes, log};
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,9 @@ pub struct Shard {
     password: String,
     options: ShardOptions,
     lease: PortLease,
+    /// Before the supervisor of its flushes: whoever is killed first needs no answer any more.
     child: Child,
+    flushes: Option<Flushes>,
     version: String,
 }
 
@@ -47,7 +50,7 @@ impl Shard {
             attempts += 1;
             let lease = PortLease::take()?;
             let server = template.server.clone();
-            let mut child = spawn(&dir, &name, &server, &options, &lease)?;
+            let (mut child, flushes) = spawn(&dir, &name, &server, &options, &lease)?;
             let url = url(&template.password, lease.port());
             match version(&mut child, &url, &dir.join("error.log"), START_PATIENCE).await {
                 Ok(version) => {
@@ -60,6 +63,7 @@ impl Shard {
                         options,
                         lease,
                         child,
+                        flushes,
                         version,
                     });
                 }
@@ -78,7 +82,11 @@ impl Shard {
     /// Kills it if it runs, and starts it again on the same data and the same port, with the same options.
     pub async fn restart(&mut self) -> Result<(), SandboxError> {
         self.kill().await?;
-        self.child = spawn(&self.dir, &self.name, &self.server, &self.options, &self.lease)?;
+        let (child, flushes) = spawn(&self.dir, &self.name, &self.server, &self.options, &self.lease)?;
+        if let (Some(before), Some(now)) = (&self.flushes, &flushes) {
+            now.set_delay(before.delay());
+        }
+        (self.child, self.flushes) = (child, flushes);
         let error_log = self.dir.join("error.log");
         match version(
             &mut self.child,
@@ -100,6 +108,11 @@ impl Shard {
     /// `mysql://user:password@127.0.0.1:port/hotchat`; the user may do anything, so an observer can use it too.
     pub fn url(&self) -> String {
         url(&self.password, self.lease.port())
+    }
+
+    /// The same by way of another port of 127.0.0.1, such as a [`crate::Proxy`]'s.
+    pub fn url_through(&self, port: u16) -> String {
+        url(&self.password, port)
     }
 
     /// `shard-0`, `shard-1`, …: unique in this process.
@@ -147,6 +160,18 @@ impl Shard {
         self.child.resume()
     }
 
+    /// Makes each flush to the disk (`fsync`, `fdatasync`, `msync`) take so much longer from now on; zero ends it.
+    ///
+    /// # Errors
+    /// When it was not started with [`ShardOptions::slow_disk`].
+    pub fn set_flush_delay(&self, delay: Duration) -> Result<(), SandboxError> {
+        let none = || std::io::Error::other("it was started without slow_disk, so its flushes cannot be delayed");
+        let flushes = self.flushes.as_ref();
+        let flushes = flushes.ok_or_else(|| SandboxError::io(&self.name, none()))?;
+        flushes.set_delay(delay);
+        Ok(())
+    }
+
     /// The last lines of its error log.
     pub fn error_log_tail(&self) -> String {
         log::tail(&self.dir.join("error.log"))
@@ -173,9 +198,16 @@ fn spawn(
     server: &Path,
     options: &ShardOptions,
     lease: &PortLease,
-) -> Result<Child, SandboxError> {
+) -> Result<(Child, Option<Flushes>), SandboxError> {
     let mut command = Command::new(server);
     command.args(options.arguments(dir, lease.port()));
     let sandbox = dir.parent().expect("a shard's directory lies in its sandbox");
-    spawn_in(sandbox, name, command, &Streams::default())
+    let start = || spawn_in(sandbox, name, command, &Streams::default());
+    if options.slow_disk {
+        let failed = |error| SandboxError::io(name, std::io::Error::other(flushes::remedy(&error)));
+        let (child, flushes) = Flushes::supervise(start).map_err(failed)?;
+        Ok((child?, Some(flushes)))
+    } else {
+        Ok((start()?, None))
+    }
 }

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use gate::{Metric, Placement};
-pub use moments::Injection;
+pub use moments::{DelayConnections, Injection, SlowDisk, SlowQueries};
 pub use profile::Arrivals;
 pub use traffic::{FollowFile, Operation};
 
@@ -82,6 +82,16 @@ impl WorkloadFile {
     pub(super) fn follows(&self) -> bool {
         let mut entries = self.traffic.values();
         entries.any(|entry| matches!(entry.operation, Operation::Follow(_)))
+    }
+
+    /// Whether the server needs Redis: where members are online, hot chats are marked there.
+    pub(super) fn needs_redis(&self) -> bool {
+        let throttles = |settings: &Settings| {
+            let throttle = settings.get("push_throttle");
+            throttle.is_some_and(|throttle| throttle != "none")
+        };
+        let mut settings = self.variants.iter().map(|variant| &variant.settings);
+        self.follows() || throttles(&self.target.settings) || settings.any(throttles)
     }
 }
 
