@@ -8,7 +8,7 @@ use crate::drive::LaneTable;
 use crate::observe::Observed;
 use crate::record::{
     ClientConnections, ClientSide, Collected, Connections, Durations, Generator, Interval, Lane, LaneName,
-    OperationResult, Outcome, PhaseResult, Quantiles,
+    OperationResult, Outcome, PhaseResult, Quantiles, Retries,
 };
 use crate::workload::{Placement, Workload};
 
@@ -89,6 +89,10 @@ pub fn generator(threads: usize, collected: &Collected) -> Generator {
             generator.clipped += times
                 .map(|times| times.response.clipped() + times.service.clipped())
                 .sum::<u64>();
+            generator.clipped += lane
+                .journeys
+                .as_ref()
+                .map_or(0, |journeys| journeys.until_done.clipped());
         }
     }
     generator.schedule_lag_us = (&lag).into();
@@ -120,22 +124,30 @@ fn operations(
             let lanes = first..first + 2;
             let mut whole = Lane::default();
             interval.lanes[lanes.clone()].iter().for_each(|lane| whole.merge(lane));
-            let mut result = operation(&whole, seconds);
+            let retries = traffic.retry.is_some();
+            let mut result = operation(&whole, seconds, retries);
             result.placements = lanes
                 .filter(|lane| interval.lanes[*lane].scheduled > 0)
-                .filter_map(|lane| Some((names[lane].placement?, operation(&interval.lanes[lane], seconds))))
+                .filter_map(|lane| {
+                    Some((
+                        names[lane].placement?,
+                        operation(&interval.lanes[lane], seconds, retries),
+                    ))
+                })
                 .collect();
             (traffic.name.clone(), result)
         })
         .collect()
 }
 
-fn operation(lane: &Lane, seconds: f64) -> OperationResult {
+fn operation(lane: &Lane, seconds: f64, retries: bool) -> OperationResult {
     let mut result = OperationResult {
         scheduled: lane.scheduled,
         sent: lane.scheduled - lane.unsent,
         unsent: lane.unsent,
         cut_off: lane.cut_off,
+        ok_by_second: by_second(&lane.ok_answered),
+        retries: retries.then(|| tried_again(lane)),
         ..OperationResult::default()
     };
     let (mut response, mut service) = (Durations::default(), Durations::default());
@@ -156,4 +168,28 @@ fn operation(lane: &Lane, seconds: f64) -> OperationResult {
     let ok = result.outcomes.get(&Outcome::Ok).copied().unwrap_or(0);
     result.goodput_rate = if seconds > 0.0 { ok as f64 / seconds } else { 0.0 };
     result
+}
+
+fn by_second(counts: &BTreeMap<u64, u64>) -> Vec<u64> {
+    let seconds = counts.keys().next_back().map_or(0, |last| last + 1);
+    (0..seconds)
+        .map(|second| counts.get(&second).copied().unwrap_or(0))
+        .collect()
+}
+
+fn tried_again(lane: &Lane) -> Retries {
+    let journeys = lane.journeys.as_deref().cloned().unwrap_or_default();
+    let succeeded = journeys.until_done.count();
+    Retries {
+        first_tries: lane.scheduled - lane.retries,
+        retries: lane.retries,
+        retries_max: lane.retries_max,
+        succeeded,
+        succeeded_at_first: journeys.at_first,
+        gave_up: journeys.gave_up,
+        cut_off: journeys.cut_off,
+        attempts_per_success: (succeeded > 0).then(|| journeys.attempts as f64 / succeeded as f64),
+        attempts_max: journeys.attempts_max,
+        until_done_us: Quantiles::from(&journeys.until_done),
+    }
 }

@@ -8,7 +8,7 @@ use rand::distr::Distribution;
 use rand_distr::Zipf;
 use rand_xoshiro::SplitMix64;
 
-use super::{Profile, Stream};
+use super::{Phase, PhaseKind, Profile, Stream};
 use crate::workload::Arrivals;
 
 /// What decides the arrivals of one traffic entry.
@@ -22,6 +22,16 @@ pub struct Flow {
     pub chats: u32,
     /// Zipf exponent of the choice; 0 chooses evenly.
     pub zipf: f64,
+}
+
+impl Flow {
+    /// Arrivals per second in a phase; none while everything settles.
+    fn rate_in(&self, phase: &Phase) -> f64 {
+        match phase.kind {
+            PhaseKind::Settle => 0.0,
+            _ => phase.rate * self.share + self.rate,
+        }
+    }
 }
 
 /// One request that is to be sent.
@@ -61,7 +71,7 @@ impl Schedule {
             .zip(1u64..)
             .map(|(flow, number)| {
                 let seed = mixed(seed, number);
-                let mut stream = Stream::new(profile, |rate| rate * flow.share + flow.rate, spread, seed);
+                let mut stream = Stream::new(profile, |phase| flow.rate_in(phase), spread, seed);
                 FlowState {
                     next_ns: stream.next(),
                     stream,
@@ -117,7 +127,7 @@ impl FlowState {
 }
 
 /// A seed of its own for the `number`-th part of something seeded.
-fn mixed(seed: u64, number: u64) -> u64 {
+pub(super) fn mixed(seed: u64, number: u64) -> u64 {
     use rand::Rng as _;
     SplitMix64::seed_from_u64(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).next_u64()
 }
@@ -129,7 +139,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arrival::PhaseKind;
 
     fn schedule(seed: u64) -> Schedule {
         let profile = Profile::default()
@@ -161,6 +170,22 @@ mod tests {
         assert!((1850..2150).contains(&count(0, true)));
         assert!((70..130).contains(&count(1, false)));
         assert!((70..130).contains(&count(1, true)));
+    }
+
+    #[test]
+    fn while_everything_settles_nothing_is_offered() {
+        let profile = Profile::default()
+            .then("base", PhaseKind::Base, Duration::from_secs(2), 0.0)
+            .then("settle", PhaseKind::Settle, Duration::from_secs(5), 0.0);
+        let bystander = Flow {
+            share: 0.0,
+            rate: 100.0,
+            chats: 1,
+            zipf: 0.0,
+        };
+        let arrivals: Vec<Arrival> = Schedule::new(&profile, &[bystander], Arrivals::Uniform, 1).collect();
+        assert_eq!(arrivals.len(), 200);
+        assert!(arrivals.iter().all(|arrival| arrival.intended_ns < 2_000_000_000));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::Exp1;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::Profile;
+use super::{Phase, Profile};
 use crate::workload::Arrivals;
 
 /// A stretch of constant rate.
@@ -33,16 +33,16 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream with `rate(phase rate)` arrivals per second in each phase of `profile`.
+    /// A stream with `rate(phase)` arrivals per second in each phase of `profile`.
     #[must_use]
-    pub fn new(profile: &Profile, rate: impl Fn(f64) -> f64, spread: Arrivals, seed: u64) -> Self {
+    pub fn new(profile: &Profile, rate: impl Fn(&Phase) -> f64, spread: Arrivals, seed: u64) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut area_start = 0.0;
         let segments = profile
             .phases()
             .iter()
             .map(|phase| {
-                let rate = rate(phase.rate);
+                let rate = rate(phase);
                 let area_end = area_start + rate * (phase.end - phase.start).as_secs_f64();
                 let segment = Segment {
                     start_ns: phase.start.as_secs_f64() * 1e9,
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn uniform_arrivals_stand_equally_apart_across_a_change_of_rate() {
         let profile = profile(&[(1000, 100.0), (1000, 1000.0)]);
-        let arrivals: Vec<u64> = Stream::new(&profile, |rate| rate, Arrivals::Uniform, 7).collect();
+        let arrivals: Vec<u64> = Stream::new(&profile, |phase| phase.rate, Arrivals::Uniform, 7).collect();
         assert_eq!(arrivals.len(), 1100);
         let gaps = |range: std::ops::Range<usize>| {
             arrivals[range]
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn poisson_gaps_have_the_mean_and_deviation_of_an_exponential() {
         let profile = profile(&[(100_000, 1000.0)]);
-        let arrivals: Vec<u64> = Stream::new(&profile, |rate| rate, Arrivals::Poisson, 7).collect();
+        let arrivals: Vec<u64> = Stream::new(&profile, |phase| phase.rate, Arrivals::Poisson, 7).collect();
         let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
@@ -141,10 +141,10 @@ mod tests {
         ) {
             let profile = profile(&phases);
             let spread = if poisson { Arrivals::Poisson } else { Arrivals::Uniform };
-            let arrivals: Vec<u64> = Stream::new(&profile, |rate| rate, spread, seed).collect();
+            let arrivals: Vec<u64> = Stream::new(&profile, |phase| phase.rate, spread, seed).collect();
             prop_assert!(arrivals.is_sorted());
             prop_assert!(arrivals.last().is_none_or(|last| u128::from(*last) <= profile.end().as_nanos()));
-            let again: Vec<u64> = Stream::new(&profile, |rate| rate, spread, seed).collect();
+            let again: Vec<u64> = Stream::new(&profile, |phase| phase.rate, spread, seed).collect();
             prop_assert_eq!(&arrivals, &again, "the same seed gives the same arrivals");
             if !poisson {
                 let area: f64 = phases.iter().map(|(ms, rate)| *ms as f64 / 1e3 * rate).sum();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::dispatch::Job;
-use super::reply::{Progress, Reply};
+use super::reply::{Answer, Progress, Reply};
 use super::worker::Worker;
 use crate::record::Outcome;
 
@@ -33,7 +33,13 @@ pub(super) async fn run(worker: Rc<Worker>) {
         let job = worker.dispatch.borrow_mut().open_failed();
         if let Some(job) = job {
             let sent_ns = since_ns.max(job.arrival.intended_ns);
-            worker.finish(&job, Outcome::ConnectError, &[], sent_ns, worker.clock.now_ns());
+            worker.finish(
+                &job,
+                Outcome::ConnectError,
+                &Answer::default(),
+                sent_ns,
+                worker.clock.now_ns(),
+            );
         }
         // A port that refuses does so at once; do not turn that into a busy loop.
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -54,6 +60,8 @@ struct Connection<'a> {
 /// How an exchange ended.
 struct Ended {
     outcome: Outcome,
+    /// HTTP status; 0 where the answer did not come whole.
+    status: u16,
     keep_alive: bool,
 }
 
@@ -61,6 +69,7 @@ impl Ended {
     fn broken(outcome: Outcome) -> Self {
         Self {
             outcome,
+            status: 0,
             keep_alive: false,
         }
     }
@@ -88,14 +97,14 @@ impl<'a> Connection<'a> {
                 .requests
                 .write(&job.arrival, worker.cursor(&job.arrival), &mut self.request);
             self.written = 0;
-            self.reply.reset(worker.requests.wants_body(&job.arrival));
+            self.reply.reset(worker.reads_answer(&job));
             let deadline_ns = job.arrival.intended_ns.saturating_add(timeout_ns);
             worker.dispatch.borrow_mut().begin(self.id, job, deadline_ns);
             let sent_ns = worker.clock.now_ns();
             let ended = poll_fn(|context| self.poll_exchange(context)).await;
             worker.dispatch.borrow_mut().end(self.id);
             let done_ns = worker.clock.now_ns();
-            worker.finish(&job, ended.outcome, self.reply.body(), sent_ns, done_ns);
+            worker.finish(&job, ended.outcome, &self.reply.answer(ended.status), sent_ns, done_ns);
             if !ended.keep_alive {
                 return;
             }
@@ -158,7 +167,11 @@ impl<'a> Connection<'a> {
                     let outcome = Outcome::of_status(status);
                     // An answer before the whole request was written leaves the connection in nobody knows which state.
                     let keep_alive = keep_alive && self.written == self.request.len();
-                    return Poll::Ready(Ended { outcome, keep_alive });
+                    return Poll::Ready(Ended {
+                        outcome,
+                        status,
+                        keep_alive,
+                    });
                 }
             }
         }

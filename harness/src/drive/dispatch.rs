@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
+use super::retries::Tried;
 use crate::arrival::Arrival;
 
 /// An arrival on its way to a connection.
@@ -18,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) lane: usize,
     /// Where its chat lives, if that is known.
     pub(crate) shard: Option<u16>,
+    /// What lies behind it, where it is a retry.
+    pub(crate) tried: Option<Tried>,
 }
 
 /// What became of an arrival.
@@ -239,6 +242,7 @@ mod tests {
             phase: 0,
             lane: 0,
             shard: None,
+            tried: None,
         }
     }
 

@@ -57,6 +57,7 @@ impl Ledger {
         let intended_ns = job.arrival.intended_ns;
         let interval = self.at(job.phase, intended_ns);
         interval.lanes[job.lane].scheduled += 1;
+        interval.lanes[job.lane].retries += u64::from(job.tried.is_some());
         interval.schedule_lag.record_ns(now_ns.saturating_sub(intended_ns));
         self.live.due += 1;
     }
@@ -90,6 +91,12 @@ impl Ledger {
             _ => self.live.failed += 1,
         }
         self.live.response.record_ns(response_ns);
+    }
+
+    /// An answer of outcome `ok` was complete so many seconds into the phase.
+    pub(crate) fn ok_answered(&mut self, lane: usize, phase: usize, second: u64, done_ns: u64) {
+        let answered = &mut self.at(phase, done_ns).lanes[lane].ok_answered;
+        *answered.entry(second).or_default() += 1;
     }
 
     pub(crate) fn take_live(&mut self) -> Live {

@@ -14,6 +14,7 @@ mod members;
 mod priority;
 mod reply;
 mod request;
+mod retries;
 mod source;
 mod timer;
 mod token;
@@ -29,6 +30,7 @@ pub use clock::Clock;
 pub use members::{Board, Disconnect, FollowPlan};
 pub use priority::raise_priority;
 pub use request::{Chat, LaneTable, Post, RequestPlan, Sends};
+pub use retries::{Retry, RetryPlan};
 pub use source::Sources;
 pub use token::Signer;
 
@@ -56,6 +58,8 @@ pub struct Plan {
     pub workers: usize,
     /// Members that are online.
     pub follow: Option<Arc<FollowPlan>>,
+    /// Callers who try again.
+    pub retries: Option<Arc<RetryPlan>>,
 }
 
 /// Bounds of the generator.

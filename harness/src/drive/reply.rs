@@ -3,7 +3,10 @@
 //! The generator wants the status and the end of the answer, and seldom more: so the head is parsed by `httparse`, and the body is counted
 //! and thrown away unless it was asked for. Where the body ends follows RFC 9112, section 6.3.
 
+use std::time::Duration;
+
 use httparse::Status;
+use serde::Deserialize;
 
 /// A head longer than this is not taken for HTTP.
 const HEAD_MAX: usize = 64 * 1024;
@@ -27,6 +30,35 @@ pub(super) enum Progress {
     Malformed,
 }
 
+/// What a request was answered, beside its outcome.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Answer<'a> {
+    /// HTTP status; 0 where no answer came.
+    pub(super) status: u16,
+    /// `Retry-After`, where the answer was to be read and had one in seconds. A date is not understood: services that refuse for
+    /// seconds send seconds.
+    pub(super) retry_after_s: Option<u32>,
+    /// The body, where it was to be read.
+    pub(super) body: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// How long the caller was asked to wait: the longer of what header and body say.
+    pub(super) fn asked(&self) -> Option<Duration> {
+        #[derive(Deserialize)]
+        struct Refusal {
+            retry_after_ms: Option<u32>,
+        }
+        if self.status == 0 {
+            return None;
+        }
+        let header = self.retry_after_s.map(|s| Duration::from_secs(s.into()));
+        let body = serde_json::from_slice::<Refusal>(self.body).ok();
+        let body = body.and_then(|refusal| refusal.retry_after_ms);
+        header.max(body.map(|ms| Duration::from_millis(ms.into())))
+    }
+}
+
 /// One answer, as far as it has arrived.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
@@ -35,7 +67,8 @@ pub(super) struct Reply {
     held: Vec<u8>,
     status: u16,
     keep_alive: bool,
-    keeps_body: bool,
+    is_read: bool,
+    retry_after_s: Option<u32>,
     body: Vec<u8>,
 }
 
@@ -56,17 +89,22 @@ enum State {
 }
 
 impl Reply {
-    /// Begins a new answer, whose body is kept or not.
-    pub(super) fn reset(&mut self, keeps_body: bool) {
+    /// Begins a new answer; one that is read keeps its body.
+    pub(super) fn reset(&mut self, is_read: bool) {
         self.state = State::Head;
         self.held.clear();
-        self.keeps_body = keeps_body;
+        self.is_read = is_read;
+        self.retry_after_s = None;
         self.body.clear();
     }
 
-    /// The body, where it was to be kept.
-    pub(super) fn body(&self) -> &[u8] {
-        &self.body
+    /// What was said, `status` 0 if the answer did not come whole.
+    pub(super) fn answer(&self, status: u16) -> Answer<'_> {
+        Answer {
+            status,
+            retry_after_s: self.retry_after_s,
+            body: &self.body,
+        }
     }
 
     /// Takes in what has arrived.
@@ -103,7 +141,7 @@ impl Reply {
                 State::ChunkSize => self.chunk_size(bytes),
                 State::Trailers => self.trailer(bytes),
                 State::UntilClose => {
-                    let fits = !self.keeps_body || self.keep(bytes, u64::MAX);
+                    let fits = !self.is_read || self.keep(bytes, u64::MAX);
                     return if fits {
                         Progress::Unfinished
                     } else {
@@ -146,6 +184,9 @@ impl Reply {
             return Step::Malformed;
         };
         self.keep_alive = framing.keep_alive;
+        if self.is_read {
+            self.retry_after_s = retry_after_s(&head);
+        }
         match framing.body {
             State::Body(0) => return Step::End(used),
             state => self.state = state,
@@ -155,7 +196,7 @@ impl Reply {
 
     fn skip(&mut self, bytes: &[u8], left: u64) -> Step {
         let used = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        if self.keeps_body && !self.keep(&bytes[..used], left) {
+        if self.is_read && !self.keep(&bytes[..used], left) {
             return Step::Malformed;
         }
         let left = left - used as u64;
@@ -257,6 +298,12 @@ impl Framing {
     }
 }
 
+fn retry_after_s(head: &httparse::Response<'_, '_>) -> Option<u32> {
+    let mut headers = head.headers.iter();
+    let header = headers.find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
+    std::str::from_utf8(header.value).ok()?.trim().parse().ok()
+}
+
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
@@ -352,6 +399,43 @@ mod tests {
     }
 
     #[test]
+    fn what_the_caller_is_asked_to_wait_is_the_longer_of_header_and_body() {
+        for (header, body, asked_ms) in [
+            ("", "", None),
+            ("Retry-After: 2\r\n", "", Some(2_000)),
+            ("", r#"{"error":"throttled","retry_after_ms":340}"#, Some(340)),
+            ("retry-after:  1 \r\n", r#"{"retry_after_ms":340}"#, Some(1_000)),
+            ("retry-after: 1\r\n", r#"{"retry_after_ms":2340}"#, Some(2_340)),
+            ("retry-after: Wed, 21 Oct 2015 07:28:00 GMT\r\n", "no JSON", None),
+            ("retry-after: -1\r\n", r#"{"retry_after_ms":-5}"#, None),
+        ] {
+            let answer = format!(
+                "HTTP/1.1 429 Too Many Requests\r\n{header}content-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut reply = Reply::default();
+            reply.reset(true);
+            assert!(matches!(
+                reply.take(answer.as_bytes()),
+                Progress::Done { status: 429, .. }
+            ));
+            let asked = asked_ms.map(Duration::from_millis);
+            assert_eq!(reply.answer(429).asked(), asked, "{header:?} {body:?}");
+            assert_eq!(
+                reply.answer(0).asked(),
+                None,
+                "an answer that did not come whole asks nothing"
+            );
+            reply.reset(true);
+            assert!(matches!(
+                reply.take(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"),
+                Progress::Done { status: 503, .. }
+            ));
+            assert_eq!(reply.answer(503).asked(), None, "nothing is left of the answer before");
+        }
+    }
+
+    #[test]
     fn a_head_without_end_is_not_held_for_ever() {
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(HEAD_MAX));
         assert_eq!(read([endless.as_bytes()]), Progress::Malformed);
@@ -387,7 +471,7 @@ mod tests {
                 for pair in cuts.windows(2) {
                     reply.take(&bytes[pair[0]..pair[1]]);
                 }
-                prop_assert_eq!(reply.body(), if kept { &b"hello world"[..] } else { &b""[..] });
+                prop_assert_eq!(reply.answer(200).body, if kept { &b"hello world"[..] } else { &b""[..] });
             }
         }
 

@@ -133,8 +133,8 @@ impl RequestPlan {
         self.entries[arrival.flow].chat(arrival)?.shard
     }
 
-    /// Whether the answer's body is to be read.
-    pub(crate) fn wants_body(&self, arrival: &Arrival) -> bool {
+    /// Whether the answer is of interest to members who are online.
+    pub(crate) fn concerns_members(&self, arrival: &Arrival) -> bool {
         match &self.entries[arrival.flow] {
             Sends::Follow(_) => true,
             Sends::Send(post) => post.is_followed,

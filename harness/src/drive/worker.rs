@@ -13,10 +13,12 @@ use super::alarm::Alarm;
 use super::dispatch::{Dispatch, Job, Placed};
 use super::ledger::Ledger;
 use super::members::{FollowPlan, Members};
+use super::reply::Answer;
 use super::request::{Cursor, RequestPlan};
+use super::retries::{Retries, Tried};
 use super::source::Sources;
 use super::timer::Timer;
-use super::{Clock, Message, Plan, Stop, connection, gather, raise_priority};
+use super::{Clock, Message, Plan, RetryPlan, Stop, connection, gather, raise_priority};
 use crate::arrival::{Arrival, Profile};
 use crate::record::Outcome;
 
@@ -45,9 +47,11 @@ pub(super) struct Worker {
     pub(super) requests: std::sync::Arc<RequestPlan>,
     pub(super) dispatch: RefCell<Dispatch>,
     pub(super) ledger: RefCell<Ledger>,
-    alarm: Rc<Alarm>,
+    pub(super) alarm: Rc<Alarm>,
     /// `None` where nobody is online.
     pub(super) members: Option<RefCell<Members>>,
+    /// `None` where nobody tries again.
+    pub(super) retries: Option<RefCell<Retries>>,
     arrivals: RefCell<Peekable<Box<dyn Iterator<Item = Arrival>>>>,
     pub(super) profile: std::sync::Arc<Profile>,
     phase: Cell<usize>,
@@ -81,6 +85,7 @@ impl Setup {
             let members = Members::new(follow.clone(), self.index, self.plan.workers, alarm.clone());
             RefCell::new(members)
         };
+        let retries = |plan: &std::sync::Arc<RetryPlan>| RefCell::new(Retries::new(plan.clone(), share(plan.waiting)));
         Worker {
             clock: self.clock,
             sources: self.plan.sources.clone(),
@@ -97,6 +102,7 @@ impl Setup {
                 limits.timeout,
             )),
             members: self.plan.follow.as_ref().map(members),
+            retries: self.plan.retries.as_ref().map(retries),
             alarm,
             arrivals: RefCell::new(arrivals.peekable()),
             profile: self.plan.profile.clone(),
@@ -128,8 +134,8 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
         }
         let over = worker.clock.elapsed() >= end;
         match next_ns {
-            _ if over && !worker.has_scheduled() => break,
-            None if worker.members.is_none() => break,
+            _ if over && !worker.is_planned() => break,
+            None if !worker.is_caused() => break,
             None => worker.sleep(&timer, SWEEP).await?,
             Some(next_ns) => match worker.clock.until(Duration::from_nanos(next_ns)) {
                 Duration::ZERO => tokio::task::yield_now().await,
@@ -197,29 +203,33 @@ impl Worker {
     pub(super) fn admit_due_at(self: &Rc<Self>, now_ns: u64) -> Option<u64> {
         for admitted in 0.. {
             let scheduled_ns = self.arrivals.borrow_mut().peek().map(|arrival| arrival.intended_ns);
-            let caused_ns = self.next_caused_ns();
-            let next_ns = match (scheduled_ns, caused_ns) {
-                (Some(scheduled_ns), Some(caused_ns)) => scheduled_ns.min(caused_ns),
-                (scheduled_ns, caused_ns) => scheduled_ns.or(caused_ns)?,
-            };
+            let (member_ns, retry_ns) = (self.next_of_members_ns(), self.next_retry_ns());
+            let next_ns = [scheduled_ns, member_ns, retry_ns].into_iter().flatten().min()?;
             if next_ns > now_ns || admitted == BURST_MAX || now_ns == 0 {
                 return Some(next_ns);
             }
-            let arrival = if scheduled_ns == Some(next_ns) {
-                self.arrivals.borrow_mut().next()
+            let next = if scheduled_ns == Some(next_ns) {
+                self.arrivals.borrow_mut().next().map(|arrival| (arrival, None))
+            } else if member_ns == Some(next_ns) {
+                self.caused().map(|arrival| (arrival, None))
             } else {
-                self.caused()
+                self.take_retry().map(|(arrival, tried)| (arrival, Some(tried)))
             };
-            if let Some(arrival) = arrival {
-                self.admit(arrival, now_ns);
+            if let Some((arrival, tried)) = next {
+                self.admit(arrival, tried, now_ns);
             }
         }
         None
     }
 
-    /// Whether the schedule goes on.
-    fn has_scheduled(&self) -> bool {
-        self.arrivals.borrow_mut().peek().is_some()
+    /// Whether the schedule goes on, or somebody waits to try again.
+    fn is_planned(&self) -> bool {
+        self.arrivals.borrow_mut().peek().is_some() || self.next_retry_ns().is_some()
+    }
+
+    /// Whether arrivals may come up that are not on the schedule.
+    fn is_caused(&self) -> bool {
+        self.members.is_some() || self.retries.is_some()
     }
 
     /// Sleeps until the pacer's next moment, or until one comes up that is earlier.
@@ -236,12 +246,13 @@ impl Worker {
         slept
     }
 
-    fn admit(self: &Rc<Self>, arrival: Arrival, now_ns: u64) {
+    fn admit(self: &Rc<Self>, arrival: Arrival, tried: Option<Tried>, now_ns: u64) {
         let job = Job {
             phase: self.phase_at(arrival.intended_ns),
             lane: self.requests.lane(&arrival),
             shard: self.requests.shard(&arrival),
             arrival,
+            tried,
         };
         self.ledger.borrow_mut().due(&job, now_ns);
         let placed = self.dispatch.borrow_mut().place(job);
@@ -272,17 +283,37 @@ impl Worker {
     fn unsent(&self, job: &Job, now_ns: u64) {
         self.ledger.borrow_mut().unsent(job);
         self.member_unanswered(job, now_ns);
+        self.attempt_unsent(job, now_ns);
     }
 
-    /// A request ended; `body` is what was read of its answer, where that was asked for.
-    pub(super) fn finish(&self, job: &Job, outcome: Outcome, body: &[u8], sent_ns: u64, done_ns: u64) {
+    /// Whether more of the answer is wanted than its status.
+    pub(super) fn reads_answer(&self, job: &Job) -> bool {
+        self.requests.concerns_members(&job.arrival) || self.tries_again(job)
+    }
+
+    /// A request ended; `answer` is what was read of its answer.
+    pub(super) fn finish(&self, job: &Job, outcome: Outcome, answer: &Answer<'_>, sent_ns: u64, done_ns: u64) {
         self.pending.set(self.pending.get() - 1);
-        let outcome = if self.requests.wants_body(&job.arrival) {
-            self.member_answered(job, outcome, body, done_ns)
+        let outcome = if self.requests.concerns_members(&job.arrival) {
+            self.member_answered(job, outcome, answer.body, done_ns)
         } else {
             outcome
         };
         self.ledger.borrow_mut().done(job, outcome, sent_ns, done_ns);
+        if outcome == Outcome::Ok {
+            self.note_ok(job, done_ns);
+        }
+        self.attempt_ended(job, outcome, answer, done_ns);
+    }
+
+    /// Counts an answer in the second of the phase in which it came, whenever it was due.
+    fn note_ok(&self, job: &Job, done_ns: u64) {
+        let done = Duration::from_nanos(done_ns);
+        let phase = self.profile.phase_at(done);
+        let since = done.saturating_sub(self.profile.phases()[phase].start);
+        self.ledger
+            .borrow_mut()
+            .ok_answered(job.lane, phase, since.as_secs(), done_ns);
     }
 
     /// Arrivals come in order, so the phase only ever moves on.
@@ -299,9 +330,13 @@ impl Worker {
     /// Accounts for what the end of the run cuts off.
     fn abandon(&self) {
         let (unsent, sent) = self.dispatch.borrow_mut().abandon();
-        let mut ledger = self.ledger.borrow_mut();
-        unsent.iter().for_each(|job| ledger.unsent(job));
-        sent.iter().for_each(|job| ledger.cut_off(job));
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            unsent.iter().for_each(|job| ledger.unsent(job));
+            sent.iter().for_each(|job| ledger.cut_off(job));
+        }
+        self.cut_off_journeys(&unsent);
+        self.cut_off_journeys(&sent);
     }
 
     fn expire(&self, now_ns: u64) {

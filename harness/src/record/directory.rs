@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Calls, Durations, Interval, Outcome, RUN_SCHEMA, Run};
+use super::{Calls, Durations, Interval, Journeys, Outcome, RUN_SCHEMA, Run};
 
 /// A directory for one run.
 #[derive(Debug, Clone)]
@@ -222,7 +222,10 @@ impl CellDirectory {
                 "scheduled": lane.scheduled,
                 "unsent": lane.unsent,
                 "cut_off": lane.cut_off,
+                "retries": lane.retries,
+                "ok_answered": lane.ok_answered.values().sum::<u64>(),
                 "outcomes": outcomes,
+                "journeys": lane.journeys.as_deref().map(journeys),
             });
             self.line(&line)?;
         }
@@ -260,6 +263,17 @@ fn shard_line(second: u64, phase: &str, shard: usize, tenths: &[Calls]) -> serde
         "not_ok_by_tenth": counts(Calls::not_ok),
         "prompt_by_tenth": counts(|calls| calls.prompt.into()),
         "ok_response_hdr": ok.encoded(),
+    })
+}
+
+/// The journeys that ended in one second.
+fn journeys(ended: &Journeys) -> serde_json::Value {
+    json!({
+        "succeeded": ended.until_done.count(),
+        "gave_up": ended.gave_up,
+        "cut_off": ended.cut_off,
+        "attempts": ended.attempts,
+        "until_done_hdr": ended.until_done.encoded(),
     })
 }
 

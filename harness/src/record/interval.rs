@@ -3,6 +3,8 @@
 //! An interval belongs to the *intended* second of its arrivals, not to the one in which they ended: so the intervals of a
 //! phase merge to exactly the phase, and an arrival that the spike made wait is the spike's even if it ends after it.
 
+use std::collections::BTreeMap;
+
 use super::{Durations, Outcome, ShardSecond};
 
 /// Times of the requests that ended in one way.
@@ -30,6 +32,15 @@ pub struct Lane {
     pub unsent: u64,
     /// Arrivals that were sent, and whose answer the end of the run cut off.
     pub cut_off: u64,
+    /// Of those scheduled, the ones that try again what came to nothing before.
+    pub retries: u64,
+    /// Most of them in one second, where seconds are merged; an upper bound where lanes are.
+    pub retries_max: u64,
+    /// Answers of outcome `ok` by the second of the phase, from 0, in which they were complete. Unlike all other figures these belong to
+    /// the moment of the answer.
+    pub ok_answered: BTreeMap<u64, u64>,
+    /// What became of callers who try again; `None` where nobody ended.
+    pub journeys: Option<Box<Journeys>>,
     outcomes: [Option<Box<Times>>; Outcome::ALL.len()],
 }
 
@@ -50,7 +61,10 @@ impl Lane {
     /// Whether nothing was noted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.scheduled + self.unsent + self.cut_off == 0 && self.outcomes.iter().all(Option::is_none)
+        self.scheduled + self.unsent + self.cut_off == 0
+            && self.outcomes.iter().all(Option::is_none)
+            && self.ok_answered.is_empty()
+            && self.journeys.is_none()
     }
 
     /// Adds everything that `other` holds.
@@ -58,11 +72,58 @@ impl Lane {
         self.scheduled += other.scheduled;
         self.unsent += other.unsent;
         self.cut_off += other.cut_off;
+        self.retries += other.retries;
+        self.retries_max += other.retries_max;
+        for (second, count) in &other.ok_answered {
+            *self.ok_answered.entry(*second).or_default() += count;
+        }
+        if let Some(theirs) = &other.journeys {
+            self.journeys.get_or_insert_default().merge(theirs);
+        }
         for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
             if let Some(theirs) = theirs {
                 mine.get_or_insert_default().merge(theirs);
             }
         }
+    }
+}
+
+/// What became of callers who try again until they have what they want, or give up.
+///
+/// A journey begins with a caller's first attempt and is the phase's in which that was due. Within the phase it is kept with the second in which
+/// it ended, for it may last longer than any request: the seconds of its beginning are long reported by then.
+#[derive(Debug, Clone, Default)]
+pub struct Journeys {
+    /// First intended start → the answer that ended it well.
+    pub until_done: Durations,
+    /// Of these, the ones that needed one attempt.
+    pub at_first: u64,
+    /// Attempts that they took together.
+    pub attempts: u64,
+    /// Most attempts that one of them took.
+    pub attempts_max: u64,
+    /// Ended without success.
+    pub gave_up: u64,
+    /// Ended by the end of the run.
+    pub cut_off: u64,
+}
+
+impl Journeys {
+    /// One that ended well.
+    pub fn succeeded(&mut self, attempts: u16, took_ns: u64) {
+        self.until_done.record_ns(took_ns);
+        self.at_first += u64::from(attempts == 1);
+        self.attempts += u64::from(attempts);
+        self.attempts_max = self.attempts_max.max(u64::from(attempts));
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.until_done.merge(&other.until_done);
+        self.at_first += other.at_first;
+        self.attempts += other.attempts;
+        self.attempts_max = self.attempts_max.max(other.attempts_max);
+        self.gave_up += other.gave_up;
+        self.cut_off += other.cut_off;
     }
 }
 
@@ -205,6 +266,9 @@ impl Interval {
     /// Adds another second of the same phase.
     pub fn merge_second(&mut self, other: &Self) {
         self.merge_counts(other);
+        for (mine, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
+            mine.retries_max = mine.retries_max.max(theirs.retries);
+        }
         self.connections.open_max = self.connections.open_max.max(other.connections.open_max);
         if let Some(theirs) = &other.following {
             self.following.get_or_insert_default().merge_second(theirs);

@@ -14,6 +14,6 @@ pub use axis::{Calls, PROMPT_NS, ShardSecond, TENTHS, TimeAxis};
 pub use collect::{Collected, Collector};
 pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory, directory_name};
 pub use histogram::{DecodeError, Durations};
-pub use interval::{ClientConnections, CpuUse, Following, Interval, Lane, Times};
+pub use interval::{ClientConnections, CpuUse, Following, Interval, Journeys, Lane, Times};
 pub use outcome::Outcome;
 pub use run::*;

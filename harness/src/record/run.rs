@@ -306,9 +306,43 @@ pub struct OperationResult {
     pub response_us: BTreeMap<String, Quantiles>,
     /// Done − sent, by outcome, and of all answers.
     pub service_us: BTreeMap<String, Quantiles>,
+    /// Answers of outcome `ok` in each second of the phase, by when they were complete: those to arrivals of an earlier phase are
+    /// among them, and those that came after the phase are the next one's. Seconds behind the last such answer are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ok_by_second: Vec<u64>,
+    /// What became of callers who try again; left out where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
     /// The same, apart by where the chat lives; empty inside.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placements: BTreeMap<Placement, OperationResult>,
+}
+
+/// What became of the callers of one traffic entry who try again. All but `retries` and `retries_max` are of the callers whose first attempt was
+/// due in the phase, however long they took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Callers who came: the arrivals of the phase that are a first attempt. They succeeded, gave up, or were cut off.
+    pub first_tries: u64,
+    /// Arrivals of the phase that try again.
+    pub retries: u64,
+    /// The same, most in one second; where chats on several shards are summed, an upper bound.
+    pub retries_max: u64,
+    /// Callers who got what they came for.
+    pub succeeded: u64,
+    /// Of these, the ones who got it at the first attempt.
+    pub succeeded_at_first: u64,
+    /// Callers who got an answer that is not tried again, used up their attempts, were never sent, or found `generator.retries` others
+    /// waiting.
+    pub gave_up: u64,
+    /// Callers who would have tried again after the end of the run, or whose answer it cut off.
+    pub cut_off: u64,
+    /// Attempts of a caller who succeeded, mean; `None` where nobody did.
+    pub attempts_per_success: Option<f64>,
+    /// The same, most.
+    pub attempts_max: u64,
+    /// Intended start of the first attempt → the answer that ended it well, in microseconds.
+    pub until_done_us: Quantiles,
 }
 
 /// A histogram and the figures people ask of it. All but `count` are `None` of nothing.

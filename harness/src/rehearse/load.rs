@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::arrival::Schedule;
-use crate::drive::{Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, RequestPlan, Sends, Signer, Sources};
+use crate::arrival::{Backoff, Schedule};
+use crate::drive::{
+    Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, RequestPlan, Retry, RetryPlan, Sends, Signer, Sources,
+};
 use crate::provision::{Populated, Target};
-use crate::workload::{Injection, Operation, Traffic, Workload};
+use crate::record::Outcome;
+use crate::workload::{Injection, Operation, Retryable, Traffic, Workload};
 
 /// A server that somebody else wrote may call anything a shard.
 const SHARDS_MAX: usize = 64;
@@ -33,6 +36,7 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
         },
         workers: usize::from(generator.workers),
         follow: follow(workload, chats, &sources).map(Arc::new),
+        retries: retries(workload).map(Arc::new),
         sources,
     }
 }
@@ -95,6 +99,39 @@ fn follow(workload: &Workload, chats: &Populated, sources: &Sources) -> Option<F
         disconnects: disconnects.collect(),
         sources: sources.clone(),
         seed: workload.file.seed,
+    })
+}
+
+/// `None` where nobody tries again.
+fn retries(workload: &Workload) -> Option<RetryPlan> {
+    let entries: Vec<Option<Retry>> = workload.traffic.iter().map(|entry| retry(workload, entry)).collect();
+    entries.iter().any(Option::is_some).then_some(RetryPlan {
+        entries,
+        waiting: workload.generator().retries as usize,
+        seed: workload.file.seed,
+    })
+}
+
+fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
+    let retry = traffic.retry.as_ref()?;
+    let outcome = |on: &Retryable| match on {
+        Retryable::Throttled => Outcome::Throttled,
+        Retryable::Shed => Outcome::Shed,
+        Retryable::Timeout => Outcome::Timeout,
+        Retryable::ConnectError => Outcome::ConnectError,
+        Retryable::ServerError => Outcome::ServerError,
+    };
+    Some(Retry {
+        backoff: Backoff {
+            attempts: retry.attempts,
+            initial: retry.backoff.0,
+            multiplier: retry.multiplier,
+            max: retry.backoff_max.0,
+            jitter: retry.jitter,
+        },
+        on: retry.on.iter().map(outcome).collect(),
+        conflict_is_done: traffic.operation == Operation::Join,
+        until_ns: nanos(workload.retry_until(retry)),
     })
 }
 

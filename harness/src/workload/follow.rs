@@ -1,31 +1,9 @@
-//! Members that are online: what the schema cannot judge, and the time they need at the end.
-
-use std::time::Duration;
+//! Members that are online: what the schema cannot judge.
 
 use super::file::{FollowFile, Operation, WorkloadFile};
 use super::resolve::Judge;
 use super::shape::join;
 use crate::arrival::{PhaseKind, Profile};
-
-/// Members go on for this long after the last message that may still be acknowledged would be called stale.
-const SETTLE: Duration = Duration::from_secs(2);
-
-/// The profile with time to settle at its end, where members are online: a message is acknowledged one time-out after its intended
-/// start at the latest, and `stale_after` later everybody must have it.
-pub(super) fn settled(profile: Profile, file: &WorkloadFile) -> Profile {
-    let mut entries = file.traffic.values();
-    let follow = entries.find_map(|entry| match &entry.operation {
-        Operation::Follow(follow) => Some(follow),
-        _ => None,
-    });
-    match follow {
-        None => profile,
-        Some(follow) => {
-            let time = file.generator.timeout.0 + follow.stale_after.0 + SETTLE;
-            profile.then("settle", PhaseKind::Settle, time, 0.0)
-        }
-    }
-}
 
 impl Judge<'_> {
     pub(super) fn follow(&mut self, file: &WorkloadFile, profile: &Profile) {

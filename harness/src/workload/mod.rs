@@ -12,14 +12,15 @@ mod profile;
 mod quantity;
 mod resolve;
 mod schema;
+mod settle;
 mod shape;
 mod tree;
 
 use std::path::Path;
 
 pub use file::{
-    Arrivals, DelayConnections, FollowFile, Injection, Metric, Operation, Placement, Settings, SlowDisk, SlowQueries,
-    WorkloadFile,
+    Arrivals, DelayConnections, FollowFile, Injection, Metric, Operation, Placement, RetryFile, Retryable, Settings,
+    SlowDisk, SlowQueries, WorkloadFile,
 };
 pub use gate::{Bound, Gate, Unit, gate_value_unit};
 pub use mistake::{Mistake, Mistakes};

@@ -7,12 +7,14 @@ use serde_json::Value as Json;
 
 use crate::arrival::{Flow, Profile};
 
-use super::file::{ChatsFile, FollowFile, GeneratorFile, Injection, Operation, Settings, TrafficFile, WorkloadFile};
-use super::follow;
+use super::file::{
+    ChatsFile, FollowFile, GeneratorFile, Injection, Operation, RetryFile, Settings, TrafficFile, WorkloadFile,
+};
 use super::gate::Gate;
 use super::mistake::{Mistake, nearest};
 use super::moments::{Change, Fault};
 use super::quantity::Span;
+use super::settle;
 use super::shape::join;
 use super::tree::Node;
 use super::{Foreign, Overrides};
@@ -66,6 +68,8 @@ pub struct Traffic {
     pub group: Option<usize>,
     /// What decides its arrivals.
     pub flow: Flow,
+    /// How its callers try again, where they do.
+    pub retry: Option<RetryFile>,
 }
 
 /// One configuration under test.
@@ -145,7 +149,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) ->
         found: Vec::new(),
     };
     judge.name(&file.name);
-    let profile = follow::settled(judge.profile(&file.profile), &file);
+    let profile = settle::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
     let chats: Vec<ChatGroup> = file.chats.iter().map(|(name, chats)| group(name, chats)).collect();
     let traffic: Vec<Traffic> = file
@@ -155,6 +159,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) ->
         .collect();
     judge.shares(&file);
     judge.follow(&file, &profile);
+    judge.retries(&file);
     let changes = judge.changes(&file, &profile);
     let faults = judge.faults(&file, &profile);
     let variants = judge.variants(&file);
@@ -241,7 +246,11 @@ impl Judge<'_> {
             );
         }
         let workers = u32::from(generator.workers);
-        for (key, bound) in [("connections", generator.connections), ("waiting", generator.waiting)] {
+        for (key, bound) in [
+            ("connections", generator.connections),
+            ("waiting", generator.waiting),
+            ("retries", generator.retries),
+        ] {
             if bound < workers {
                 self.mistake(
                     &join("generator", key),
@@ -286,6 +295,7 @@ impl Judge<'_> {
             name: name.to_owned(),
             operation: entry.operation.clone(),
             group,
+            retry: entry.retry.clone(),
             flow: Flow {
                 share: entry.share.unwrap_or(0.0),
                 rate: entry.rate.map_or(0.0, |rate| rate.0),

@@ -23,17 +23,25 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `work` is called with the time since the first request; the answer leaves when it returns.
+    /// `work` is called with the time since the first request; the answer `ok` leaves when it returns.
     pub(crate) fn start(work: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self::answering(move |_, since_first| {
+            work(since_first);
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned()
+        })
+    }
+
+    /// `answer` gets each request, and the time since the first one; what it returns is sent.
+    pub(crate) fn answering(answer: impl Fn(&str, Duration) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let work = Arc::new(work);
+        let answer = Arc::new(answer);
         let first = Arc::new(std::sync::OnceLock::new());
         // The thread lives until the test process ends, like the listener that it owns.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (work, first) = (Arc::clone(&work), Arc::clone(&first));
-                std::thread::spawn(move || serve(stream, &*work, &first));
+                let (answer, first) = (Arc::clone(&answer), Arc::clone(&first));
+                std::thread::spawn(move || serve(stream, &*answer, &first));
             }
         });
         Self { address }
@@ -44,21 +52,39 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, work: &(impl Fn(Duration) + ?Sized), first: &std::sync::OnceLock<Instant>) {
+fn serve(
+    mut stream: TcpStream,
+    answer: &(impl Fn(&str, Duration) -> String + ?Sized),
+    first: &std::sync::OnceLock<Instant>,
+) {
     stream.set_nodelay(true).unwrap();
-    let mut buffer = [0; 2048];
-    while let Ok(1..) = stream.read(&mut buffer) {
-        if buffer.starts_with(b"GET /metrics") {
+    while let Some(request) = request(&mut stream) {
+        if request.starts_with("GET /metrics") {
             // The observer asks once whether there are any.
             let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
             continue;
         }
-        work(first.get_or_init(Instant::now).elapsed());
-        if stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-            .is_err()
-        {
+        let answer = answer(&request, first.get_or_init(Instant::now).elapsed());
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
+        }
+    }
+}
+
+/// The next request, with its body; `None` at the end of the connection.
+fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut buffer = [0; 2048];
+    let mut whole = String::new();
+    loop {
+        let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
+        whole.push_str(std::str::from_utf8(&buffer[..read]).ok()?);
+        let Some((head, body)) = whole.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let head = head.to_ascii_lowercase();
+        let mut lengths = head.lines().filter_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= lengths.next().map_or(0, |length| length.parse().unwrap()) {
+            return Some(whole);
         }
     }
 }

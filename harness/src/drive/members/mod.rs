@@ -185,7 +185,7 @@ impl Members {
 
 impl Worker {
     /// What the members' agenda has next.
-    pub(super) fn next_caused_ns(&self) -> Option<u64> {
+    pub(super) fn next_of_members_ns(&self) -> Option<u64> {
         self.members.as_ref()?.borrow().next_ns()
     }
 

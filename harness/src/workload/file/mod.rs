@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use gate::{Metric, Placement};
 pub use moments::{DelayConnections, Injection, SlowDisk, SlowQueries};
 pub use profile::Arrivals;
-pub use traffic::{FollowFile, Operation};
+pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use moments::{ChangeFile, FaultFile};
@@ -135,6 +135,9 @@ pub struct GeneratorFile {
     /// Arrivals that may wait for a connection at once, over all workers.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub waiting: u32,
+    /// Callers who wait to try again at once, over all workers; one more gives up.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub retries: u32,
     /// A request is given up this long after its intended start; at most 10m.
     pub timeout: Span,
     /// A connection that nobody has used for this long is closed, as clients do: what the ramp opened is not there for the spike.
@@ -151,6 +154,7 @@ impl Default for GeneratorFile {
             workers: 1,
             connections: 1024,
             waiting: 8192,
+            retries: 100_000,
             timeout: Span(Duration::from_secs(5)),
             idle: Span(Duration::from_secs(3)),
             sources: Vec::new(),

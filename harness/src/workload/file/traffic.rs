@@ -42,6 +42,65 @@ pub struct TrafficFile {
     /// A rate of its own, the same in every phase.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Callers who are refused try again, as an app does, and are followed until they have what they want or give up. Not for a `follow`, whose
+    /// members look again by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryFile>,
+}
+
+/// How a caller tries again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryFile {
+    /// Most attempts, the first included.
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: u16,
+    /// Pause after the first attempt, where the answer does not say how long to wait (`Retry-After` in seconds, `retry_after_ms` in its body; the
+    /// longer of the two).
+    pub backoff: Span,
+    /// What that pause is multiplied by after each further attempt.
+    #[schemars(range(min = 1.0, max = 10.0))]
+    pub multiplier: f64,
+    /// Longest pause before jitter, even where the answer asks for a longer one.
+    pub backoff_max: Span,
+    /// Each pause is longer by a random part of itself, at most this one; from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub jitter: f64,
+    /// The outcomes that are tried again; after any other the caller gives up.
+    #[schemars(length(min = 1))]
+    pub on: Vec<Retryable>,
+    /// Time after the profile, in which nothing new is sent, for those who still try; who would try later is cut off.
+    pub settle: Span,
+}
+
+impl Default for RetryFile {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            backoff: Span(Duration::from_millis(500)),
+            multiplier: 2.0,
+            backoff_max: Span(Duration::from_secs(10)),
+            jitter: 0.3,
+            on: vec![Retryable::Throttled, Retryable::Shed],
+            settle: Span(Duration::from_secs(10)),
+        }
+    }
+}
+
+/// An outcome that a caller may answer with another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Retryable {
+    /// 429.
+    Throttled,
+    /// 503.
+    Shed,
+    /// No full answer within `generator.timeout`.
+    Timeout,
+    /// No connection, or one that broke.
+    ConnectError,
+    /// Any other 5xx.
+    ServerError,
 }
 
 /// What one request does.

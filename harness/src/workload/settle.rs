@@ -1,0 +1,85 @@
+//! The end of the profile: what is still on its way when nothing more is offered, and callers who try again.
+
+use std::time::Duration;
+
+use super::file::{Operation, RetryFile, TrafficFile, WorkloadFile};
+use super::resolve::{Judge, Workload};
+use super::shape::join;
+use crate::arrival::{PhaseKind, Profile};
+
+/// Members go on for this long after the last message that may still be acknowledged would be called stale.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// The profile with one phase more in which nothing is offered, where something has to settle:
+///
+/// - callers who try again do so for as long as `retry.settle` says;
+/// - where members are online, a message is acknowledged one time-out after its intended start at the latest, and `stale_after` later
+///   everybody must have it.
+///
+/// Both go on at the same time, unless messages to members who are online are themselves tried again.
+pub(super) fn settled(profile: Profile, file: &WorkloadFile) -> Profile {
+    let tried_again = retrying(file).map(|(_, retry)| retry.settle.0).max();
+    let followed = following(file).map(|(entry, stale_after)| {
+        let late = file.traffic.values().filter(|other| is_followed(other, entry));
+        let late = late
+            .filter_map(|other| other.retry.as_ref())
+            .map(|retry| retry.settle.0);
+        late.max().unwrap_or_default() + file.generator.timeout.0 + stale_after + MARGIN
+    });
+    // `None` is less than any time, and a phase of no length is left out.
+    let time = tried_again.max(followed).unwrap_or_default();
+    profile.then("settle", PhaseKind::Settle, time, 0.0)
+}
+
+fn retrying(file: &WorkloadFile) -> impl Iterator<Item = (&String, &RetryFile)> {
+    let entries = file.traffic.iter();
+    entries.filter_map(|(name, entry)| Some((name, entry.retry.as_ref()?)))
+}
+
+fn following(file: &WorkloadFile) -> Option<(&TrafficFile, Duration)> {
+    file.traffic.values().find_map(|entry| match &entry.operation {
+        Operation::Follow(follow) => Some((entry, follow.stale_after.0)),
+        _ => None,
+    })
+}
+
+fn is_followed(entry: &TrafficFile, follow: &TrafficFile) -> bool {
+    entry.operation == Operation::Send && entry.chats == follow.chats
+}
+
+impl Workload {
+    /// From then on nobody tries again who does so by `retry`.
+    #[must_use]
+    pub fn retry_until(&self, retry: &RetryFile) -> Duration {
+        let phases = self.profile.phases();
+        let settle = phases.iter().find(|phase| phase.kind == PhaseKind::Settle);
+        let offered = settle.map_or(self.profile.end(), |phase| phase.start);
+        offered + retry.settle.0
+    }
+}
+
+impl Judge<'_> {
+    pub(super) fn retries(&mut self, file: &WorkloadFile) {
+        for (name, retry) in retrying(file) {
+            let path = join(&join("traffic", name), "retry");
+            if matches!(file.traffic[name].operation, Operation::Follow(_)) {
+                self.mistake(
+                    &path,
+                    "members who are online look again by themselves",
+                    "leave `retry` out of a follow",
+                );
+            }
+            self.positive(&join(&path, "backoff"), retry.backoff);
+            if retry.backoff_max < retry.backoff {
+                self.mistake(
+                    &join(&path, "backoff_max"),
+                    format!(
+                        "the longest pause `{}` is shorter than the first, `{}`",
+                        retry.backoff_max, retry.backoff
+                    ),
+                    format!("at least {}", retry.backoff),
+                );
+            }
+        }
+    }
+}
