@@ -123,7 +123,7 @@ pub struct Admitted {
 /// It may not, and is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany {
-    /// After this time, should nothing else be admitted, it may.
+    /// After this time, should nothing else be admitted, it may; where keys collide it might a little sooner.
     pub retry_after: Duration,
 }
 

@@ -153,31 +153,32 @@ impl SlidingSketch {
         true
     }
 
-    /// When the estimate for `key` can next be below `count`, should nothing more be recorded: the end of a sub-window's time in the ring.
+    /// When the estimate for `key` will be below `count`, should nothing more be recorded: the end of a sub-window's time in the ring.
+    ///
+    /// Only the row that gives the estimate is followed; another may fall a little sooner where keys collide, but four walks cost four times
+    /// as much, and it is those over their limit who ask.
     pub(crate) fn falls_below(&self, key: u64, count: u32) -> Duration {
         let slots = self.ring.len() / self.sum.len();
-        let leaves = |sub_window: u64| sub_window.saturating_add(slots as u64);
-        let oldest = (self.newest + 1).saturating_sub(slots as u64);
-        let below = |(row, hash): (usize, &RowHash)| {
-            let cell = (row << self.width_bits) + hash.cell(key);
-            let mut left = self.sum[cell];
-            let mut at = self.base(oldest) + cell;
-            for sub_window in oldest..=self.newest {
-                left = left.saturating_sub(self.ring[at]);
-                if left < count {
-                    return leaves(sub_window);
-                }
-                at += self.sum.len();
-                if at >= self.ring.len() {
-                    at = cell;
-                }
+        let cells = self.rows.iter().enumerate();
+        let cells = cells.map(|(row, hash)| (row << self.width_bits) + hash.cell(key));
+        let cell = cells
+            .min_by_key(|&cell| self.sum[cell])
+            .expect("there is at least one row");
+        let (mut left, mut sub_window) = (self.sum[cell], (self.newest + 1).saturating_sub(slots as u64));
+        let mut at = self.base(sub_window) + cell;
+        while sub_window < self.newest {
+            left = left.saturating_sub(self.ring[at]);
+            if left < count {
+                break;
             }
-            leaves(self.newest)
-        };
-        // The estimate is the least of the rows, so the first row to fall takes it along.
-        let first = self.rows.iter().enumerate().map(below).min();
-        let first = first.expect("there is at least one row");
-        Duration::from_nanos(first.saturating_mul(self.sub_window_ns))
+            sub_window += 1;
+            at += self.sum.len();
+            if at >= self.ring.len() {
+                at = cell;
+            }
+        }
+        let left_at = sub_window.saturating_add(slots as u64);
+        Duration::from_nanos(left_at.saturating_mul(self.sub_window_ns))
     }
 
     /// Counts over another window from now on. What is counted at present counts as if it had all come at `now`: for longer than it should, never
