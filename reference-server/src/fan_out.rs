@@ -1,4 +1,5 @@
-//! How an event reaches its members, wired together: publisher → bus → publish role → hub.
+//! How an event reaches its members, wired together: publisher → bus → publish role → hub. The throttle of joins is beside it, since it may follow
+//! the same log and ask the same Redis.
 
 use std::sync::Arc;
 
@@ -8,15 +9,18 @@ use tokio_util::task::TaskTracker;
 use crate::bus::{Bus, InProcess, Publisher};
 use crate::clock::Clock;
 use crate::config::{Config, Live};
+use crate::join_throttle::JoinThrottle;
 use crate::metrics::Metrics;
-use crate::publish::{self, InvalidUrl, Parts, Redis, Role};
+use crate::publish::{self, Parts, Role};
 use crate::push::Hub;
+use crate::redis::{InvalidUrl, Redis};
 
 /// What the routes need of it.
 pub(crate) struct FanOut {
     pub(crate) publisher: Publisher,
     pub(crate) role: Role,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) joins: Arc<JoinThrottle>,
 }
 
 impl FanOut {
@@ -40,16 +44,30 @@ impl FanOut {
             tasks.spawn(Arc::clone(&made).keep(stop.clone()));
             redis = Some(made);
         }
+        let joins = JoinThrottle::new(
+            live.clone(),
+            redis.clone(),
+            clock,
+            metrics.joins.clone(),
+            rand::random(),
+        );
+        tasks.spawn(Arc::clone(&joins).reconcile(stop.clone()));
         let full_wait = settings.bus.full_wait.get();
         let publisher = Publisher::new(Arc::clone(&bus), clock, full_wait, metrics.bus.clone());
         let role = Role::new(Parts {
             bus,
             live,
             hub: Arc::clone(&hub),
+            joins: Arc::clone(&joins),
             redis,
             clock,
             metrics: metrics.hot.clone(),
         });
-        Ok(Self { publisher, role, hub })
+        Ok(Self {
+            publisher,
+            role,
+            hub,
+            joins,
+        })
     }
 }

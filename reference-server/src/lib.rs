@@ -10,6 +10,8 @@
 //! bus/          the partitioned log of what has happened: sends, fetches, joins
 //! publish/      the consumer of that log: finds hot chats, marks them in Redis, pushes events
 //! fan_out.rs    the way from a stored event to its members, wired together
+//! join_throttle/ may somebody join a chat right now: five ways to know, one a file
+//! redis.rs      the connection to Redis: there or away, never waited for
 //! clock.rs      the time that records carry
 //! listen/       accepts connections: counts them, bounds them, ends them
 //! store/        shard map, connections, transactions, retries
@@ -29,10 +31,12 @@ mod clock;
 mod config;
 mod fan_out;
 mod http;
+mod join_throttle;
 mod listen;
 mod metrics;
 mod publish;
 mod push;
+mod redis;
 mod service;
 mod store;
 mod traffic;

@@ -148,6 +148,32 @@ fn members_changes_and_faults_get_their_place_in_time() {
 }
 
 #[test]
+fn redis_is_started_where_something_is_counted_in_it() {
+    let table = [
+        ("join_throttle: none", false),
+        ("join_throttle: bus", false),
+        ("join_throttle: local", false),
+        ("join_throttle: redis", true),
+        ("join_throttle: {local_shared: {processes: 1}}", true),
+        ("push_throttle: {fixed: {drop: 0.5}}", true),
+    ];
+    for (setting, needed) in table {
+        let variant = format!("variants:\n  - name: one\n    settings: {{{setting}}}\n");
+        let workload = parse("w.yaml", &without_variants(&variant), &Overrides::default()).unwrap();
+        assert_eq!(workload.needs_redis(), needed, "{setting}");
+        let changed = format!("variants:\n  - name: one\nchanges:\n  - {{after: 1s, settings: {{{setting}}}}}\n");
+        let workload = parse("w.yaml", &without_variants(&changed), &Overrides::default()).unwrap();
+        assert_eq!(workload.needs_redis(), needed, "changed to {setting}");
+    }
+}
+
+/// The good workload with these variants instead of its own.
+fn without_variants(instead: &str) -> String {
+    let before = GOOD.split("variants:").next().unwrap();
+    format!("{before}{instead}")
+}
+
+#[test]
 fn mistakes_about_members_changes_and_faults_are_told_with_their_place() {
     let text = FOLLOWED
         .replace("online: 100, connect: 50/s", "online: 200, connect: 50/s")

@@ -1,10 +1,12 @@
-//! `cargo bench -p hotchat-policy --bench decide`: what the decisions before a call on a shard cost. Each may take 200 ns.
+//! `cargo bench -p hotchat-policy --bench decide`: what the decisions before a call on a shard, and before a join, cost. Each may take 200 ns.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use hotchat_policy::{Breaker, BreakerRules, Bulkhead, BulkheadLimits, Entry, Outcome};
+use hotchat_policy::{
+    Breaker, BreakerRules, Bulkhead, BulkheadLimits, Entry, LimitSize, Outcome, SlidingLimit, WindowLimit,
+};
 
 fn breaker() -> Breaker {
     let rules = BreakerRules {
@@ -54,5 +56,28 @@ fn decisions(criterion: &mut Criterion) {
     drop((slots, queue));
 }
 
-criterion_group!(benches, decisions);
+fn joins(criterion: &mut Criterion) {
+    let limit = WindowLimit::try_new(300, Duration::from_secs(1)).expect("this window is in range");
+    let (limiter, mut now, mut chat) = (limiter(), Duration::ZERO, 0_u64);
+    criterion.bench_function("join, a million chats: admitted", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_micros(10); // 100,000 a second
+            chat = chat.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            limiter.admit(black_box((chat >> 32) % 1_000_000), limit, now)
+        });
+    });
+    let limiter = self::limiter();
+    criterion.bench_function("join, one hot chat: nearly all refused", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_micros(10);
+            limiter.admit(black_box(7), limit, now)
+        });
+    });
+}
+
+fn limiter() -> SlidingLimit {
+    SlidingLimit::try_new(LimitSize::default(), 1).expect("this size is in range")
+}
+
+criterion_group!(benches, decisions, joins);
 criterion_main!(benches);

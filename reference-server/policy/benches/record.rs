@@ -1,4 +1,4 @@
-//! `cargo bench -p hotchat-policy --bench record`: what one record or decision costs (median over turns, of ids that keep missing the caches), and how the detector's marks
+//! `cargo bench -p hotchat-policy --bench record`: what one record costs (median over turns, of ids that keep missing the caches), and how the detector's marks
 //! compare with the truth, an exact log of every chat's window.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
@@ -7,9 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use hotchat_policy::{
-    DetectorSize, HotChatDetector, HotLimits, LimitSize, RecentTop, SlidingLimit, TopSize, WindowLimit,
-};
+use hotchat_policy::{DetectorSize, HotChatDetector, HotLimits, RecentTop, TopSize};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -36,14 +34,6 @@ fn main() {
     };
     let mut top = RecentTop::try_new(size).expect("this size is in range");
     report("top, a million chats", |id, now| top.record(id % 1_000_000, 3, 1, now));
-    let limiter = SlidingLimit::try_new(LimitSize::default(), 1).expect("this size is in range");
-    let limit = WindowLimit::try_new(300, Duration::from_secs(1)).expect("this window is in range");
-    report("limit, a million chats", |id, now| {
-        let _ = black_box(limiter.admit(id % 1_000_000, limit, now));
-    });
-    report("limit, one hot chat, nearly all refused", |_, now| {
-        let _ = black_box(limiter.admit(7, limit, now));
-    });
     compare_with_the_truth(limits);
 }
 

@@ -136,10 +136,9 @@ impl LeasedShares {
         }
     }
 
-    /// Joins of busy chats for which there was no room.
-    #[must_use]
-    pub fn unlisted(&self) -> u64 {
-        self.unlisted
+    /// Joins of busy chats for which there was no room, since this was last asked.
+    pub fn take_unlisted(&mut self) -> u64 {
+        std::mem::take(&mut self.unlisted)
     }
 }
 
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!((shares.share(7, ms(499)), shares.share(7, ms(500))), (50, 0));
         shares.tried(8, true, ms(0));
         assert!(!shares.tried(9, true, ms(0)), "full");
-        assert_eq!(shares.unlisted(), 1);
+        assert_eq!((shares.take_unlisted(), shares.take_unlisted()), (1, 0));
     }
 
     #[test]

@@ -8,7 +8,15 @@ use super::Settings;
 use super::unfit::Unfit;
 
 /// Keys of `settings` that are read anew for every decision; all others are built into what was made of them at start.
-const LIVE: [&str; 5] = ["fetch", "hot_chat", "push_throttle", "trailing_push", "push_overrides"];
+const LIVE: [&str; 7] = [
+    "fetch",
+    "hot_chat",
+    "push_throttle",
+    "trailing_push",
+    "push_overrides",
+    "join_throttle",
+    "join_limit",
+];
 
 /// What the settings become when all of `wanted` is to be had; refuses a change of what is not live.
 pub(super) fn successor(current: &Settings, wanted: Settings, redis: bool) -> Result<Settings, Unfit> {

@@ -77,6 +77,11 @@ impl Live {
         Arc::clone(&self.0.applied.borrow().settings)
     }
 
+    /// Tells of each change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<Applied>> {
+        self.0.applied.subscribe()
+    }
+
     /// The same, with their revision.
     pub(crate) fn applied(&self) -> Arc<Applied> {
         Arc::clone(&self.0.applied.borrow())

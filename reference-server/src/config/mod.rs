@@ -3,6 +3,7 @@
 //! ```text
 //! load.rs        reads the file; every mistake with its place        locate.rs   where a key stands
 //! settings.rs    the settings: a switch per remedy                   hot_chat.rs fan_out.rs labels.rs   parts of them
+//! join_limit.rs  the throttle of joins
 //! unfit.rs       what no single key can say                          policies.rs what they mean to the policies
 //! live.rs        the settings in force, replaced as a whole           change.rs   which may change, and to what
 //! follow.rs      editing the file changes the running server
@@ -16,6 +17,7 @@ mod fan_out;
 mod follow;
 mod fraction;
 mod hot_chat;
+mod join_limit;
 mod labels;
 mod live;
 mod load;
@@ -37,6 +39,7 @@ pub(crate) use bounded::Bounded;
 pub(crate) use follow::follow;
 pub(crate) use fraction::Fraction;
 pub(crate) use hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
+pub(crate) use join_limit::{JoinLimit, JoinThrottle, LocalShared, WhenAway};
 pub(crate) use labels::{Label, Labels, OTHER};
 pub(crate) use live::{Live, Source};
 pub(crate) use load::{ConfigFile, load, schema};
@@ -60,7 +63,8 @@ pub(crate) struct Config {
     pub(crate) admin_token: Secret,
     /// One `mysql://user:password@host:port/database` per shard; their order is the shard map.
     pub(crate) shards: ShardUrls,
-    /// Where the marks of hot chats are kept; needed by every `push_throttle` but `none`.
+    /// Where the marks of hot chats are kept, and joins that several processes count together; needed by every `push_throttle` but `none`, and by
+    /// the `join_throttle`s `redis` and `local_shared`.
     #[serde(default)]
     pub(crate) redis: Option<RedisUrl>,
     /// Connections open at a time; those beyond are closed at once and counted.

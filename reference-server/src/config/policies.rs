@@ -1,8 +1,8 @@
 //! What the settings mean to the policies.
 
-use hotchat_policy::{HotLimits, Override, Probability, PushRule, Throttle, push_rule};
+use hotchat_policy::{Allotment, HotLimits, Override, Probability, PushRule, Throttle, WindowLimit, push_rule};
 
-use super::{HotChat, PushOverrides, PushThrottle, Settings, TrailingPush};
+use super::{HotChat, JoinLimit, LocalShared, PushOverrides, PushThrottle, Settings, TrailingPush};
 
 impl Settings {
     /// The rule for the pushes of an event in `chat_id`; `hot`: whether the chat is marked.
@@ -50,6 +50,19 @@ impl From<HotChat> for HotLimits {
             window: hot.window.get(),
             release: hot.release.get(),
         }
+    }
+}
+
+impl From<JoinLimit> for WindowLimit {
+    fn from(limit: JoinLimit) -> Self {
+        Self::try_new(limit.joins.get(), limit.window.get()).expect("a setting from 100 ms to 10 min")
+    }
+}
+
+impl LocalShared {
+    /// How the processes divide so many joins.
+    pub(crate) fn allotment(self, joins: u32) -> Allotment {
+        Allotment::of(joins, self.processes.get(), self.reserve.get())
     }
 }
 

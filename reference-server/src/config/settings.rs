@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fan_out::{Bus, Fetch, Push};
 use super::hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush};
+use super::join_limit::{JoinLimit, JoinThrottle};
 use super::labels::Labels;
 use super::{Bounded, Span};
 
@@ -46,6 +47,10 @@ pub(crate) struct Settings {
     pub(crate) trailing_push: TrailingPush,
     /// Chats that are not left to the detector (live).
     pub(crate) push_overrides: PushOverrides,
+    /// Who counts the joins of a chat (live).
+    pub(crate) join_throttle: JoinThrottle,
+    /// How many may join a chat (live).
+    pub(crate) join_limit: JoinLimit,
     /// Members that are connected for pushes.
     pub(crate) push: Push,
     /// The countries and apps that requests are counted by.
@@ -71,6 +76,8 @@ impl Default for Settings {
             push_throttle: PushThrottle::None,
             trailing_push: TrailingPush::Within(const { Span::from_millis(1500) }),
             push_overrides: PushOverrides::default(),
+            join_throttle: JoinThrottle::None,
+            join_limit: JoinLimit::default(),
             push: Push::default(),
             labels: Labels::default(),
         }

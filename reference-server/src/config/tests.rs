@@ -34,6 +34,36 @@ fn yaml_and_json_are_both_read() {
 }
 
 #[test]
+fn a_throttle_of_joins_that_cannot_be_had_is_told_with_what_to_do() {
+    let table = [
+        (
+            "settings:\n  join_throttle: redis\n",
+            "hotchat.yaml:5:18: settings.join_throttle",
+            "the file has no `redis`; add `redis: redis://host:port/`",
+        ),
+        (
+            "redis: redis://a/\nsettings:\n  join_throttle: {local_shared: {processes: 4}}\n  join_limit: {joins: 3}\n",
+            "settings.join_throttle",
+            "4 processes cannot share 3 joins",
+        ),
+        (
+            "settings:\n  join_throttle: {local_shared: {}}\n",
+            "settings.join_throttle",
+            "missing field `processes`",
+        ),
+        (
+            "settings:\n  join_limit: {window: 50ms}\n",
+            "settings.join_limit.window",
+            "expected 100ms to 10m",
+        ),
+    ];
+    for (text, place, part) in table {
+        let message = refused(text);
+        assert!(message.contains(place) && message.contains(part), "{text}: {message}");
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
     let table = [
         ("settings:\n  insrt: values\n", "hotchat.yaml:5:3: settings", "insert"),

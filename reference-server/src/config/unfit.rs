@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{PushThrottle, Settings};
+use super::{JoinLimit, JoinThrottle, LocalShared, PushThrottle, Settings};
 
 /// A setting that cannot be had as things are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,7 @@ impl Settings {
     /// Refuses what cannot work together; `redis`: whether the server has one.
     pub(crate) fn check(&self, redis: bool) -> Result<(), Unfit> {
         self.labels.check()?;
+        self.join_throttle.check(self.join_limit, redis)?;
         if redis || self.push_throttle == PushThrottle::None {
             return Ok(());
         }
@@ -42,5 +43,29 @@ impl Settings {
                       add `redis: redis://host:port/` and restart, or set `push_throttle: none`"
                 .to_owned(),
         })
+    }
+}
+
+impl JoinThrottle {
+    fn check(self, limit: JoinLimit, redis: bool) -> Result<(), Unfit> {
+        let unfit = |message| {
+            let key = "join_throttle".to_owned();
+            Err(Unfit { key, message })
+        };
+        if self.needs_redis() && !redis {
+            return unfit(
+                "joins are counted in Redis, and the file has no `redis`; add `redis: redis://host:port/` and restart, \
+                 or set `join_throttle: local` (each process for itself) or `none`"
+                    .to_owned(),
+            );
+        }
+        match self {
+            Self::LocalShared(LocalShared { processes, .. }) if processes.get() > limit.joins.get() => unfit(format!(
+                "{} processes cannot share {} joins, expected at least one for each; raise `join_limit.joins`",
+                processes.get(),
+                limit.joins.get()
+            )),
+            _ => Ok(()),
+        }
     }
 }

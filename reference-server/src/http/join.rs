@@ -1,4 +1,4 @@
-//! `POST /v1/chats/{id}/members` `{name}` → 201 `{member_id, member_count}`: the caller joins.
+//! `POST /v1/chats/{id}/members` `{name}` → 201 `{member_id, member_count}`: the caller joins, unless too many others do.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -24,6 +24,7 @@ pub(crate) async fn join(
     JsonBody(member): JsonBody<Named>,
 ) -> Result<(StatusCode, Json<Member>), Refusal> {
     let chat = parse_id(&chat)?;
+    app.fan_out.joins.admit(chat).await?;
     let joined = app.store.join(chat, user.0, member.name.as_str()).await??;
     app.fan_out.publisher.joined(chat);
     let member = Member {

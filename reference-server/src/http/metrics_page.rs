@@ -12,6 +12,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 pub(crate) async fn metrics_page(State(app): State<Shared>) -> Result<impl IntoResponse, Refusal> {
     app.metrics.bus.scrape(app.fan_out.role.lags());
+    app.fan_out
+        .joins
+        .show_lag(app.fan_out.role.lags().map(|(_, lag)| lag.age));
     let open = app.store.shards().iter().map(Shard::open_connections);
     let page = app.metrics.page(open).map_err(|_| Refusal::internal())?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page))

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::auth::TokenError;
+use crate::join_throttle::Throttled;
 use crate::store::{EventRefusal, JoinRefusal, StoreError};
 
 /// Advice to those refused for load: long enough to let it pass, short enough that a person still waits.
@@ -135,6 +136,15 @@ impl From<JoinRefusal> for Refusal {
             ),
             JoinRefusal::NoChat => Self::no_chat(),
         }
+    }
+}
+
+impl From<Throttled> for Refusal {
+    fn from(throttled: Throttled) -> Self {
+        let message = "Many people are joining this chat right now. Please try again in a moment.";
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", message);
+        refusal.retry_after = Some(throttled.retry_after);
+        refusal
     }
 }
 

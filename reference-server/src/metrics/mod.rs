@@ -4,6 +4,7 @@ mod bus;
 mod events;
 mod hot;
 mod http;
+mod joins;
 mod pool;
 mod push;
 mod settings;
@@ -18,6 +19,7 @@ pub(crate) use bus::BusMetrics;
 pub(crate) use events::EventMetrics;
 pub(crate) use hot::{HotMetrics, RedisMetrics};
 pub(crate) use http::{ConnectionMetrics, HttpMetrics, OpenConnection, RequestGauges};
+pub(crate) use joins::{Decision, JoinMetrics};
 pub(crate) use pool::PoolMetrics;
 pub(crate) use push::{Disconnect, PushMetrics};
 pub(crate) use settings::SettingsMetrics;
@@ -34,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) bus: BusMetrics,
     pub(crate) hot: HotMetrics,
     pub(crate) redis: RedisMetrics,
+    pub(crate) joins: JoinMetrics,
     pub(crate) traffic: TrafficMetrics,
     pub(crate) push: PushMetrics,
     pool: pool::PoolFamilies,
@@ -52,6 +55,7 @@ impl Metrics {
             bus: BusMetrics::register(&mut registry),
             hot: HotMetrics::register(&mut registry),
             redis: RedisMetrics::default(),
+            joins: JoinMetrics::register(&mut registry),
             traffic: TrafficMetrics::register(&mut registry),
             push: PushMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),

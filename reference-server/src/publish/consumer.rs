@@ -1,4 +1,4 @@
-//! One partition: reads its records in order, counts the fetches, pushes the events, commits what is done.
+//! One partition: reads its records in order, counts fetches and joins, pushes the events, commits what is done.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -101,13 +101,18 @@ impl Consumer {
         let hot = self.hot_of(records, &settings).await;
         let mut done = records.len();
         for (index, record) in records.iter().enumerate() {
-            if let What::Sent { revision } = record.what {
-                if stop.is_cancelled() {
-                    done = index; // whoever starts again pushes the rest
-                    break;
+            match record.what {
+                What::Sent { revision } => {
+                    if stop.is_cancelled() {
+                        done = index; // whoever starts again pushes the rest
+                        break;
+                    }
+                    let rule = settings.push_rule(record.chat_id, hot.contains(&record.chat_id));
+                    self.parts.hub.push(record.chat_id, revision, &rule).await;
                 }
-                let rule = settings.push_rule(record.chat_id, hot.contains(&record.chat_id));
-                self.parts.hub.push(record.chat_id, revision, &rule).await;
+                // In its turn, after the pushes before it: the throttle is as late as the partition.
+                What::Joined => self.parts.joins.completed(record.chat_id, &settings),
+                What::Fetched => {}
             }
         }
         self.next += done as u64;

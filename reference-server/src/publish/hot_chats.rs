@@ -10,11 +10,11 @@ use hotchat_policy::{DetectorSize, Heat, HotChat, HotChatDetector, HotLimits, Pl
 
 use super::known::Known;
 use super::marks::{Marks, Stored};
-use super::redis::{Away, Redis};
 use crate::bus::{Record, What};
 use crate::clock::Clock;
 use crate::config::{HotChat as Limits, WithoutRedis};
 use crate::metrics::HotMetrics;
+use crate::redis::{Away, Redis};
 
 pub(super) struct HotChats {
     redis: Arc<Redis>,

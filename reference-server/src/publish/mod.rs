@@ -10,17 +10,14 @@
 //! consumer.rs   one partition: reads, counts, pushes, commits
 //! hot_chats.rs  which chats are hot: detector, marks and Redis together
 //! marks.rs      the marks that this partition holds (pure)      known.rs   what Redis last said (pure)
-//! redis.rs      the connection to Redis: there or away, never waited for
 //! ```
 
 mod consumer;
 mod hot_chats;
 mod known;
 mod marks;
-mod redis;
 mod role;
 
-pub(crate) use redis::{InvalidUrl, Redis};
 pub(crate) use role::{Parts, Role};
 
 use crate::bus::Group;

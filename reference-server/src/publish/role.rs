@@ -8,18 +8,20 @@ use tokio_util::task::TaskTracker;
 
 use super::GROUP;
 use super::consumer::Consumer;
-use super::redis::Redis;
 use crate::bus::{Bus, BusError, Lag};
 use crate::clock::Clock;
 use crate::config::Live;
+use crate::join_throttle::JoinThrottle;
 use crate::metrics::HotMetrics;
 use crate::push::Hub;
+use crate::redis::Redis;
 
 /// What the consumers work with.
 pub(crate) struct Parts {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) live: Live,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) joins: Arc<JoinThrottle>,
     pub(crate) redis: Option<Arc<Redis>>,
     pub(crate) clock: Clock,
     pub(crate) metrics: HotMetrics,
@@ -61,6 +63,7 @@ impl Role {
             tasks.spawn(consumer.run(stop.clone()));
         }
         tracing::info!(partitions = self.parts.bus.partitions(), "publishing");
+        self.parts.joins.consumed(true);
         *running = Some(Running { stop, tasks });
         Ok(())
     }
@@ -75,6 +78,7 @@ impl Role {
     pub(crate) async fn stop(&self) {
         let mut running = self.running.lock().await;
         if let Some(Running { stop, tasks }) = &*running {
+            self.parts.joins.consumed(false);
             stop.cancel();
             tasks.close();
             tasks.wait().await;

@@ -84,14 +84,16 @@ impl WorkloadFile {
         entries.any(|entry| matches!(entry.operation, Operation::Follow(_)))
     }
 
-    /// Whether the server needs Redis: where members are online, hot chats are marked there.
+    /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted there.
     pub(super) fn needs_redis(&self) -> bool {
-        let throttles = |settings: &Settings| {
-            let throttle = settings.get("push_throttle");
-            throttle.is_some_and(|throttle| throttle != "none")
+        let needs = |settings: &Settings| {
+            let throttles = settings.get("push_throttle").is_some_and(|throttle| throttle != "none");
+            let counts = |joins: &serde_json::Value| joins == "redis" || joins.get("local_shared").is_some();
+            throttles || settings.get("join_throttle").is_some_and(counts)
         };
         let mut settings = self.variants.iter().map(|variant| &variant.settings);
-        self.follows() || throttles(&self.target.settings) || settings.any(throttles)
+        let mut changes = self.changes.iter().map(|change| &change.settings);
+        self.follows() || needs(&self.target.settings) || settings.any(needs) || changes.any(needs)
     }
 }
 

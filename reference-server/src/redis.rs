@@ -81,7 +81,7 @@ impl Redis {
             Ok(connection) => self.found(connection),
             Err(error) => {
                 self.metrics.failed();
-                tracing::warn!(%error, "redis cannot be reached; `settings.hot_chat.without_redis` says what is done meanwhile");
+                tracing::warn!(%error, "redis cannot be reached; `settings.hot_chat.without_redis` and `join_limit.when_away` say what is done meanwhile");
             }
         }
     }
@@ -106,7 +106,7 @@ impl Redis {
     }
 
     /// Sends a command and waits for its answer, unless Redis is away.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
         let (mut connection, number) = match self.state().clone() {
             State::There { connection, number } => (connection, number),
             State::Away { since, .. } => return Err(Away { since }),
@@ -153,7 +153,7 @@ impl Redis {
                 let since = self.clock.now();
                 *state = State::Away { since, number };
                 self.metrics.up(false);
-                tracing::warn!(%error, "redis is away; `settings.hot_chat.without_redis` says what is done meanwhile");
+                tracing::warn!(%error, "redis is away; `settings.hot_chat.without_redis` and `join_limit.when_away` say what is done meanwhile");
                 self.lost.notify_one();
                 since
             }
@@ -162,7 +162,7 @@ impl Redis {
         Away { since }
     }
 
-    fn is_away(&self) -> bool {
+    pub(crate) fn is_away(&self) -> bool {
         matches!(*self.state(), State::Away { .. })
     }
 

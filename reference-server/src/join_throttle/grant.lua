@@ -1,0 +1,63 @@
+-- Shares of the pools of chats for one process, in the order of the chats.
+-- KEYS: since when this ledger is kept; then a hash for each chat. ARGV: process, pool, processes, then in microseconds how long a share lasts
+-- and is counted after it was granted, how long a want is remembered, the precision of the former; then what is wanted of each chat.
+-- A hash has what was granted, `g:<process>:<counted until>` = share, and what is wanted, `w:<process>` = `<joins>:<until>`.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local process, pool, processes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local counted, remembered, precision = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+-- A ledger that was lost does not know what it granted: until all of that is over it grants nothing.
+local since = tonumber(redis.call('GET', KEYS[1]))
+if not since or since > now then
+  since = now
+  redis.call('SET', KEYS[1], string.format('%.0f', now))
+end
+local settled = now >= since + counted
+
+local shares = {}
+for k = 2, #KEYS do
+  local want = tonumber(ARGV[k + 5])
+  local wanted, held = want, {}
+  local fields = redis.call('HGETALL', KEYS[k])
+  for f = 1, #fields, 2 do
+    local kind, who, over = string.match(fields[f], '^(%a):(%x+):?(%d*)$')
+    if kind == 'g' and tonumber(over) <= now then
+      redis.call('HDEL', KEYS[k], fields[f])
+    elseif kind == 'g' and who ~= process then
+      held[who] = math.max(held[who] or 0, tonumber(fields[f + 1]))
+    elseif kind == 'w' and who ~= process then
+      local joins, till = string.match(fields[f + 1], '^(%d+):(%d+)$')
+      if tonumber(till) <= now then
+        redis.call('HDEL', KEYS[k], fields[f])
+      else
+        wanted = wanted + joins
+      end
+    end
+  end
+  local free = pool
+  for _, share in pairs(held) do
+    free = free - share
+  end
+  local fair = 0
+  if wanted > pool then
+    fair = math.floor(want * pool / wanted)
+  elseif want > 0 then
+    fair = want + math.floor((pool - wanted) / processes)
+  end
+  local share = 0
+  if settled then
+    share = math.max(0, math.min(fair, free))
+  end
+  if share > 0 then
+    local over = (math.floor(now / precision) + 1) * precision + counted
+    local field = string.format('g:%s:%.0f', process, over)
+    if share > (tonumber(redis.call('HGET', KEYS[k], field)) or 0) then
+      redis.call('HSET', KEYS[k], field, share)
+    end
+  end
+  redis.call('HSET', KEYS[k], 'w:' .. process, string.format('%.0f:%.0f', want, now + remembered))
+  redis.call('PEXPIRE', KEYS[k], math.ceil((counted + precision + remembered) / 1000))
+  shares[k - 1] = share
+end
+return shares

@@ -1,0 +1,22 @@
+//! The limit over several processes: as a model in which messages are late and lost, and with a real Redis that is killed.
+
+mod ledger_model;
+mod model;
+mod real;
+
+use std::time::Duration;
+
+/// The most that any window holds of what happened somewhere between two times each.
+fn most_in_a_window(admitted: &[(Duration, Duration)], window: Duration) -> usize {
+    let mut admitted = admitted.to_vec();
+    admitted.sort_unstable();
+    let within = |first: usize| {
+        let end = admitted[first].0 + window;
+        admitted[first..]
+            .iter()
+            .take_while(|(from, _)| *from <= end)
+            .filter(|(_, to)| *to <= end)
+            .count()
+    };
+    (0..admitted.len()).map(within).max().unwrap_or(0)
+}
