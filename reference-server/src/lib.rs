@@ -13,6 +13,7 @@
 //! join_throttle/ may somebody join a chat right now: five ways to know, one a file
 //! redis.rs      the connection to Redis: there or away, never waited for
 //! clock.rs      the time that records carry
+//! deadline.rs   how long a caller waits, from the edge to the last statement
 //! listen/       accepts connections: counts them, bounds them, ends them
 //! store/        shard map, connections, transactions, retries
 //!   insert/     how a member is inserted, one policy a file
@@ -22,13 +23,14 @@
 //! metrics/      what /metrics shows
 //! ```
 //!
-//! A request flows `listen` → `http` (metrics → admission → route) → `store` (shard → pool → statements).
+//! A request flows `listen` → `http` (metrics → admission → route) → `store` (shard → breaker → bulkhead → pool → statements).
 
 mod auth;
 mod bus;
 mod cli;
 mod clock;
 mod config;
+mod deadline;
 mod fan_out;
 mod http;
 mod join_throttle;

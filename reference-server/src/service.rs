@@ -24,13 +24,13 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     if config.redis.is_some() {
         metrics.show_redis();
     }
+    let live = settings_in_force(&config, &metrics);
     let opened = tokio::select! {
-        opened = Store::open(&config, &metrics) => opened,
+        opened = Store::open(&config, live.clone(), &metrics) => opened,
         () = stop.received() => return Ok(()),
     };
     let store = opened?;
     let tasks = TaskTracker::new();
-    let live = settings_in_force(&config, &metrics);
     let token = CancellationToken::new();
     let fan_out = FanOut::new(&config, live.clone(), &metrics, &tasks, &token).await?;
     fan_out.role.start().await.context("cannot start publishing")?;

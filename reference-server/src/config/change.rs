@@ -8,7 +8,7 @@ use super::Settings;
 use super::unfit::Unfit;
 
 /// Keys of `settings` that are read anew for every decision; all others are built into what was made of them at start.
-const LIVE: [&str; 7] = [
+const LIVE: [&str; 9] = [
     "fetch",
     "hot_chat",
     "push_throttle",
@@ -16,6 +16,8 @@ const LIVE: [&str; 7] = [
     "push_overrides",
     "join_throttle",
     "join_limit",
+    "breaker",
+    "bulkhead",
 ];
 
 /// What the settings become when all of `wanted` is to be had; refuses a change of what is not live.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! load.rs        reads the file; every mistake with its place        locate.rs   where a key stands
-//! settings.rs    the settings: a switch per remedy                   hot_chat.rs fan_out.rs labels.rs   parts of them
+//! settings.rs    the settings: a switch per remedy                   hot_chat.rs fan_out.rs isolation.rs labels.rs   parts of them
 //! join_limit.rs  the throttle of joins
 //! unfit.rs       what no single key can say                          policies.rs what they mean to the policies
 //! live.rs        the settings in force, replaced as a whole           change.rs   which may change, and to what
@@ -17,6 +17,7 @@ mod fan_out;
 mod follow;
 mod fraction;
 mod hot_chat;
+mod isolation;
 mod join_limit;
 mod labels;
 mod live;
@@ -39,6 +40,7 @@ pub(crate) use bounded::Bounded;
 pub(crate) use follow::follow;
 pub(crate) use fraction::Fraction;
 pub(crate) use hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
+pub(crate) use isolation::{Breaker, BreakerScope, Bulkhead, BulkheadScope};
 pub(crate) use join_limit::{JoinLimit, JoinThrottle, LocalShared, WhenAway};
 pub(crate) use labels::{Label, Labels, OTHER};
 pub(crate) use live::{Live, Source};

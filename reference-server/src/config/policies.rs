@@ -1,8 +1,10 @@
 //! What the settings mean to the policies.
 
-use hotchat_policy::{Allotment, HotLimits, Override, Probability, PushRule, Throttle, WindowLimit, push_rule};
+use hotchat_policy::{
+    Allotment, BreakerRules, HotLimits, Override, Probability, PushRule, Throttle, WindowLimit, push_rule,
+};
 
-use super::{HotChat, JoinLimit, LocalShared, PushOverrides, PushThrottle, Settings, TrailingPush};
+use super::{Breaker, HotChat, JoinLimit, LocalShared, PushOverrides, PushThrottle, Settings, TrailingPush};
 
 impl Settings {
     /// The rule for the pushes of an event in `chat_id`; `hot`: whether the chat is marked.
@@ -49,6 +51,21 @@ impl From<HotChat> for HotLimits {
             fetches: hot.fetches.get(),
             window: hot.window.get(),
             release: hot.release.get(),
+        }
+    }
+}
+
+impl From<Breaker> for BreakerRules {
+    fn from(breaker: Breaker) -> Self {
+        Self {
+            window: breaker.window.get(),
+            minimum_calls: breaker.minimum_calls.get(),
+            failure_rate: breaker.failure_rate.get(),
+            slow_call: breaker.slow_call.get(),
+            slow_rate: breaker.slow_rate.get(),
+            open: breaker.open.get(),
+            jitter: breaker.jitter.get(),
+            trials: breaker.trials.get(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::fan_out::{Bus, Fetch, Push};
 use super::hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush};
 use super::join_limit::{JoinLimit, JoinThrottle};
 use super::labels::Labels;
-use super::{Bounded, Span};
+use super::{Bounded, Breaker, Bulkhead, Span};
 
 /// What a storm meets: how members are inserted and counted, how events reach them, and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,10 @@ pub(crate) struct Settings {
     pub(crate) deadlock_retries: Bounded<0, 100>,
     /// Limit on the requests of the public API in progress.
     pub(crate) requests: Requests,
+    /// What is refused while calls on a shard fail or are slow (live).
+    pub(crate) breaker: Breaker,
+    /// How many calls may be on a shard at a time (live).
+    pub(crate) bulkhead: Bulkhead,
     /// How long requests in progress may take to finish after SIGTERM.
     pub(crate) drain: Span<0, 600_000>,
     /// Fetching events (live).
@@ -69,6 +73,8 @@ impl Default for Settings {
             storage_timeout: const { Span::from_millis(5000) },
             deadlock_retries: const { Bounded::new(5) },
             requests: Requests::default(),
+            breaker: Breaker::default(),
+            bulkhead: Bulkhead::default(),
             drain: const { Span::from_millis(5000) },
             fetch: Fetch::default(),
             bus: Bus::default(),
@@ -170,6 +176,9 @@ pub(crate) struct Requests {
     pub(crate) waiting: Bounded<0, 100_000>,
     /// Longest wait for a turn; then 503 `overloaded`.
     pub(crate) wait: Span<0, 60_000>,
+    /// Longest that a request may take in all, from its arrival; every wait on its way ends with it: 503 `overloaded` while it waits
+    /// for its turn, 504 `storage_timeout` when the shard was too slow.
+    pub(crate) deadline: Span<10, 600_000>,
 }
 
 impl Default for Requests {
@@ -178,6 +187,7 @@ impl Default for Requests {
             in_progress: const { Bounded::new(256) },
             waiting: const { Bounded::new(1024) },
             wait: const { Span::from_millis(500) },
+            deadline: const { Span::from_millis(5000) },
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The limit on requests in progress: what a pool of threads would be, with a bounded queue and a bounded wait.
 //!
 //! So many requests are worked on at a time; so many may wait, first come first served, so long; the rest are refused at
-//! once. A request that has its turn runs in a task of its own: a caller that goes away does not stop it half-way (a
-//! statement in flight cannot be taken back), and its turn ends when its work does, not when its caller leaves.
+//! once. Here a request also gets its deadline, which all waits on its way share, this one included.
+//!
+//! A request that has its turn runs in a task of its own. A caller that goes away ends its waits, the one for the database included, where what
+//! was begun is rolled back; but what the database has acknowledged is seen through (its event is published), and its turn ends
+//! when its work does.
 //!
 //! Rejected: `tower`'s `ConcurrencyLimit` with `LoadShed`, which either waits without bound or not at all.
 
@@ -19,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use super::Shared;
 use super::refusal::Refusal;
 use crate::config::Requests;
+use crate::deadline::Deadline;
 use crate::metrics::RequestGauges;
 
 /// Turns, and the queue for them.
@@ -27,6 +31,7 @@ pub(crate) struct Admission {
     waiting: AtomicUsize,
     waiting_max: usize,
     wait: Duration,
+    deadline: Duration,
 }
 
 /// Why there was no turn.
@@ -52,17 +57,19 @@ impl Admission {
             waiting: AtomicUsize::new(0),
             waiting_max: limit.waiting.as_usize(),
             wait: limit.wait.get(),
+            deadline: limit.deadline.get(),
         }
     }
 
-    async fn turn(&self, gauges: &RequestGauges) -> Result<OwnedSemaphorePermit, Shed> {
+    async fn turn(&self, gauges: &RequestGauges, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Shed> {
         // Those who wait are not overtaken: a free permit goes to them before it can be tried for.
         match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(permit) => return Ok(permit),
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
         }
         let _queued = Queued::enter(self, &gauges.waiting).ok_or(Shed::QueueFull)?;
-        let waited = tokio::time::timeout(self.wait, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let waited = deadline.bound(self.wait, turn).await;
         let permit = waited.map_err(|_| Shed::WaitTimeout)?;
         Ok(permit.expect("this semaphore is never closed"))
     }
@@ -106,16 +113,19 @@ impl Drop for InProgress {
     }
 }
 
-pub(crate) async fn admit(State(app): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let gauges = &app.metrics.requests;
-    let permit = match app.admission.turn(gauges).await {
+    let deadline = Deadline::after(app.admission.deadline);
+    let _caller = deadline.while_held();
+    let permit = match app.admission.turn(gauges, &deadline).await {
         Ok(permit) => permit,
         Err(shed) => {
             gauges.shed(shed.reason());
-            return refuse(shed, app.admission.wait).into_response();
+            return refuse(shed, app.admission.wait.min(app.admission.deadline)).into_response();
         }
     };
     let in_progress = InProgress::enter(&gauges.in_progress);
+    request.extensions_mut().insert(deadline);
     let work = app.tasks.spawn(async move {
         let response = next.run(request).await;
         drop((permit, in_progress));
@@ -144,32 +154,33 @@ mod tests {
             waiting: AtomicUsize::new(0),
             waiting_max: waiting,
             wait,
+            deadline: Duration::from_secs(5),
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_wait_and_the_queue_are_bounded() {
         let metrics = Metrics::new();
-        let admission = admission(1, 500);
-        let first = admission.turn(&metrics.requests).await.unwrap();
+        let (admission, never) = (admission(1, 500), Deadline::never());
+        let first = admission.turn(&metrics.requests, &never).await.unwrap();
         let started = tokio::time::Instant::now();
-        let (second, third) = tokio::join!(admission.turn(&metrics.requests), async {
-            admission.turn(&metrics.requests).await
+        let (second, third) = tokio::join!(admission.turn(&metrics.requests, &never), async {
+            admission.turn(&metrics.requests, &never).await
         });
         assert_eq!(second.unwrap_err(), Shed::WaitTimeout);
         assert_eq!(third.unwrap_err(), Shed::QueueFull);
         assert_eq!(started.elapsed(), Duration::from_millis(500));
         assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
         drop(first);
-        assert!(admission.turn(&metrics.requests).await.is_ok());
+        assert!(admission.turn(&metrics.requests, &never).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_goes_away_gives_up_its_place() {
         let metrics = Metrics::new();
-        let admission = admission(1, 500);
-        let _first = admission.turn(&metrics.requests).await.unwrap();
-        let gone = tokio::time::timeout(Duration::from_millis(1), admission.turn(&metrics.requests)).await;
+        let (admission, never) = (admission(1, 500), Deadline::never());
+        let _first = admission.turn(&metrics.requests, &never).await.unwrap();
+        let gone = tokio::time::timeout(Duration::from_millis(1), admission.turn(&metrics.requests, &never)).await;
         assert!(gone.is_err());
         assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
         assert_eq!(metrics.requests.waiting.get(), 0);

@@ -8,6 +8,7 @@ use super::Shared;
 use super::caller::Caller;
 use super::names::parse_id;
 use super::refusal::Refusal;
+use crate::deadline::Deadline;
 
 #[derive(Serialize)]
 pub(crate) struct MemberCount {
@@ -17,8 +18,13 @@ pub(crate) struct MemberCount {
 pub(crate) async fn count(
     State(app): State<Shared>,
     _: Caller,
+    deadline: Deadline,
     Path(chat): Path<String>,
 ) -> Result<Json<MemberCount>, Refusal> {
-    let joined = app.store.count(parse_id(&chat)?).await?.ok_or_else(Refusal::no_chat)?;
+    let joined = app
+        .store
+        .count(&deadline, parse_id(&chat)?)
+        .await?
+        .ok_or_else(Refusal::no_chat)?;
     Ok(Json(MemberCount { joined }))
 }

@@ -10,6 +10,7 @@ use super::body::JsonBody;
 use super::caller::Caller;
 use super::names::Named;
 use super::refusal::Refusal;
+use crate::deadline::Deadline;
 
 #[derive(Serialize)]
 pub(crate) struct Created {
@@ -21,8 +22,9 @@ pub(crate) struct Created {
 pub(crate) async fn create_chat(
     State(app): State<Shared>,
     _: Caller,
+    deadline: Deadline,
     JsonBody(chat): JsonBody<Named>,
 ) -> Result<(StatusCode, Json<Created>), Refusal> {
-    let (chat_id, shard) = app.store.create_chat(chat.name.as_str()).await?;
+    let (chat_id, shard) = app.store.create_chat(&deadline, chat.name.as_str()).await?;
     Ok((StatusCode::CREATED, Json(Created { chat_id, shard })))
 }

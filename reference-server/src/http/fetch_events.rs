@@ -11,6 +11,7 @@ use super::Shared;
 use super::caller::Caller;
 use super::names::parse_id;
 use super::refusal::Refusal;
+use crate::deadline::Deadline;
 use crate::store::Event;
 
 /// Events in an answer when the caller does not say.
@@ -38,6 +39,7 @@ struct Page<'a> {
 pub(crate) async fn fetch_events(
     State(app): State<Shared>,
     Caller(user): Caller,
+    deadline: Deadline,
     Path(chat): Path<String>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Refusal> {
@@ -48,7 +50,7 @@ pub(crate) async fn fetch_events(
     }
     // More than the server gives is no mistake: the caller's cursor moves as far as the answer goes.
     let limit = limit.min(app.live.current().fetch.limit.get());
-    let fetched = app.store.fetch(chat, user.0, after, limit).await??;
+    let fetched = app.store.fetch(&deadline, chat, user.0, after, limit).await??;
     let events = fetched.events()?;
     app.metrics.events.fetched(events.len(), fetched.holes());
     app.fan_out.publisher.fetched(chat);

@@ -10,6 +10,7 @@ use super::body::JsonBody;
 use super::caller::Caller;
 use super::names::{Named, parse_id};
 use super::refusal::Refusal;
+use crate::deadline::Deadline;
 
 #[derive(Serialize)]
 pub(crate) struct Member {
@@ -20,12 +21,13 @@ pub(crate) struct Member {
 pub(crate) async fn join(
     State(app): State<Shared>,
     Caller(user): Caller,
+    deadline: Deadline,
     Path(chat): Path<String>,
     JsonBody(member): JsonBody<Named>,
 ) -> Result<(StatusCode, Json<Member>), Refusal> {
     let chat = parse_id(&chat)?;
     app.fan_out.joins.admit(chat).await?;
-    let joined = app.store.join(chat, user.0, member.name.as_str()).await??;
+    let joined = app.store.join(&deadline, chat, user.0, member.name.as_str()).await??;
     app.fan_out.publisher.joined(chat);
     let member = Member {
         member_id: joined.member_id,

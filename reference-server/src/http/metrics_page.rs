@@ -15,6 +15,7 @@ pub(crate) async fn metrics_page(State(app): State<Shared>) -> Result<impl IntoR
     app.fan_out
         .joins
         .show_lag(app.fan_out.role.lags().map(|(_, lag)| lag.age));
+    app.store.shards().iter().for_each(Shard::scrape);
     let open = app.store.shards().iter().map(Shard::open_connections);
     let page = app.metrics.page(open).map_err(|_| Refusal::internal())?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page))

@@ -4,6 +4,7 @@
 //! observe.rs     counts and times every request        admission.rs   the limit on requests in progress
 //! attribute.rs   counts by chat, country and app
 //! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
+//! deadline.rs    how long he waits
 //! refusal.rs     every answer that is not a success    names.rs       what a chat or a member may be called
 //! create_chat.rs join.rs leave.rs count.rs send_event.rs fetch_events.rs   health.rs ready.rs metrics_page.rs      admin/
 //! push.rs        the WebSocket of a member
@@ -16,6 +17,7 @@ mod body;
 mod caller;
 mod count;
 mod create_chat;
+mod deadline;
 mod fetch_events;
 mod health;
 mod join;

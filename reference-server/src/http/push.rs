@@ -17,12 +17,14 @@ use super::caller::Caller;
 use super::names::parse_id;
 use super::refusal::Refusal;
 use crate::auth::UserId;
+use crate::deadline::Deadline;
 use crate::metrics::OpenConnection;
 use crate::push;
 
 pub(crate) async fn push(
     State(app): State<Shared>,
     Caller(user): Caller,
+    deadline: Deadline,
     request: Request,
 ) -> Result<Response, Refusal> {
     let (mut parts, _) = request.into_parts();
@@ -31,7 +33,7 @@ pub(crate) async fn push(
     let open = parts.extensions.remove::<Arc<OpenConnection>>();
     let response = handshake(parts)?;
     let upgrade = upgrade.ok_or_else(|| not_a_web_socket("the connection cannot be upgraded"))?;
-    check_membership(&app, user, &chats).await?;
+    check_membership(&app, &deadline, user, &chats).await?;
     let seated = app.fan_out.hub.seat(&chats);
     app.tasks.spawn(async move {
         push::listen(seated, upgrade).await;
@@ -79,8 +81,8 @@ fn not_a_web_socket(why: &str) -> Refusal {
     Refusal::malformed(format!("this route wants a WebSocket handshake: {why}"))
 }
 
-async fn check_membership(app: &Shared, user: UserId, chats: &[u64]) -> Result<(), Refusal> {
-    match app.store.not_a_member(chats, user.0).await? {
+async fn check_membership(app: &Shared, deadline: &Deadline, user: UserId, chats: &[u64]) -> Result<(), Refusal> {
+    match app.store.not_a_member(deadline, chats, user.0).await? {
         None => Ok(()),
         Some(chat) => Err(Refusal::not_member(format!(
             "this user is no member of chat {chat}; join it first"

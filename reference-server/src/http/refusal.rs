@@ -45,8 +45,12 @@ impl Refusal {
         }
     }
 
-    fn later(mut self) -> Self {
-        self.retry_after = Some(RETRY_AFTER);
+    fn later(self) -> Self {
+        self.after(RETRY_AFTER)
+    }
+
+    fn after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
         self
     }
 
@@ -165,7 +169,16 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::NoConnection { .. } | StoreError::Contended { .. } => Self::overloaded(message),
+            StoreError::NoConnection { .. }
+            | StoreError::Contended { .. }
+            | StoreError::Expired { .. }
+            | StoreError::Abandoned { .. } => Self::overloaded(message),
+            StoreError::BreakerOpen { retry_after, .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "breaker_open", message).after(retry_after)
+            }
+            StoreError::BulkheadFull { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "bulkhead_full", message).later()
+            }
             StoreError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "storage_timeout", message),
             StoreError::Unavailable { .. } => {
                 // The cause may name hosts: it goes to the log, not to the caller.

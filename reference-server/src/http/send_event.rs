@@ -10,6 +10,7 @@ use super::body::JsonBody;
 use super::caller::Caller;
 use super::names::parse_id;
 use super::refusal::Refusal;
+use crate::deadline::Deadline;
 use crate::store::Kind;
 
 /// What is sent; the text is bounded by what a request's body may have.
@@ -28,11 +29,15 @@ pub(crate) struct Stored {
 pub(crate) async fn send_event(
     State(app): State<Shared>,
     Caller(user): Caller,
+    deadline: Deadline,
     Path(chat): Path<String>,
     JsonBody(event): JsonBody<NewEvent>,
 ) -> Result<(StatusCode, Json<Stored>), Refusal> {
     let chat = parse_id(&chat)?;
-    let revision = app.store.send(chat, user.0, event.kind, &event.body).await??;
+    let revision = app
+        .store
+        .send(&deadline, chat, user.0, event.kind, &event.body)
+        .await??;
     app.metrics.events.stored(event.kind);
     app.fan_out.publisher.sent(chat, revision).await;
     Ok((StatusCode::CREATED, Json(Stored { revision })))

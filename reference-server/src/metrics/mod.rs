@@ -4,6 +4,7 @@ mod bus;
 mod events;
 mod hot;
 mod http;
+mod isolation;
 mod joins;
 mod pool;
 mod push;
@@ -19,6 +20,7 @@ pub(crate) use bus::BusMetrics;
 pub(crate) use events::EventMetrics;
 pub(crate) use hot::{HotMetrics, RedisMetrics};
 pub(crate) use http::{ConnectionMetrics, HttpMetrics, OpenConnection, RequestGauges};
+pub(crate) use isolation::IsolationMetrics;
 pub(crate) use joins::{Decision, JoinMetrics};
 pub(crate) use pool::PoolMetrics;
 pub(crate) use push::{Disconnect, PushMetrics};
@@ -40,6 +42,7 @@ pub(crate) struct Metrics {
     pub(crate) traffic: TrafficMetrics,
     pub(crate) push: PushMetrics,
     pool: pool::PoolFamilies,
+    isolation: isolation::IsolationFamilies,
     shards: Mutex<Vec<PoolMetrics>>,
 }
 
@@ -59,6 +62,7 @@ impl Metrics {
             traffic: TrafficMetrics::register(&mut registry),
             push: PushMetrics::register(&mut registry),
             pool: pool::PoolFamilies::register(&mut registry),
+            isolation: isolation::IsolationFamilies::register(&mut registry),
             shards: Mutex::default(),
             registry,
         }
@@ -77,6 +81,11 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner)
             .push(metrics.clone());
         metrics
+    }
+
+    /// The metrics of one shard's breakers, bulkhead and cancelled calls.
+    pub(crate) fn isolation(&self, shard: usize) -> IsolationMetrics {
+        self.isolation.of(shard)
     }
 
     /// The page; `open` gives the open connections of each shard.

@@ -1,5 +1,7 @@
 //! Whether the count still answers for the rows: asked after storms.
 
+use std::time::Duration;
+
 use super::error::StoreError;
 use super::{Store, sql};
 
@@ -12,6 +14,9 @@ pub(crate) struct Audit {
     pub(crate) count: u64,
 }
 
+/// Longest that the two questions may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// Both numbers are read as of one moment, so they agree in the middle of a storm, too.
 const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT";
 
@@ -20,7 +25,7 @@ impl Store {
     pub(crate) async fn audit(&self, chat_id: u64) -> Result<Option<Audit>, StoreError> {
         let place = self.place(chat_id);
         let (chat, count) = (place.local, self.count);
-        let call = self.shard_of(place).call(|connection| {
+        let call = self.shard_of(place).call_by_operator(LIMIT, |connection| {
             Box::pin(async move {
                 sql::run(connection, ONE_MOMENT.to_owned()).await?;
                 let count = count.read(connection, chat).await?;

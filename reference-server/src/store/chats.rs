@@ -2,11 +2,12 @@
 
 use super::error::StoreError;
 use super::sql::{self, Text};
-use super::{Place, Store};
+use super::{CallKind, Place, Store};
+use crate::deadline::Deadline;
 
 impl Store {
     /// Creates a chat on the next shard; returns its id and the shard's index.
-    pub(crate) async fn create_chat(&self, name: &str) -> Result<(u64, usize), StoreError> {
+    pub(crate) async fn create_chat(&self, deadline: &Deadline, name: &str) -> Result<(u64, usize), StoreError> {
         let shard = self.next_shard();
         let statements = format!(
             "BEGIN; INSERT INTO chats (name) VALUES ({}); \
@@ -14,7 +15,7 @@ impl Store {
             Text(name),
             self.count.create_sql().map_or(String::new(), |sql| format!("{sql}; ")),
         );
-        let call = self.shards[shard].call(|connection| {
+        let call = self.shards[shard].call(CallKind::Create, deadline, |connection| {
             let statements = statements.clone();
             Box::pin(async move { sql::run(connection, statements).await.map(|answers| answers[1].last_id) })
         });
@@ -23,12 +24,12 @@ impl Store {
     }
 
     /// How many members the chat has; `None` when there is no such chat.
-    pub(crate) async fn count(&self, chat_id: u64) -> Result<Option<u64>, StoreError> {
+    pub(crate) async fn count(&self, deadline: &Deadline, chat_id: u64) -> Result<Option<u64>, StoreError> {
         let place = self.place(chat_id);
         let count = self.count;
-        let call = self
-            .shard_of(place)
-            .call(|connection| Box::pin(count.read(connection, place.local)));
+        let call = self.shard_of(place).call(CallKind::Count, deadline, |connection| {
+            Box::pin(count.read(connection, place.local))
+        });
         call.await
     }
 }

@@ -63,17 +63,27 @@ impl Connector {
     }
 }
 
+/// A connection, and the number of its session in the database.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) connection: MySqlConnection,
+    pub(crate) id: u64,
+}
+
 impl Manager for Connector {
-    type Type = MySqlConnection;
+    type Type = Connected;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
+    async fn create(&self) -> Result<Connected, sqlx::Error> {
         let mut connection = MySqlConnection::connect_with(&self.options).await?;
-        sql::run(&mut connection, self.session.clone()).await?;
-        Ok(connection)
+        let start = format!("{}; SELECT CONNECTION_ID()", self.session);
+        let answers = sql::run(&mut connection, start).await?;
+        let id = answers.last().map(sql::Answer::number).transpose()?.flatten();
+        let id = id.ok_or_else(|| sqlx::Error::Protocol("a session has no number".to_owned()))?;
+        Ok(Connected { connection, id })
     }
 
-    async fn recycle(&self, _: &mut MySqlConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, _: &mut Connected, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if self.breaks.outlived_by(metrics.created) {
             Ok(())
         } else {

@@ -4,21 +4,47 @@ use std::time::Duration;
 
 use sqlx::mysql::MySqlDatabaseError;
 
-/// Why a call on a shard gave no result. Whether its effects were committed is unknown for all but the first.
+/// Why a call on a shard gave no result. Where statements were sent, whether their effects were committed is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Every connection of the pool stayed in use.
     #[error("no database connection within {waited:?} on shard {shard}")]
-    NoConnection { shard: usize, waited: Duration },
+    NoConnection {
+        shard: usize,
+        waited: Duration,
+        /// By the request's deadline, before the pool's own limit.
+        cut: bool,
+    },
     /// The statements took too long.
     #[error("shard {shard} did not answer within {limit:?}")]
-    Timeout { shard: usize, limit: Duration },
+    Timeout {
+        shard: usize,
+        limit: Duration,
+        /// By the request's deadline, before the storage's own limit.
+        cut: bool,
+    },
     /// The shard cannot be reached, or the connection broke.
     #[error("shard {shard} cannot be reached: {cause}")]
     Unavailable { shard: usize, cause: String },
     /// Rolled back by deadlocks more often than it may be retried.
     #[error("shard {shard} rolled the call back {attempts} times to resolve deadlocks")]
     Contended { shard: usize, attempts: u32 },
+    /// Calls of this kind have failed too often.
+    #[error("shard {shard} is not asked for the time being: calls of kind {call} fail or take too long there")]
+    BreakerOpen {
+        shard: usize,
+        call: &'static str,
+        retry_after: Duration,
+    },
+    /// The shard has its hands full.
+    #[error("shard {shard} takes no more calls: {why}")]
+    BulkheadFull { shard: usize, why: String },
+    /// The request's deadline passed before the shard was asked.
+    #[error("the request's time had passed before shard {shard} was asked")]
+    Expired { shard: usize },
+    /// The caller has gone.
+    #[error("the caller did not wait for shard {shard}")]
+    Abandoned { shard: usize },
     /// A mistake of ours.
     #[error("shard {shard} refused a statement: {source}")]
     Internal { shard: usize, source: sqlx::Error },
@@ -26,7 +52,17 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     /// All labels in `storage_errors_total`.
-    pub(crate) const KINDS: [&str; 5] = ["no_connection", "timeout", "unavailable", "contended", "internal"];
+    pub(crate) const KINDS: [&str; 9] = [
+        "no_connection",
+        "timeout",
+        "unavailable",
+        "contended",
+        "breaker_open",
+        "bulkhead_full",
+        "expired",
+        "abandoned",
+        "internal",
+    ];
 
     /// The label in `storage_errors_total`.
     pub(crate) fn kind(&self) -> &'static str {
@@ -35,6 +71,10 @@ impl StoreError {
             Self::Timeout { .. } => "timeout",
             Self::Unavailable { .. } => "unavailable",
             Self::Contended { .. } => "contended",
+            Self::BreakerOpen { .. } => "breaker_open",
+            Self::BulkheadFull { .. } => "bulkhead_full",
+            Self::Expired { .. } => "expired",
+            Self::Abandoned { .. } => "abandoned",
             Self::Internal { .. } => "internal",
         }
     }

@@ -2,14 +2,20 @@
 
 use super::error::StoreError;
 use super::sql::run_one;
-use super::{Place, Store};
+use super::{CallKind, Place, Store};
+use crate::deadline::Deadline;
 
 /// Chats per statement.
 const CHATS: usize = 100;
 
 impl Store {
     /// One of `chats` that `user` is not a member of, if there is any; a chat that does not exist has no members.
-    pub(crate) async fn not_a_member(&self, chats: &[u64], user: u64) -> Result<Option<u64>, StoreError> {
+    pub(crate) async fn not_a_member(
+        &self,
+        deadline: &Deadline,
+        chats: &[u64],
+        user: u64,
+    ) -> Result<Option<u64>, StoreError> {
         for (index, shard) in self.shards.iter().enumerate() {
             let here = chats
                 .iter()
@@ -18,7 +24,7 @@ impl Store {
             let here: Vec<u64> = here.map(|place| place.local).collect();
             for some in here.chunks(CHATS) {
                 let statement = sql(some, user);
-                let call = shard.call(|connection| {
+                let call = shard.call(CallKind::Membership, deadline, |connection| {
                     let statement = statement.clone();
                     Box::pin(async move { run_one(connection, statement).await?.number() })
                 });

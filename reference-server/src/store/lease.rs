@@ -1,56 +1,70 @@
 //! A database connection in use.
 //!
-//! It returns to the pool only when it is given back. Dropped in any other way (a time-out, a panic, a cancelled task) it
-//! is closed: nobody knows what the server is still doing on it, and closing makes the server roll it back.
+//! It returns to the pool only when it is given back. Dropped in any other way (a time-out, a panic, a caller who has gone) it
+//! is closed, and its session killed: nobody knows what the database is still doing on it, and this makes it stop and roll back.
 
 use std::ops::{Deref, DerefMut};
 
 use deadpool::managed::Object;
 use sqlx::MySqlConnection;
 
+use super::cancel::{Cancel, Session};
 use super::connect::Connector;
 use crate::metrics::PoolMetrics;
 
-pub(crate) struct Lease {
+pub(super) struct Lease<'a> {
     object: Option<Object<Connector>>,
-    metrics: PoolMetrics,
+    metrics: &'a PoolMetrics,
+    cancel: &'a Cancel,
 }
 
-impl Lease {
-    pub(crate) fn new(object: Object<Connector>, metrics: &PoolMetrics) -> Self {
+impl<'a> Lease<'a> {
+    pub(super) fn new(object: Object<Connector>, metrics: &'a PoolMetrics, cancel: &'a Cancel) -> Self {
         metrics.taken();
         Self {
             object: Some(object),
-            metrics: metrics.clone(),
+            metrics,
+            cancel,
         }
     }
 
     /// Returns the connection to the pool. Only for one that is between transactions.
-    pub(crate) fn give_back(mut self) {
+    pub(super) fn give_back(mut self) {
         drop(self.object.take());
+    }
+
+    /// Closes a connection that is broken: its session has ended.
+    pub(super) fn discard(mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
     }
 }
 
 const HELD: &str = "a lease holds its connection until it is given back, which consumes it";
 
-impl Deref for Lease {
+impl Deref for Lease<'_> {
     type Target = MySqlConnection;
 
     fn deref(&self) -> &MySqlConnection {
-        self.object.as_ref().expect(HELD)
+        &self.object.as_ref().expect(HELD).connection
     }
 }
 
-impl DerefMut for Lease {
+impl DerefMut for Lease<'_> {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
-        self.object.as_mut().expect(HELD)
+        &mut self.object.as_mut().expect(HELD).connection
     }
 }
 
-impl Drop for Lease {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
         self.metrics.returned();
         if let Some(object) = self.object.take() {
+            self.cancel.kill(Session {
+                id: object.id,
+                since: Object::metrics(&object).created,
+            });
             drop(Object::take(object));
         }
     }

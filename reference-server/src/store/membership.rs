@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use sqlx::MySqlConnection;
 
-use super::Store;
 use super::change::{Change, Changed, Direction};
 use super::count::Count;
 use super::error::{Key, Meaning, StoreError, meaning};
 use super::insert::Insertion;
 use super::sql::{Text, run, run_one};
+use super::{CallKind, Store};
+use crate::deadline::Deadline;
 
 /// A member who has just joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,7 @@ impl Store {
     /// Lets `user` join under `name`.
     pub(crate) async fn join(
         &self,
+        deadline: &Deadline,
         chat_id: u64,
         user: u64,
         name: &str,
@@ -61,7 +63,7 @@ impl Store {
             user,
             name,
         });
-        let call = self.shard_of(place).call(|connection| {
+        let call = self.shard_of(place).call(CallKind::Join, deadline, |connection| {
             let join = Arc::clone(&join);
             Box::pin(async move { join.run(connection).await })
         });
@@ -73,14 +75,14 @@ impl Store {
     }
 
     /// Lets `user` leave; `false` when he is not a member.
-    pub(crate) async fn leave(&self, chat_id: u64, user: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn leave(&self, deadline: &Deadline, chat_id: u64, user: u64) -> Result<bool, StoreError> {
         let place = self.place(chat_id);
         let (chat, count) = (place.local, self.count);
         let update = format!(
             "UPDATE members SET state = 'LEFT', name = NULL \
              WHERE chat_id = {chat} AND user_id = {user} AND state = 'JOINED'"
         );
-        let call = self.shard_of(place).call(|connection| {
+        let call = self.shard_of(place).call(CallKind::Leave, deadline, |connection| {
             let update = update.clone();
             Box::pin(async move {
                 let direction = Direction::Leaves;

@@ -4,9 +4,10 @@
 //! hot chat's load lands on one shard, which is the point of the exercise.
 //!
 //! ```text
-//! shard.rs      Shard: one call = a connection, a time limit, retries of what a deadlock rolled back
+//! shard.rs      Shard: one call = breaker, bulkhead, a connection, a time limit, retries of what a deadlock rolled back
+//! isolation.rs  breaker and bulkhead in front of a call     cancel.rs  ends in the database what was given up
 //! connect.rs    how a connection is made and when an idle one is no longer trusted
-//! lease.rs      a connection in use; closed, not reused, unless it was given back
+//! lease.rs      a connection in use; killed, not reused, unless it was given back
 //! open.rs       starting: the shard's options checked, migrations applied
 //! error.rs      what can go wrong, and what each database error number means
 //! sql.rs        statements as text, several in one round trip
@@ -19,6 +20,7 @@
 //! ```
 
 mod audit;
+mod cancel;
 mod change;
 mod chats;
 mod connect;
@@ -27,6 +29,7 @@ mod error;
 mod events;
 mod insert;
 mod is_member;
+mod isolation;
 mod lease;
 mod membership;
 mod open;
@@ -39,6 +42,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use error::StoreError;
 pub(crate) use events::{Event, EventRefusal, Kind};
+pub(crate) use isolation::CallKind;
 pub(crate) use membership::JoinRefusal;
 pub(crate) use shard::Shard;
 

@@ -3,6 +3,7 @@
 //! A comparison whose shards do not run as its settings say would be worse than none, so the server refuses to start.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,14 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{Connection, MySqlConnection, SqlStr};
 
+use super::cancel::{self, Cancel};
 use super::connect::{self, Breaks, Connector};
 use super::count::Count;
 use super::insert::Insertion;
+use super::isolation::Isolation;
 use super::shard::{Limits, Shard};
 use super::{Store, sql};
-use crate::config::{Config, Durability, MemberCount, Settings};
+use crate::config::{Config, Durability, Live, MemberCount, Settings};
 use crate::metrics::Metrics;
 
 /// Longest wait for a shard at start.
@@ -54,10 +57,21 @@ pub(crate) enum OpenError {
 
 impl Store {
     /// Connects to every shard at once, checks it and migrates it.
-    pub(crate) async fn open(config: &Config, metrics: &Metrics) -> Result<Self, OpenError> {
+    pub(crate) async fn open(config: &Config, live: Live, metrics: &Metrics) -> Result<Self, OpenError> {
         let count = Count::new(config.settings.member_count);
+        let shards = 0..config.shards.iter().count();
+        let isolation = Arc::new(Isolation::new(
+            live,
+            shards.map(|shard| metrics.isolation(shard)).collect(),
+        ));
+        let parts = &Parts {
+            settings: &config.settings,
+            count,
+            metrics,
+            isolation,
+        };
         let opening = config.shards.iter().enumerate().map(|(index, url)| async move {
-            let opened = tokio::time::timeout(PATIENCE, open_shard(index, url, &config.settings, count, metrics));
+            let opened = tokio::time::timeout(PATIENCE, open_shard(index, url, parts));
             opened.await.unwrap_or(Err(OpenError::Silent { shard: index }))
         });
         let shards = futures_util::future::try_join_all(opening).await?;
@@ -71,30 +85,40 @@ impl Store {
     }
 }
 
-async fn open_shard(
-    index: usize,
-    url: &str,
-    settings: &Settings,
+/// What all shards are opened with.
+struct Parts<'a> {
+    settings: &'a Settings,
     count: Count,
-    metrics: &Metrics,
-) -> Result<Shard, OpenError> {
+    metrics: &'a Metrics,
+    isolation: Arc<Isolation>,
+}
+
+async fn open_shard(index: usize, url: &str, parts: &Parts<'_>) -> Result<Shard, OpenError> {
     let unreachable = |source| OpenError::Unreachable { shard: index, source };
     let options = connect::options(url).map_err(unreachable)?;
     let mut connection = MySqlConnection::connect_with(&options).await.map_err(unreachable)?;
     let mariadb = is_mariadb(&mut connection).await.map_err(unreachable)?;
-    check_options(&mut connection, index, settings).await?;
+    check_options(&mut connection, index, parts.settings).await?;
     migrate(&mut connection)
         .await
         .map_err(|source| OpenError::Migration { shard: index, source })?;
-    let chats = other_counts(&mut connection, count).await.map_err(unreachable)?;
+    let chats = other_counts(&mut connection, parts.count).await.map_err(unreachable)?;
     if chats > 0 {
         return Err(OpenError::OtherCount { shard: index, chats });
     }
     connection.close().await.map_err(unreachable)?;
-    Ok(shard(index, options, settings, mariadb, metrics))
+    let canceller = cancel::connect(&options).await.map_err(unreachable)?;
+    Ok(shard(index, options, mariadb, canceller, parts))
 }
 
-fn shard(index: usize, options: MySqlConnectOptions, settings: &Settings, mariadb: bool, metrics: &Metrics) -> Shard {
+fn shard(
+    index: usize,
+    options: MySqlConnectOptions,
+    mariadb: bool,
+    canceller: MySqlConnection,
+    parts: &Parts<'_>,
+) -> Shard {
+    let settings = parts.settings;
     let limits = Limits {
         acquire_timeout: settings.pool.acquire_timeout.get(),
         storage_timeout: settings.storage_timeout.get(),
@@ -110,13 +134,16 @@ fn shard(index: usize, options: MySqlConnectOptions, settings: &Settings, mariad
         .runtime(Runtime::Tokio1)
         .build()
         .expect("a runtime is given, which is all that time-outs need");
+    let cancelled = parts.isolation.cancelled(index);
     Shard {
         index,
         pool,
+        cancel: Cancel::new(canceller, options.clone(), Arc::clone(&breaks), cancelled),
         options,
         breaks,
         limits,
-        metrics: metrics.shard(index),
+        metrics: parts.metrics.shard(index),
+        isolation: Arc::clone(&parts.isolation),
     }
 }
 

@@ -25,7 +25,7 @@ impl Store {
     ) -> Result<Result<u64, JoinRefusal>, StoreError> {
         let place = self.place(chat_id);
         let count = self.count;
-        let call = self.shard_of(place).call_within(LIMIT, |connection| {
+        let call = self.shard_of(place).call_by_operator(LIMIT, |connection| {
             Box::pin(seed(connection, count, place.local, first_user..first_user + number))
         });
         call.await

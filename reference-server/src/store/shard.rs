@@ -1,4 +1,4 @@
-//! One shard: a call on it takes a connection, has a time limit, and is retried when a deadlock rolled it back.
+//! One shard: a call on it passes breaker and bulkhead, takes a connection, has a time limit, and is retried when a deadlock rolled it back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +8,17 @@ use futures_util::future::BoxFuture;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{Connection, MySqlConnection};
 
+use super::cancel::Cancel;
 use super::connect::{Breaks, Connector};
 use super::error::{Meaning, StoreError, meaning};
+use super::isolation::{CallKind, Isolation, given_up};
 use super::lease::Lease;
 use super::{retry, sql};
+use crate::deadline::{Deadline, Ended};
 use crate::metrics::PoolMetrics;
+
+/// The pool ends the wait for a connection, and for making one, much sooner: by `acquire_timeout` for each.
+const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
 /// The limits that every call on a shard keeps.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +35,8 @@ pub(crate) struct Shard {
     pub(super) breaks: Arc<Breaks>,
     pub(super) limits: Limits,
     pub(super) metrics: PoolMetrics,
+    pub(super) cancel: Cancel,
+    pub(super) isolation: Arc<Isolation>,
 }
 
 impl Shard {
@@ -41,61 +49,100 @@ impl Shard {
         self.pool.status().size
     }
 
-    /// Runs `work` on a connection of this shard, within the usual time limit.
+    /// Brings the gauges of its breakers and its bulkhead up to date.
+    pub(crate) fn scrape(&self) {
+        self.isolation.scrape(self.index);
+    }
+
+    /// Runs `work` on a connection of this shard, for a caller who waits until `deadline`.
     ///
     /// `work` may be run again from its beginning when the database rolled it back; it leaves no transaction open
     /// when it succeeds.
-    pub(super) async fn call<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn call<T, F>(&self, kind: CallKind, deadline: &Deadline, work: F) -> Result<T, StoreError>
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     {
-        self.call_within(self.limits.storage_timeout, work).await
+        let result = match self.isolation.enter(self.index, kind, deadline).await {
+            Err(refused) => Err(refused),
+            Ok(entered) => {
+                let result = self.run(self.limits.storage_timeout, deadline, work).await;
+                entered.done(&result);
+                result
+            }
+        };
+        self.counted(result)
     }
 
-    /// [`Shard::call`] with a limit of its own.
-    pub(super) async fn call_within<T, F>(&self, limit: Duration, work: F) -> Result<T, StoreError>
+    /// A call of the admin API: it passes neither breaker nor bulkhead, is not given up by its caller, and has a limit of its own.
+    pub(super) async fn call_by_operator<T, F>(&self, limit: Duration, work: F) -> Result<T, StoreError>
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     {
-        let result = match self.lease().await {
-            Err(error) => Err(error),
-            // The lease moves into the attempt: when the limit ends it the connection is closed.
-            Ok(lease) => match tokio::time::timeout(limit, self.attempt(lease, work)).await {
-                Ok(result) => result,
-                Err(_) => Err(StoreError::Timeout {
-                    shard: self.index,
-                    limit,
-                }),
-            },
-        };
+        self.counted(self.run(limit, &Deadline::never(), work).await)
+    }
+
+    fn counted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.metrics.failed(error.kind());
         }
         result
     }
 
-    async fn lease(&self) -> Result<Lease, StoreError> {
+    async fn run<T, F>(&self, limit: Duration, deadline: &Deadline, work: F) -> Result<T, StoreError>
+    where
+        F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+    {
+        let shard = self.index;
+        let lease = self.lease(deadline).await?;
+        deadline.check().map_err(|ended| given_up(shard, ended))?;
+        let cut = deadline.cut(limit);
+        // The lease moves into the attempt: when that is given up the connection is closed and its session killed.
+        match deadline.bound(limit, self.attempt(lease, work)).await {
+            Ok(result) => result,
+            Err(Ended::Gone) => Err(StoreError::Abandoned { shard }),
+            Err(Ended::Limit) => Err(StoreError::Timeout {
+                shard,
+                limit,
+                cut: false,
+            }),
+            Err(Ended::Deadline) => Err(StoreError::Timeout {
+                shard,
+                limit: cut,
+                cut: true,
+            }),
+        }
+    }
+
+    async fn lease(&self, deadline: &Deadline) -> Result<Lease<'_>, StoreError> {
         let shard = self.index;
         let started = Instant::now();
-        let got = self.pool.get().await;
-        self.metrics.waited(started.elapsed());
+        let got = deadline.bound(WAIT_MAX, self.pool.get()).await;
+        let waited = started.elapsed();
+        self.metrics.waited(waited);
         match got {
-            Ok(object) => Ok(Lease::new(object, &self.metrics)),
-            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+            Ok(Ok(object)) => Ok(Lease::new(object, &self.metrics, &self.cancel)),
+            Err(Ended::Gone) => Err(StoreError::Abandoned { shard }),
+            Err(Ended::Limit | Ended::Deadline) => {
+                self.metrics.timed_out();
+                let cut = true;
+                Err(StoreError::NoConnection { shard, waited, cut })
+            }
+            Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => {
                 self.metrics.timed_out();
                 Err(StoreError::NoConnection {
                     shard,
                     waited: self.limits.acquire_timeout,
+                    cut: false,
                 })
             }
-            Err(error) => Err(StoreError::Unavailable {
+            Ok(Err(error)) => Err(StoreError::Unavailable {
                 shard,
                 cause: error.to_string(),
             }),
         }
     }
 
-    async fn attempt<T, F>(&self, mut lease: Lease, work: F) -> Result<T, StoreError>
+    async fn attempt<T, F>(&self, mut lease: Lease<'_>, work: F) -> Result<T, StoreError>
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     {
@@ -112,6 +159,7 @@ impl Shard {
             let meaning = meaning(&error);
             if meaning == Meaning::ConnectionLost {
                 self.breaks.note(Instant::now());
+                lease.discard();
                 return Err(StoreError::Unavailable {
                     shard: self.index,
                     cause: error.to_string(),
@@ -120,6 +168,7 @@ impl Shard {
             // A lock wait time-out, and every other error, leaves the transaction open.
             if let Err(error) = sql::run(&mut lease, "ROLLBACK".to_owned()).await {
                 self.breaks.note(Instant::now());
+                lease.discard();
                 return Err(StoreError::Unavailable {
                     shard: self.index,
                     cause: error.to_string(),
@@ -141,6 +190,7 @@ impl Shard {
             Meaning::StatementTimeout => StoreError::Timeout {
                 shard,
                 limit: self.limits.storage_timeout,
+                cut: false,
             },
             Meaning::ConnectionLost => StoreError::Unavailable {
                 shard,

@@ -1,4 +1,5 @@
-//! Callers that go away in the middle: their work is finished or undone as a whole, and nothing leaks.
+//! Callers that go away in the middle, or whose time has passed: their work ends, in the database too, is done or undone as a whole, and
+//! nothing leaks.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -6,10 +7,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
+use sqlx::{Connection, MySqlConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Server, own_shard, token, usual};
+use crate::support::{Server, numbers, own_shard, token, usual};
 
 /// Sends a join and does not wait for the answer.
 async fn half_a_join(server: &Server, chat: u64, user: u64) -> TcpStream {
@@ -24,32 +26,130 @@ async fn half_a_join(server: &Server, chat: u64, user: u64) -> TcpStream {
     stream
 }
 
+const CANCELLED: &str = r#"hotchat_storage_cancelled_total{shard="0"}"#;
+
 #[tokio::test]
-async fn a_join_whose_caller_has_gone_is_finished_as_a_whole() {
+async fn joins_on_a_silent_shard_end_with_their_callers_and_are_whole_or_not_at_all() {
     let mut shard = own_shard(usual()).await;
-    let server = Server::start(&[shard.url()], json!({ "storage_timeout": "30s" })).await;
+    let settings = json!({ "storage_timeout": "30s", "requests": { "deadline": "30s" } });
+    let server = Server::start(&[shard.url()], settings).await;
     let chat = server.create_chat().await;
     shard.pause().await.unwrap();
     let callers = join_all((1..=20).map(|user| half_a_join(&server, chat, user))).await;
     server.metric_becomes("hotchat_requests_in_progress", 20.0).await;
     drop(callers);
-    let gone = r#"hotchat_requests_total{route="/v1/chats/{id}/members",outcome="disconnected"}"#;
-    let started = std::time::Instant::now();
-    while server.metric("hotchat_connections_open").await > 1.5 {
-        assert!(
-            started.elapsed() < crate::support::LIMIT,
-            "connections of callers that went away stay open"
-        );
-    }
-    assert!((server.metric(gone).await - 20.0).abs() < 0.1);
-    assert!(
-        (server.metric("hotchat_requests_in_progress").await - 20.0).abs() < 0.1,
-        "the work goes on"
-    );
-    shard.resume().unwrap();
+    // The shard is silent, and yet nothing of theirs is left here.
     server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
     server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
-    assert_eq!(server.audited(chat).await, 20);
+    server
+        .metric_becomes(
+            r#"hotchat_requests_total{route="/v1/chats/{id}/members",outcome="disconnected"}"#,
+            20.0,
+        )
+        .await;
+    shard.resume().unwrap();
+    // What was sent is carried out or killed now.
+    let members = loop {
+        let members = server.audited(chat).await;
+        let next = server.join(chat, 1_000_000, "last").await;
+        if next.status == 201 {
+            assert!(next.body["member_count"].as_u64().unwrap() > members, "{next:?}");
+            break server.audited(chat).await;
+        }
+    };
+    assert!((1..=21).contains(&members), "{members}");
+}
+
+/// Statements on the shard that mention the text, this question apart.
+async fn running(url: &str, text: &str) -> i64 {
+    let sql = format!(
+        "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.processlist \
+         WHERE INFO LIKE '%{text}%' AND ID <> CONNECTION_ID()"
+    );
+    numbers(url, &sql).await[0]
+}
+
+async fn until_running(url: &str, text: &str, number: i64) {
+    let started = std::time::Instant::now();
+    while running(url, text).await != number {
+        assert!(
+            started.elapsed() < crate::support::LIMIT,
+            "{text}: never {number} of them"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_statement_of_a_caller_who_hangs_up_ends_in_the_database_too() {
+    let mut shard = own_shard(usual()).await;
+    let server = Server::start(&[shard.url()], json!({})).await;
+    let (url, chat) = (shard.url(), server.create_chat().await);
+    assert_eq!(server.join(chat, 1, "a").await.status, 201);
+    let mut holder = MySqlConnection::connect(&url).await.unwrap();
+    let lock = "BEGIN; UPDATE member_counts SET joined = joined";
+    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    let callers = join_all((2..=4).map(|user| half_a_join(&server, chat, user))).await;
+    until_running(&url, "LAST_INSERT_ID(joined", 3).await;
+    drop(callers);
+    // They wait for a lock that nobody lets go of: only a kill ends them.
+    until_running(&url, "LAST_INSERT_ID(joined", 0).await;
+    server.metric_becomes(CANCELLED, 3.0).await;
+    server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert_eq!(server.audited(chat).await, 1, "rolled back as a whole");
+
+    // A restarted shard numbers its sessions anew; once the connection that kills is there again, it kills again.
+    shard.restart().await.unwrap();
+    while server.join(chat, 9, "i").await.status != 201 {}
+    let cancels = async {
+        let mut user = 10;
+        loop {
+            let mut holder = MySqlConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+            let caller = half_a_join(&server, chat, user).await;
+            until_running(&url, "LAST_INSERT_ID(joined", 1).await;
+            drop(caller);
+            let gave_up = std::time::Instant::now();
+            while gave_up.elapsed() < Duration::from_millis(500) {
+                if running(&url, "LAST_INSERT_ID(joined").await == 0 {
+                    return;
+                }
+            }
+            holder.close().await.unwrap();
+            user += 1;
+        }
+    };
+    tokio::time::timeout(crate::support::LIMIT, cancels).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_ends_with_its_deadline_and_so_do_its_statements() {
+    let shard = own_shard(usual()).await;
+    let settings = json!({ "requests": { "in_progress": 1, "wait": "30s", "deadline": "700ms" } });
+    let server = Server::start(&[shard.url()], settings).await;
+    let (url, chat) = (shard.url(), server.create_chat().await);
+    assert_eq!(server.join(chat, 1, "a").await.status, 201);
+    let mut holder = MySqlConnection::connect(&url).await.unwrap();
+    let lock = "BEGIN; UPDATE member_counts SET joined = joined";
+    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    let started = std::time::Instant::now();
+    let works = server.join(chat, 2, "b");
+    let waits = async {
+        server.metric_becomes("hotchat_requests_in_progress", 1.0).await;
+        tokio::join!(server.join(chat, 3, "c"), server.join(chat, 4, "d"))
+    };
+    let (worked, (second, third)) = tokio::join!(works, waits);
+    assert!(started.elapsed() < Duration::from_secs(5), "storage alone may take 5 s");
+    assert!(worked.is(504, "storage_timeout"), "{worked:?}");
+    // Each of them got its turn with little time left, or none.
+    for reply in [second, third] {
+        let late = reply.is(503, "overloaded") || reply.is(504, "storage_timeout");
+        assert!(late, "{reply:?}");
+    }
+    until_running(&url, "LAST_INSERT_ID(joined", 0).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert_eq!(server.audited(chat).await, 1);
+    assert_eq!(server.join(chat, 2, "b").await.status, 201);
 }
 
 #[tokio::test]

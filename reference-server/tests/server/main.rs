@@ -9,6 +9,7 @@ mod durability;
 mod events;
 mod hostile;
 mod hot_chats;
+mod isolation;
 mod join_throttle;
 mod live_settings;
 mod overload;

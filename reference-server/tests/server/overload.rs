@@ -20,7 +20,7 @@ async fn timed(answer: impl Future<Output = Reply>) -> (Reply, Duration) {
 async fn the_limit_on_requests_sheds_at_once_or_after_the_wait() {
     let mut shard = own_shard(usual()).await;
     let settings = json!({
-        "storage_timeout": "60s", "requests": { "in_progress": 2, "waiting": 3, "wait": "300ms" },
+        "storage_timeout": "60s", "requests": { "in_progress": 2, "waiting": 3, "wait": "300ms", "deadline": "60s" },
     });
     let server = Server::start(&[shard.url()], settings).await;
     let chat = server.create_chat().await;
@@ -120,7 +120,9 @@ async fn a_statement_that_is_stuck_is_ended_by_the_database() {
 #[tokio::test]
 async fn a_busy_pool_is_503_and_says_so() {
     let mut shard = own_shard(usual()).await;
-    let settings = json!({ "storage_timeout": "60s", "pool": { "size": 1, "acquire_timeout": "300ms" } });
+    let settings = json!({
+        "storage_timeout": "60s", "pool": { "size": 1, "acquire_timeout": "300ms" }, "requests": { "deadline": "60s" },
+    });
     let server = Server::start(&[shard.url()], settings).await;
     let chat = server.create_chat().await;
     shard.pause().await.unwrap();

@@ -10,7 +10,7 @@ use crate::support::{LIMIT, Server, own_shard, send, usual};
 #[tokio::test]
 async fn a_request_in_progress_is_answered_before_the_end() {
     let mut shard = own_shard(usual()).await;
-    let settings = json!({ "storage_timeout": "60s", "drain": "60s" });
+    let settings = json!({ "storage_timeout": "60s", "requests": { "deadline": "60s" }, "drain": "60s" });
     let mut server = Server::start(&[shard.url()], settings).await;
     let chat = server.create_chat().await;
     shard.pause().await.unwrap();
@@ -34,7 +34,7 @@ async fn a_request_in_progress_is_answered_before_the_end() {
 #[tokio::test]
 async fn draining_is_bounded() {
     let mut shard = own_shard(usual()).await;
-    let settings = json!({ "storage_timeout": "60s", "drain": "200ms" });
+    let settings = json!({ "storage_timeout": "60s", "requests": { "deadline": "60s" }, "drain": "200ms" });
     let mut server = Server::start(&[shard.url()], settings).await;
     let chat = server.create_chat().await;
     shard.pause().await.unwrap();

@@ -137,6 +137,7 @@ async fn exact_across_deadlock_retries_under_repeatable_read() {
     let settings = json!({
         "insert": "select_not_exists", "isolation": "repeatable_read", "member_count": "aggregate",
         "deadlock_retries": 20, "storage_timeout": "20s", "pool": { "size": 16, "acquire_timeout": "20s" },
+        "requests": { "deadline": "20s" },
     });
     let server = Server::usual(settings).await;
     let chat = server.chat_on(0, 2).await;

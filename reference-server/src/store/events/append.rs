@@ -10,15 +10,17 @@
 
 use sqlx::MySqlConnection;
 
-use super::super::Store;
 use super::super::error::{Meaning, StoreError, meaning};
 use super::super::sql::{Text, run};
+use super::super::{CallKind, Store};
 use super::{EventRefusal, Kind, refusal};
+use crate::deadline::Deadline;
 
 impl Store {
     /// Stores an event; its revision.
     pub(crate) async fn send(
         &self,
+        deadline: &Deadline,
         chat_id: u64,
         user: u64,
         kind: Kind,
@@ -26,9 +28,9 @@ impl Store {
     ) -> Result<Result<u64, EventRefusal>, StoreError> {
         let place = self.place(chat_id);
         let sql = sql(place.local, user, kind, body);
-        let call = self
-            .shard_of(place)
-            .call(|connection| Box::pin(append(connection, sql.clone(), place.local)));
+        let call = self.shard_of(place).call(CallKind::Send, deadline, |connection| {
+            Box::pin(append(connection, sql.clone(), place.local))
+        });
         call.await
     }
 }

@@ -18,8 +18,9 @@ use sqlx::{MySqlConnection, Row};
 
 use super::super::error::StoreError;
 use super::super::sql::run_one;
-use super::super::{Place, Store};
+use super::super::{CallKind, Place, Store};
 use super::{EventRefusal, is_member, refusal};
+use crate::deadline::Deadline;
 
 /// One event, as it lies in the answer of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -69,15 +70,16 @@ impl Store {
     /// At most `limit` events after revision `after`, for a member of the chat.
     pub(crate) async fn fetch(
         &self,
+        deadline: &Deadline,
         chat_id: u64,
         user: u64,
         after: u64,
         limit: u32,
     ) -> Result<Result<Fetched, EventRefusal>, StoreError> {
         let place = self.place(chat_id);
-        let call = self
-            .shard_of(place)
-            .call(|connection| Box::pin(fetch(connection, place, user, after, limit)));
+        let call = self.shard_of(place).call(CallKind::Fetch, deadline, |connection| {
+            Box::pin(fetch(connection, place, user, after, limit))
+        });
         call.await
     }
 }

@@ -1,0 +1,142 @@
+//! Ends, in the database, what nobody waits for any more.
+//!
+//! A connection that is closed in mid-statement does not tell the database: it goes on with the statement, or waits on for a lock, and
+//! notices when it wants to answer. So a call that is given up has its session killed, by a connection of the shard's own that is
+//! there for nothing else (a busy pool could not lend one). That happens behind the caller's back and takes no turn of anybody;
+//! a paused shard costs this connection, not a request.
+//!
+//! Session numbers start anew when a shard restarts, and a number from before could then be somebody else's. So only sessions that are younger
+//! than this connection are killed: the shard has not restarted since. When this connection is lost, the older ones of the pool are
+//! discarded as after any break. What cannot be killed ends by `max_statement_time`.
+//!
+//! Rejected: `KILL QUERY`, which ends one statement: the transaction, with its locks, would stay until the database notices that the socket is
+//! closed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::counter::Counter;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{ConnectOptions, MySqlConnection};
+use tokio::sync::mpsc;
+use tokio::time::{timeout, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::connect::Breaks;
+use super::sql;
+
+/// Longest wait for a kill or for a connection; a shard that takes longer is not there.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Pause between attempts to connect.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Sessions that wait to be killed; beyond, they are only closed.
+const QUEUE: usize = 1024;
+
+/// One session of the shard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) id: u64,
+    pub(super) since: Instant,
+}
+
+/// Takes the sessions of calls that were given up; its task ends with it.
+pub(super) struct Cancel {
+    queue: mpsc::Sender<Session>,
+    cancelled: Counter,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Cancel {
+    /// `connection` is older than every session that it is to kill.
+    pub(super) fn new(
+        connection: MySqlConnection,
+        options: MySqlConnectOptions,
+        breaks: Arc<Breaks>,
+        cancelled: Counter,
+    ) -> Self {
+        let (queue, sessions) = mpsc::channel(QUEUE);
+        let killer = Killer {
+            options,
+            breaks,
+            own: Some((connection, Instant::now())),
+            again: Instant::now(),
+        };
+        Self {
+            queue,
+            cancelled,
+            _task: AbortOnDropHandle::new(tokio::spawn(killer.run(sessions))),
+        }
+    }
+
+    /// Counts the call and has its session killed.
+    pub(super) fn kill(&self, session: Session) {
+        self.cancelled.inc();
+        if self.queue.try_send(session).is_err() {
+            tracing::debug!(
+                id = session.id,
+                "too many sessions wait to be killed; this one is only closed"
+            );
+        }
+    }
+}
+
+struct Killer {
+    options: MySqlConnectOptions,
+    breaks: Arc<Breaks>,
+    /// The connection, and since when it has been there.
+    own: Option<(MySqlConnection, Instant)>,
+    /// When to connect again, while there is none.
+    again: Instant,
+}
+
+impl Killer {
+    async fn run(mut self, mut sessions: mpsc::Receiver<Session>) {
+        loop {
+            let until = self.again;
+            let next = match &self.own {
+                Some(_) => sessions.recv().await,
+                None if until <= Instant::now() => {
+                    self.connect().await;
+                    continue;
+                }
+                None => match timeout_at(until.into(), sessions.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => continue,
+                },
+            };
+            let Some(session) = next else { return };
+            self.kill(session).await;
+        }
+    }
+
+    async fn connect(&mut self) {
+        self.own = match timeout(PATIENCE, connect(&self.options)).await {
+            Ok(Ok(connection)) => Some((connection, Instant::now())),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        self.again = Instant::now() + PAUSE;
+    }
+
+    async fn kill(&mut self, session: Session) {
+        let Some((own, since)) = &mut self.own else { return };
+        if session.since <= *since {
+            return;
+        }
+        match timeout(PATIENCE, sql::run(own, format!("KILL {}", session.id))).await {
+            // As a rule it has ended by itself when the database says no.
+            Ok(Ok(_) | Err(sqlx::Error::Database(_))) => {}
+            Ok(Err(_)) | Err(_) => {
+                self.own = None;
+                self.again = Instant::now() + PAUSE;
+                self.breaks.note(Instant::now());
+            }
+        }
+    }
+}
+
+/// A connection that may be idle for as long as nobody gives up.
+pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    sql::run(&mut connection, "SET SESSION wait_timeout = 31536000".to_owned()).await?;
+    Ok(connection)
+}
