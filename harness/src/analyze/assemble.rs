@@ -63,6 +63,7 @@ pub fn phases(
                 },
                 contention: observed.contention(index),
                 fanout: fanout::of_phase(workload, interval, observed.push(index)),
+                join_throttle: observed.joins(index),
                 resources: observed.resources(index),
                 schedule_lag_us: (&interval.schedule_lag).into(),
                 worker_cpu: interval.worker_cpu.share(),

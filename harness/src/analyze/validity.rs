@@ -145,6 +145,7 @@ mod tests {
             connections: Connections::default(),
             contention: None,
             fanout: None,
+            join_throttle: None,
             resources: BTreeMap::new(),
             schedule_lag_us: quantiles(lag_us),
             worker_cpu,

@@ -3,10 +3,11 @@
 //! Counters are read about once a second, so what grew between two readings is shared out among the phases that
 //! the stretch overlaps, by time. Gauges belong to the phase of their reading.
 
+use super::joins::JoinTotals;
 use super::push::PushTotals;
 use super::{ProcessSample, Sample, ServerSample, ShardCounters, ShardSample};
 use crate::arrival::Profile;
-use crate::record::{Contention, DatabaseSide, PoolWait, PushSide, Resources, ServerSide};
+use crate::record::{Contention, DatabaseSide, JoinSide, PoolWait, PushSide, Resources, ServerSide};
 use std::collections::BTreeMap;
 
 /// What was observed, by phase.
@@ -60,6 +61,7 @@ struct ServerTotals {
     wait_s: f64,
     buckets: BTreeMap<u64, f64>,
     push: PushTotals,
+    joins: JoinTotals,
 }
 
 impl Observed {
@@ -223,6 +225,12 @@ impl Observed {
         self.phases[phase].server.as_ref().map(|server| server.push.side())
     }
 
+    /// What the server's throttle of joins decided in one phase; `None` where it was not asked anything.
+    #[must_use]
+    pub fn joins(&self, phase: usize) -> Option<JoinSide> {
+        self.phases[phase].server.as_ref()?.joins.side()
+    }
+
     /// What each process used in one phase.
     #[must_use]
     pub fn resources(&self, phase: usize) -> BTreeMap<String, Resources> {
@@ -292,6 +300,7 @@ impl ServerTotals {
         self.pool_open_max = self.pool_open_max.max(server.pool_open);
         self.in_use_max = self.in_use_max.max(server.pool_in_use);
         self.push.gauges(&server.push);
+        self.joins.gauges(&server.joins);
     }
 
     fn counters(&mut self, before: &ServerSample, after: &ServerSample, part: f64) {
@@ -303,6 +312,7 @@ impl ServerTotals {
         self.waits += grown_count(before.pool_waits, after.pool_waits) * part;
         self.wait_s += grown(before.pool_wait_s, after.pool_wait_s) * part;
         self.push.counters(&before.push, &after.push, part);
+        self.joins.counters(&before.joins, &after.joins, part);
         for (bound, count) in &after.pool_wait_buckets {
             let before = before.pool_wait_buckets.get(bound).copied().unwrap_or(0);
             *self.buckets.entry(*bound).or_default() += grown_count(before, *count) * part;

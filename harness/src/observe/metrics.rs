@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::joins::JoinSample;
 use super::push::PushSample;
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,6 +31,8 @@ pub struct ServerSample {
     pub pool_wait_buckets: BTreeMap<u64, u64>,
     /// Pushes, the event log, hot chats.
     pub push: PushSample,
+    /// The throttle of joins.
+    pub joins: JoinSample,
 }
 
 /// Asks a server for its figures. One that answers with something else is not asked again: it is somebody else's, and
@@ -94,6 +97,7 @@ fn parse(text: &str) -> Option<ServerSample> {
                     *sample.pool_wait_buckets.entry(bound).or_default() += count;
                 }
             }
+            _ if sample.joins.take(name, labels, value) => {}
             _ => sample.push.take(name, labels, value),
         }
     }

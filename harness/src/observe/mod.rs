@@ -5,6 +5,7 @@
 //! and part of the result, for an observer that disturbs what it observes must say so.
 
 mod fold;
+mod joins;
 mod metrics;
 mod processes;
 mod push;
@@ -19,6 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 pub use fold::Observed;
+pub use joins::JoinSample;
 pub use metrics::ServerSample;
 pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;

@@ -279,6 +279,9 @@ pub struct PhaseResult {
     /// What became of the events, where members are online.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fanout: Option<Fanout>,
+    /// What the server's throttle of joins decided, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_throttle: Option<JoinSide>,
     /// By process: `generator`, `server`, `shard 0`, ….
     pub resources: BTreeMap<String, Resources>,
     /// When the pacer woke − intended.
@@ -495,6 +498,23 @@ pub struct PushSide {
     pub redis_errors: u64,
     /// Connections of members that the server ended because they stayed behind.
     pub disconnected_behind: u64,
+}
+
+/// What the server's throttle of joins decided in one phase, for all chats.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JoinSide {
+    /// Joins under the limit.
+    pub admitted: u64,
+    /// Joins over it.
+    pub refused: u64,
+    /// Joins admitted because nobody could tell.
+    pub open: u64,
+    /// Joins refused because nobody could tell.
+    pub closed: u64,
+    /// Commands to Redis for the throttle.
+    pub redis_calls: u64,
+    /// Age of the oldest record that a throttle that follows the bus had not counted, most in one sample.
+    pub lag_s_max: f64,
 }
 
 /// Lock contention of one phase, summed over shards.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{markdown, terminal};
 use crate::arrival::PhaseKind;
 use crate::record::{
-    Blast, Cell, ChangeResult, Environment, FaultResult, Generator, PhaseResult, Quantiles, RUN_SCHEMA, Run,
+    Blast, Cell, ChangeResult, Environment, FaultResult, Generator, JoinSide, PhaseResult, Quantiles, RUN_SCHEMA, Run,
     ShardBlast, ShardTimeline, Timeline, Verdict,
 };
 use crate::workload::{Overrides, parse};
@@ -31,6 +31,7 @@ fn phase(name: &str, kind: PhaseKind, start_s: f64, end_s: f64) -> PhaseResult {
         connections: crate::record::Connections::default(),
         contention: None,
         fanout: None,
+        join_throttle: None,
         resources: [].into(),
         schedule_lag_us: Quantiles::default(),
         worker_cpu: 0.1,
@@ -142,4 +143,26 @@ fn a_long_cell_is_drawn_in_columns_of_several_seconds() {
     let text = markdown(&run(vec![cell("both", 200, 30_000, None)]));
     let drawing = text.split("```").nth(1).unwrap();
     insta::assert_snapshot!(drawing);
+}
+
+#[test]
+fn what_a_throttle_of_joins_did_is_shown_for_the_variants_that_have_one() {
+    let mut cells = vec![cell("none", 30, 4_000, None), cell("both", 30, 4_000, None)];
+    cells[1].phases[1].join_throttle = Some(JoinSide {
+        admitted: 7500,
+        refused: 2500,
+        open: 50,
+        closed: 0,
+        redis_calls: 10_000,
+        lag_s_max: 3.25,
+    });
+    let text = markdown(&run(cells));
+    let table = text.split("Throttle of joins").nth(1).unwrap();
+    let row = table.lines().find(|line| line.contains("constant")).unwrap();
+    let figures: Vec<&str> = row.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(figures, ["both", "constant", "300", "100", "2", "400", "3.25"]);
+    let lines = table.lines().skip_while(|line| !line.starts_with('|'));
+    let drawn = lines.take_while(|line| line.starts_with('|')).count();
+    assert_eq!(drawn, 3, "head, rule, and one row: {table}");
+    assert!(!markdown(&run(vec![cell("none", 30, 4_000, None)])).contains("Throttle of joins"));
 }

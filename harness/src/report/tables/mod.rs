@@ -4,6 +4,7 @@ mod blast;
 mod bystanders;
 mod fanout;
 mod headline;
+mod joins;
 mod moments;
 mod phases;
 
@@ -26,6 +27,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
     let tables = [
         headline::headline(run),
         fanout::fanout(run),
+        joins::joins(run),
         bystanders::bystanders(run),
         moments::moments(run),
         blast::blast(run),
