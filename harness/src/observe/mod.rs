@@ -1,7 +1,7 @@
 //! What the target says of itself while it is driven: locks, connections, CPU, memory.
 //!
 //! An [`Observer`] is a thread of its own with a query connection to each shard. Ten times a second it counts who waits for which
-//! lock; once a second it reads every counter. It hands over [`Sample`]s; [`Observed`] folds them into phases. What it costs is measured
+//! lock; once a second it reads every counter. All are asked at the same time, and who does not answer is left out. It hands over [`Sample`]s; [`Observed`] folds them into phases. What it costs is measured
 //! and part of the result, for an observer that disturbs what it observes must say so.
 
 mod fold;
@@ -10,11 +10,12 @@ mod metrics;
 mod processes;
 mod push;
 mod shards;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -26,12 +27,18 @@ pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;
 pub use shards::{ShardCounters, ShardSample};
 
+use sources::Sources;
+
 use crate::drive::{Clock, Stop};
 
 /// How often waiters are counted. InnoDB refreshes its transaction table at most that often.
 const WAITERS_EVERY: Duration = Duration::from_millis(100);
 /// Counters are read at every so many counts of waiters.
 const COUNTERS_EVERY: u32 = 10;
+/// How long a sample waits for answers; what comes later is part of the next one.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(50);
+/// How long the last sample waits.
+const LAST_WITHIN: Duration = Duration::from_secs(1);
 
 /// What to observe.
 #[derive(Debug, Clone, Default)]
@@ -105,38 +112,35 @@ impl Observer {
 
 async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sample>) -> Cost {
     let mut cost = Cost::default();
-    let mut shards: Vec<shards::Watch> = watched.shards.iter().map(|url| shards::Watch::new(url)).collect();
-    let mut metrics = watched.metrics_url.as_deref().map(metrics::Watch::new);
+    let mut sources = Sources::start(watched);
     for tick in 0u32.. {
         tokio::time::sleep(clock.until(WAITERS_EVERY * tick)).await;
-        // A shard that hangs must not turn one late sample into a burst of samples.
+        // A machine that hangs must not turn one late sample into a burst of samples.
         if clock.elapsed() > WAITERS_EVERY * (tick + 1) && tick % COUNTERS_EVERY != 0 {
             continue;
         }
-        let counters = tick % COUNTERS_EVERY == 0 || stop.is_asked();
+        let is_last = stop.is_asked();
+        let counters = tick % COUNTERS_EVERY == 0 || is_last;
         let mut sample = Sample {
             at_s: clock.elapsed().as_secs_f64(),
-            shards: Vec::with_capacity(shards.len()),
+            shards: vec![None; watched.shards.len()],
             server: None,
             processes: BTreeMap::new(),
         };
-        for shard in &mut shards {
-            let begun = Instant::now();
-            let (seen, queries) = shard.sample(counters).await;
-            cost.queries += queries;
-            cost.query_time += begun.elapsed();
-            sample.shards.push(seen);
+        let patience = if is_last { LAST_WITHIN } else { ANSWERS_WITHIN };
+        if is_last {
+            // Who still owes an answer is asked once more after it: the last counters complete the sums.
+            sources.take(patience, &mut sample, &mut cost).await;
         }
+        sources.ask(counters);
+        sources.take(patience, &mut sample, &mut cost).await;
         if counters {
-            if let Some(metrics) = &mut metrics {
-                sample.server = metrics.sample().await;
-            }
             sample.processes = watched.processes.sample();
         }
-        if sink.send(sample).is_err() || stop.is_asked() {
+        if sink.send(sample).is_err() || is_last {
             break;
         }
     }
-    cost.database_cpu = shards.iter().map(shards::Watch::database_cpu).sum();
+    cost.database_cpu = sources.end().await;
     cost
 }

@@ -92,3 +92,73 @@ async fn lock(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Er
         .await?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bmt_sandbox::{Sandbox, Shard, ShardOptions, Template};
+
+    use super::*;
+
+    const HOLD: Duration = Duration::from_millis(400);
+
+    /// A shard with two tables, and a connection to it.
+    async fn shard(sandbox: &Sandbox) -> (Shard, MySqlConnection) {
+        let template = Template::init(sandbox).await.unwrap();
+        let shard = Shard::start(sandbox, &template, ShardOptions::default()).await.unwrap();
+        let mut connection = MySqlConnection::connect(&shard.url()).await.unwrap();
+        let tables = "CREATE TABLE a (i INT); CREATE TABLE `b c` (i INT)";
+        connection.execute(sqlx::raw_sql(tables)).await.unwrap();
+        (shard, connection)
+    }
+
+    async fn insert(connection: &mut MySqlConnection) -> Duration {
+        let begun = Instant::now();
+        let row = sqlx::raw_sql("INSERT INTO `b c` VALUES (1)");
+        connection.execute(row).await.unwrap();
+        begun.elapsed()
+    }
+
+    #[tokio::test]
+    async fn queries_wait_for_the_lock_again_and_again_until_it_ends() {
+        let sandbox = Sandbox::new().unwrap();
+        let (shard, mut connection) = shard(&sandbox).await;
+        let lock = TableLock::start(&shard.url(), HOLD).await.unwrap();
+        assert!(insert(&mut connection).await > HOLD / 2, "it was locked just now");
+        let mut waited = Duration::ZERO;
+        for _ in 0..3 {
+            tokio::time::sleep(HOLD / 4).await;
+            waited += insert(&mut connection).await;
+        }
+        assert!(waited > HOLD, "locked again after each release: {waited:?}");
+        lock.end().await;
+        for _ in 0..3 {
+            assert!(insert(&mut connection).await < HOLD / 2, "free");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lock_ends_with_its_connection_and_comes_back_with_the_shard() {
+        let sandbox = Sandbox::new().unwrap();
+        let (mut shard, mut connection) = shard(&sandbox).await;
+        // Dropped without a word, as by a process that is killed.
+        drop(TableLock::start(&shard.url(), Duration::from_secs(3600)).await.unwrap());
+        let freed = tokio::time::timeout(Duration::from_secs(30), insert(&mut connection)).await;
+        assert!(freed.is_ok());
+        let lock = TableLock::start(&shard.url(), HOLD).await.unwrap();
+        shard.kill().await.unwrap();
+        shard.restart().await.unwrap();
+        let mut connection = MySqlConnection::connect(&shard.url()).await.unwrap();
+        let begun = Instant::now();
+        while insert(&mut connection).await < HOLD / 2 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it was never locked again");
+        }
+        lock.end().await;
+        assert!(insert(&mut connection).await < HOLD / 2);
+        let error = TableLock::start("mysql://nobody@127.0.0.1:1/x", HOLD)
+            .await
+            .unwrap_err();
+        assert!(error.contains("could not be locked"), "{error}");
+    }
+}

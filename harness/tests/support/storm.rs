@@ -137,7 +137,7 @@ pub(crate) fn assert_every_arrival_is_accounted_for(phase: &Json) {
     }
 }
 
-fn walk(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
     entries
         .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })

@@ -1,0 +1,316 @@
+//! Every fault comes, goes, and leaves nothing behind: real databases, a real server, the command itself.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod support;
+
+use rustix::process::Signal;
+use serde_json::Value as Json;
+use support::storm::{PAUSE, Place, assert_every_arrival_is_accounted_for, exit_code, signal};
+use support::wait_until;
+
+const WORKLOAD: &str = "
+name: small-faults
+question: Does every fault come and go?
+target: {shards: 2, settings: {pool: {size: 8, acquire_timeout: 500ms}, storage_timeout: 1s, requests: {in_progress: 64, waiting: 256, wait: 300ms}}}
+generator: {connections: 256, waiting: 2048, timeout: 3s}
+profile: {kind: constant, target: 30/s, hold: 24s}
+arrivals: uniform
+chats:
+  hot: {members: 20}
+  quiet: {count: 12, members: 5}
+traffic:
+  hot_join: {operation: join, chats: hot, share: 1}
+  quiet_join: {operation: join, chats: quiet, rate: 30/s}
+variants:
+  - name: only
+    settings: {member_count: {aggregate_slots: {slots: 8}}}
+";
+
+/// The workload with faults: after, for, inject.
+fn faults(rows: &[(&str, &str, &str)]) -> String {
+    let mut text = format!("{WORKLOAD}faults:\n");
+    for (after, lasts, inject) in rows {
+        text.push_str(&format!("  - {{after: {after}, for: {lasts}, inject: {inject}}}\n"));
+    }
+    text
+}
+
+fn run(place: &Place) -> Json {
+    let output = place.run(&["--format", "json"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // On a busy machine the generator may not keep its schedule, and has to say so; everything else must hold.
+    assert!(
+        matches!(output.status.code(), Some(0 | 120)),
+        "{:?}: {errors}",
+        output.status
+    );
+    support::json(&output)
+}
+
+/// The lines of a file of the only cell's directory.
+fn lines(place: &Place, name: &str) -> Vec<Json> {
+    let found = support::storm::walk(&place.out())
+        .into_iter()
+        .find(|file| file.ends_with(name));
+    let text = std::fs::read_to_string(found.unwrap()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The state of a process, as `ps` has it; `None` when there is no such process.
+fn state(pid: i32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
+}
+
+/// Ids of the processes of the place that are stopped.
+fn stopped(place: &Place) -> Vec<i32> {
+    let pids = place.processes().into_iter().map(|(pid, _)| pid);
+    pids.filter(|pid| state(*pid) == Some('T')).collect()
+}
+
+fn assert_undone(fault: &Json) {
+    assert_eq!(fault["problem"], Json::Null, "{fault}");
+    assert!(
+        fault["end_s"].as_f64().unwrap() > fault["start_s"].as_f64().unwrap(),
+        "{fault}"
+    );
+}
+
+/// The row of a shard in a fault's blast radius.
+fn of_shard(fault: &Json, shard: u64) -> &Json {
+    let shards = fault["shards"].as_array().unwrap();
+    shards.iter().find(|row| row["shard"] == shard).unwrap()
+}
+
+/// Some second between two moments in which every call to every shard was answered well.
+fn assert_serves_again(run: &Json, from_s: f64, to_s: f64) {
+    let shards = run["cells"][0]["timeline"]["shards"].as_array().unwrap();
+    let seconds = from_s.ceil() as usize..to_s.floor() as usize;
+    let is_well = |second: usize| {
+        let at = |shard: &Json, what: &str| shard[what][second].as_u64().unwrap();
+        shards
+            .iter()
+            .all(|shard| at(shard, "requests") > 0 && at(shard, "not_ok") == 0)
+    };
+    assert!(
+        seconds.clone().any(is_well),
+        "no good second in {seconds:?}: {}",
+        run["cells"][0]["timeline"]
+    );
+}
+
+#[test]
+fn every_fault_of_shards_and_server_is_felt_where_it_should_be_and_undone() {
+    let place = Place::of(&faults(&[
+        ("2s", "1500ms", "{pause_shard: 0}"),
+        ("5s", "1s", "{kill_shard: 0}"),
+        ("9s", "1s", "{slow_disk: {shard: 1, by: 100ms}}"),
+        ("12s", "1s", "{slow_queries: {shard: 1, hold: 300ms}}"),
+        ("15s", "1s", "{cut_connections: 0}"),
+        ("18s", "1s", "{delay_connections: {shard: 0, by: 50ms}}"),
+        ("21s", "1s", "pause_server"),
+    ]));
+    let run = run(&place);
+    let cell = &run["cells"][0];
+    assert_eq!(cell["ended_early"], Json::Null, "no fault is taken for a lost target");
+    cell["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .for_each(assert_every_arrival_is_accounted_for);
+    let faults = cell["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 7);
+    for (index, fault) in faults.iter().enumerate() {
+        assert_undone(fault);
+        let next_s = faults
+            .get(index + 1)
+            .map_or(24.0, |next| next["start_s"].as_f64().unwrap());
+        assert_serves_again(&run, fault["end_s"].as_f64().unwrap(), next_s);
+    }
+    let error_rate = |index: usize, shard| of_shard(&faults[index], shard)["error_rate_during"].as_f64().unwrap();
+    let p99_ms = |index: usize, shard| of_shard(&faults[index], shard)["p99_during_us"].as_u64().unwrap() / 1000;
+    assert!(p99_ms(0, 0) >= 500 || error_rate(0, 0) > 0.5, "paused: {}", faults[0]);
+    assert!(error_rate(1, 0) > 0.9, "killed: {}", faults[1]);
+    assert!(p99_ms(2, 1) >= 100, "each commit flushes at least once: {}", faults[2]);
+    assert!(
+        p99_ms(3, 1) >= 100,
+        "some wait nearly as long as the lock is held: {}",
+        faults[3]
+    );
+    assert!(error_rate(4, 0) > 0.9, "cut: {}", faults[4]);
+    assert!(p99_ms(5, 0) >= 100, "a query and its answer: {}", faults[5]);
+    assert!(
+        p99_ms(6, 0) >= 500 && p99_ms(6, 1) >= 500,
+        "everybody waits for the server: {}",
+        faults[6]
+    );
+    assert_the_others_stay_observed(&lines(&place, "observed.jsonl"), &faults[0]);
+    place.assert_nothing_left();
+}
+
+/// While a shard stands still it is `null`, and the other one is seen as often as ever; later both are seen.
+fn assert_the_others_stay_observed(samples: &[Json], pause: &Json) {
+    let (from_s, to_s) = (pause["start_s"].as_f64().unwrap(), pause["end_s"].as_f64().unwrap());
+    let at_s = |sample: &&Json| sample["at_s"].as_f64().unwrap();
+    let during: Vec<&Json> = samples
+        .iter()
+        .filter(|sample| (from_s + 0.1..to_s - 0.2).contains(&at_s(sample)))
+        .collect();
+    assert!(during.len() >= 8, "ten a second: {}", during.len());
+    assert!(during.iter().all(|sample| sample["shards"][0].is_null()), "{during:?}");
+    let seen = during.iter().filter(|sample| !sample["shards"][1].is_null()).count();
+    assert!(seen * 2 > during.len(), "{seen} of {}", during.len());
+    let last = samples.iter().rfind(|sample| !sample["processes"].is_null()).unwrap();
+    assert!(
+        last["processes"]["shard 0"]["rss_bytes"].as_u64().unwrap() > 0,
+        "the one that was started again: {last}"
+    );
+    assert!(!last["shards"][0].is_null() && !last["shards"][1].is_null(), "{last}");
+}
+
+const MEMBERS: u64 = 50;
+
+const FOLLOWED: &str = "
+name: small-faults-of-events
+question: Is an acknowledged event ever lost?
+target: {shards: 2, settings: {storage_timeout: 1s}}
+generator: {connections: 200, waiting: 1000, timeout: 3s}
+profile: {kind: constant, target: 20/s, hold: 12s, warm_up: 2s}
+arrivals: uniform
+chats:
+  hot: {members: 50}
+traffic:
+  hot_send: {operation: send, chats: hot, share: 1}
+  hot_fetch: {operation: {follow: {online: 50, connect: 200/s, delay: 20ms, poll: 2s, stale_after: 2s}}, chats: hot}
+variants:
+  - name: only
+faults:
+  - {phase: constant, after: 1s, for: 1s, inject: pause_redis}
+  - {phase: constant, after: 3s, for: 1s, inject: kill_redis}
+  - {phase: constant, after: 5s, for: 1s, inject: {kill_shard: 0}}
+  - {phase: constant, after: 9s, for: 1s, inject: {pause_shard: 0}}
+";
+
+#[test]
+fn no_acknowledged_event_is_lost_over_faults_of_redis_and_of_the_shard() {
+    let place = Place::of(FOLLOWED);
+    let run = run(&place);
+    let cell = &run["cells"][0];
+    cell["faults"].as_array().unwrap().iter().for_each(assert_undone);
+    let phases = cell["phases"].as_array().unwrap();
+    let sum = |pointer: &str| -> u64 {
+        let value = |phase: &Json| phase.pointer(pointer).and_then(Json::as_u64).unwrap();
+        phases.iter().map(value).sum()
+    };
+    let (events, received) = (sum("/fanout/events"), sum("/fanout/freshness_us/count"));
+    assert!(events > 100, "{events}");
+    assert_eq!(sum("/fanout/revisions_skipped"), 0);
+    assert_eq!(
+        phases.last().unwrap()["fanout"]["stale_members_end"],
+        0,
+        "{}",
+        phases.last().unwrap()["fanout"]
+    );
+    // One whose acknowledgement the kill cut off is in the chat as well.
+    assert!(received >= events * MEMBERS, "{received} of {events} × {MEMBERS}");
+    let samples = lines(&place, "observed.jsonl");
+    let last = samples.iter().rfind(|sample| !sample["processes"].is_null()).unwrap();
+    assert!(
+        last["processes"]["redis"]["rss_bytes"].as_u64().unwrap() > 0,
+        "the one that was started again: {last}"
+    );
+    place.assert_nothing_left();
+}
+
+/// Everything that can be broken at once, for longer than the run will last.
+fn all_at_once() -> Place {
+    Place::of(&faults(&[
+        ("1s", "18s", "{slow_disk: {shard: 1, by: 50ms}}"),
+        ("1s", "18s", "{delay_connections: {shard: 1, by: 20ms}}"),
+        ("1100ms", "18s", "{slow_queries: {shard: 1, hold: 300ms}}"),
+        ("1200ms", "18s", "{cut_connections: 0}"),
+        ("1300ms", "18s", "{pause_shard: 0}"),
+        ("1400ms", "18s", "{kill_shard: 1}"),
+        ("1500ms", "18s", "pause_server"),
+    ]))
+}
+
+fn wait_until_broken(place: &Place) {
+    wait_until("a shard and the server stand still", || {
+        std::thread::sleep(PAUSE);
+        stopped(place).len() == 2
+    });
+}
+
+#[test]
+fn a_run_that_is_stopped_in_mid_fault_undoes_it() {
+    let place = all_at_once();
+    let mut run = place.run(&[]).spawn().unwrap();
+    wait_until_broken(&place);
+    signal(i32::try_from(run.id()).unwrap(), Signal::INT);
+    assert_eq!(exit_code(&mut run), 105);
+    let result = place.run_json();
+    assert_eq!(result["verdict"], "interrupted");
+    let faults = result["cells"][0]["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 7);
+    faults.iter().for_each(assert_undone);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_target_that_is_lost_in_mid_fault_is_cleaned_up_and_not_confused_with_the_fault() {
+    let place = all_at_once();
+    let mut run = place.run(&[]).spawn().unwrap();
+    wait_until_broken(&place);
+    signal(place.process("hotchat --config"), Signal::KILL);
+    assert_eq!(exit_code(&mut run), 121);
+    let result = place.run_json();
+    assert!(
+        result["cells"][0]["ended_early"].as_str().unwrap().contains("hotchat"),
+        "{result}"
+    );
+    result["cells"][0]["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .for_each(assert_undone);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn kill_9_in_mid_fault_leaves_nothing_standing_still() {
+    let place = all_at_once();
+    let mut run = place.run(&[]).spawn().unwrap();
+    wait_until_broken(&place);
+    let still = stopped(&place);
+    signal(i32::try_from(run.id()).unwrap(), Signal::KILL);
+    assert_eq!(exit_code(&mut run), -1);
+    place.assert_nothing_left();
+    for pid in still {
+        // A zombie has ended; whoever inherited it has not yet looked.
+        assert!(matches!(state(pid), None | Some('Z')), "{pid}: {:?}", state(pid));
+    }
+}
+
+#[test]
+fn what_somebody_else_started_is_not_touched() {
+    let place = Place::of(&faults(&[
+        ("2s", "1s", "{pause_shard: 0}"),
+        ("4s", "1s", "pause_server"),
+    ]));
+    let output = place.run(&["--target", "http://127.0.0.1:1"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(104), "{errors}");
+    for told in [
+        "faults.0.inject: `pause_shard` would touch a process that bmt did not start",
+        "faults.1.inject: `pause_server` would",
+        "{pause_shard: 0}",
+    ] {
+        assert!(errors.contains(told), "{errors}");
+    }
+    assert!(
+        std::fs::read_dir(place.out()).unwrap().next().is_none(),
+        "nothing was begun"
+    );
+}
