@@ -8,8 +8,8 @@
 //! installs it, starts the child, and ends. Nothing has to run between `fork` and `exec`, and the descriptor that
 //! the kernel notifies is ours from the beginning.
 //!
-//! If the supervisor goes away, the kernel answers held and further calls with `ENOSYS`: the database then fails rather than acknowledge what
-//! it could not flush. That happens only when our whole process ends, and then the reaper kills the child.
+//! If the supervisor goes away, the kernel answers held and further calls with `ENOSYS`: a flush then fails, rather than seem to
+//! have been made. That happens only when our whole process ends, and then the reaper kills the child.
 //!
 //! Rejected: a preloaded library (it needs a C compiler, and statically linked servers do not see it); FUSE and device mapper (root, or a device);
 //! `ptrace` (stops the child at each call, and there is only one tracer).

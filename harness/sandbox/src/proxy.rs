@@ -61,22 +61,19 @@ impl Proxy {
         let delay_ns = Arc::new(AtomicU64::new(0));
         let (orders, received) = mpsc::unbounded_channel();
         let failed = |source| SandboxError::io("a proxy", source);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(failed)?;
-        let listener = {
-            let _inside = runtime.enter();
-            listen(lease.port()).map_err(failed)?
-        };
         let serving = Serving {
             to,
             port: lease.port(),
             delay_ns: Arc::clone(&delay_ns),
             cuts: watch::Sender::new(0),
         };
+        let (ready, awaited) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("bmt-proxy".to_owned())
-            .spawn(move || runtime.block_on(serving.serve(listener, received)))
+            .spawn(move || serving.run(received, &ready))
             .map_err(failed)?;
+        let listening = awaited.recv().map_err(io::Error::other).flatten();
+        listening.map_err(failed)?;
         Ok(Self {
             lease,
             delay_ns,
@@ -150,6 +147,25 @@ struct Serving {
 }
 
 impl Serving {
+    /// The thread: says when it listens, and serves until nobody can give orders any more.
+    fn run(self, orders: mpsc::UnboundedReceiver<Order>, ready: &std::sync::mpsc::SyncSender<io::Result<()>>) {
+        let up = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let listener = {
+                let _inside = runtime.enter();
+                listen(self.port)?
+            };
+            io::Result::Ok((runtime, listener))
+        };
+        match up() {
+            Ok((runtime, listener)) => {
+                let _ = ready.send(Ok(()));
+                runtime.block_on(self.serve(listener, orders));
+            }
+            Err(error) => drop(ready.send(Err(error))),
+        }
+    }
+
     async fn serve(self, listener: TcpListener, mut orders: mpsc::UnboundedReceiver<Order>) {
         let mut listener = Some(listener);
         let mut links = JoinSet::new();

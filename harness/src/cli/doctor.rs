@@ -27,6 +27,7 @@ pub(super) fn doctor() -> anyhow::Result<Exit> {
         firewall(),
         disk(),
         priority(),
+        slow_disk(),
     ];
     let mut text = String::new();
     for finding in &findings {
@@ -180,6 +181,21 @@ fn priority() -> Finding {
         found: found.to_owned(),
         remedy: (!raised)
             .then(|| "on few cores its schedule may lag; run as root, with CAP_SYS_NICE, or with --pin".to_owned()),
+    }
+}
+
+/// Whether a shard's flushes can be held up, for workloads with a `slow_disk`.
+fn slow_disk() -> Finding {
+    let refused = bmt_sandbox::can_delay_flushes().err();
+    let found = if refused.is_some() {
+        "`slow_disk` cannot be injected"
+    } else {
+        "flushes of a database can be delayed"
+    };
+    Finding {
+        what: "slow disk",
+        found: found.to_owned(),
+        remedy: refused,
     }
 }
 
