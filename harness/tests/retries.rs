@@ -232,6 +232,59 @@ fn who_is_already_a_member_after_a_time_out_has_joined() {
     );
 }
 
+/// A server that lets in 30 callers in each second of its own clock, and a gate that counts them.
+#[test]
+fn admitted_is_what_the_server_let_in_at_the_time() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let begun = Instant::now();
+    let let_in = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&let_in);
+    let (server, _) = server(move |_| {
+        let mut let_in = seen.lock().unwrap();
+        let second = begun.elapsed().as_secs();
+        if let_in.iter().filter(|admitted| **admitted == second).count() >= 30 {
+            return refused("", r#"{"retry_after_ms":300}"#);
+        }
+        let_in.push(second);
+        joined()
+    });
+    let gates = "gates:\n  - {metric: admitted, within: 3s, operation: join, phase: constant, at_most: 120, at_least: 60}\n  \
+                 - {metric: admitted, within: 1s, operation: join, phase: constant, at_most: 29}\n  \
+                 - {metric: attempts_per_success, operation: join, phase: constant, at_least: 1.5}\n  \
+                 - {metric: until_done_p99, operation: join, phase: constant, at_least: 1s}\n  \
+                 - {metric: gave_up_share, operation: join, phase: constant, at_most: 0%}\n";
+    let retry = "{attempts: 100, settle: 10s}";
+    let (run, _) = run_against(&(workload("100/s", "3s", retry) + gates), &server.url(), &[]);
+    assert_accounted(&run);
+    assert_eq!(let_in.lock().unwrap().len(), 300, "everybody gets in, 30 a second");
+    let by_second = &join(&run, "constant")["ok_by_second"];
+    assert!(
+        by_second
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|count| count.as_u64().unwrap() <= 60),
+        "two of the server's seconds at most: {by_second}"
+    );
+    let gates = run["gates"].as_array().unwrap();
+    let passed: Vec<(&str, bool)> = gates
+        .iter()
+        .map(|gate| (gate["name"].as_str().unwrap(), gate["passed"] == true))
+        .collect();
+    assert_eq!(
+        passed,
+        [
+            ("join admitted within 3s", true),
+            ("join admitted within 3s", true),
+            ("join admitted within 1s", false),
+            ("join attempts_per_success", true),
+            ("join until_done_p99", true),
+            ("join gave_up_share", true),
+        ],
+        "{gates:?}"
+    );
+}
+
 #[test]
 fn who_is_refused_for_ever_gives_up_or_is_cut_off_and_never_lost() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -295,4 +348,6 @@ fn a_run_that_is_stopped_counts_those_who_wait_to_try_again() {
     assert_accounted(&run);
     let retries = &join(&run, "constant")["retries"];
     assert!(count(retries, "/cut_off") > 50, "{retries}");
+    let report = std::fs::read_to_string(directory.join("report.md")).unwrap();
+    assert!(report.contains("Callers who try again"), "{report}");
 }

@@ -105,13 +105,14 @@ fn compare(name: &str, placement: Option<Placement>, before: &OperationResult, d
     }
 }
 
-/// The phase that tables show: the spike, or the last one.
+/// The phase that tables show: the spike, or the last one in which something was offered.
 #[must_use]
 pub fn headline_phase(run: &Run) -> Option<&PhaseResult> {
     let cell = run.cells.iter().max_by_key(|cell| cell.phases.len())?;
     cell.phases
         .iter()
         .rfind(|phase| phase.kind == PhaseKind::Spike)
+        .or_else(|| cell.phases.iter().rfind(|phase| phase.kind != PhaseKind::Settle))
         .or(cell.phases.last())
         .and_then(|headline| phase(cell, &headline.name))
 }

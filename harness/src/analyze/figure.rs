@@ -1,6 +1,8 @@
 //! One figure of one cell in one phase, as gates and tables ask for it.
 
-use crate::record::{Calls, Cell, OperationResult, Outcome, PhaseResult, Run};
+use std::time::Duration;
+
+use crate::record::{Calls, Cell, OperationResult, Outcome, PhaseResult, Retries, Run};
 use crate::workload::{Metric, Placement};
 
 /// Which operation a figure is of.
@@ -10,6 +12,8 @@ pub struct Of<'a> {
     pub operation: Option<&'a str>,
     /// Only its chats that live there.
     pub placement: Option<Placement>,
+    /// Only the first part of the phase, in whole seconds.
+    pub within: Option<Duration>,
 }
 
 /// The figure, in the unit of [`crate::workload::gate_value_unit`]; `None` where there is no data.
@@ -25,6 +29,7 @@ pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
         Metric::FreshnessP99 => phase.fanout.as_ref()?.freshness_us.p99.map(|us| us as f64),
         Metric::StaleMembersEnd => phase.fanout.as_ref()?.stale_members_end.map(|members| members as f64),
         Metric::FetchesPerEvent => phase.fanout.as_ref()?.fetches_per_event,
+        Metric::Admitted => admitted(phase, of),
         _ => operation(phase, of).and_then(|operation| operation_figure(operation, metric)),
     }
 }
@@ -54,8 +59,29 @@ fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> 
         Metric::ResponseP99 => quantile(|ok| ok.p99),
         Metric::ResponseP999 => quantile(|ok| ok.p999),
         Metric::ResponseMax => quantile(|ok| ok.max),
+        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::GaveUpShare => {
+            retries_figure(operation.retries.as_ref()?, metric)
+        }
         _ => None, // not an operation's
     }
+}
+
+fn retries_figure(retries: &Retries, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::UntilDoneP50 => retries.until_done_us.p50.map(|us| us as f64),
+        Metric::UntilDoneP99 => retries.until_done_us.p99.map(|us| us as f64),
+        Metric::AttemptsPerSuccess => retries.attempts_per_success,
+        Metric::GaveUpShare if retries.first_tries > 0 => Some(retries.gave_up as f64 / retries.first_tries as f64),
+        _ => None, // nobody came
+    }
+}
+
+/// `ok` answers in the first seconds of the phase; `None` where it did not last that long.
+fn admitted(phase: &PhaseResult, of: Of<'_>) -> Option<f64> {
+    let seconds = of.within?.as_secs();
+    let lasted = phase.end_s - phase.start_s >= seconds as f64;
+    let by_second = &operation(phase, of)?.ok_by_second;
+    lasted.then(|| by_second.iter().take(seconds as usize).sum::<u64>() as f64)
 }
 
 /// Part of what was scheduled that did not end `ok`; 0 of nothing.
@@ -111,4 +137,41 @@ pub fn median_over_repetitions(run: &Run, variant: &str, figure: impl Fn(&Cell) 
 #[must_use]
 pub fn phase<'a>(cell: &'a Cell, name: &str) -> Option<&'a PhaseResult> {
     cell.phases.iter().find(|phase| phase.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrival::PhaseKind;
+
+    #[test]
+    fn admitted_counts_whole_seconds_and_needs_a_phase_that_lasted() {
+        let operation = OperationResult {
+            ok_by_second: vec![30, 10, 0, 5],
+            ..OperationResult::default()
+        };
+        let phase = PhaseResult {
+            name: "spike".to_owned(),
+            kind: PhaseKind::Spike,
+            start_s: 10.0,
+            end_s: 15.0,
+            target_rate: 10.0,
+            operations: [("join".to_owned(), operation)].into(),
+            connections: crate::record::Connections::default(),
+            contention: None,
+            fanout: None,
+            join_throttle: None,
+            resources: [].into(),
+            schedule_lag_us: crate::record::Quantiles::default(),
+            worker_cpu: 0.0,
+        };
+        for (within_s, expected) in [(1, Some(30.0)), (2, Some(40.0)), (5, Some(45.0)), (6, None)] {
+            let of = Of {
+                operation: Some("join"),
+                within: Some(Duration::from_secs(within_s)),
+                ..Of::default()
+            };
+            assert_eq!(figure(&phase, Metric::Admitted, of), expected, "{within_s} s");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::blast;
 use super::figure::{Of, figure, median_over_repetitions, phase};
 use crate::record::{GateResult, Run};
-use crate::workload::{Bound, Gate, Metric, Placement, Unit, gate_value_unit};
+use crate::workload::{Bound, Gate, Metric, Placement, Span, Unit, gate_value_unit};
 
 /// Judges every gate.
 #[must_use]
@@ -15,6 +15,7 @@ fn judge_one(gate: &Gate, run: &Run) -> Vec<GateResult> {
     let of = Of {
         operation: gate.operation.as_deref(),
         placement: gate.placement,
+        within: gate.within,
     };
     let unit = gate_value_unit(gate.metric, gate.relative_to.is_some());
     let measured = |variant: &str, name: &str| {
@@ -85,12 +86,16 @@ fn name(gate: &Gate) -> String {
         Some(Placement::HotShard) => " on the hot shard",
         Some(Placement::OtherShards) => " on other shards",
     };
+    let within = gate
+        .within
+        .map(|within| format!(" within {}", Span(within)))
+        .unwrap_or_default();
     let relative = gate
         .relative_to
         .as_deref()
         .map(|other| format!(" relative to {other}"))
         .unwrap_or_default();
-    format!("{operation}{metric}{placement}{relative}")
+    format!("{operation}{metric}{within}{placement}{relative}")
 }
 
 /// The metric's name as the workload writes it.

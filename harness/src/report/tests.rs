@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{markdown, terminal};
 use crate::arrival::PhaseKind;
 use crate::record::{
-    Blast, Cell, ChangeResult, Environment, FaultResult, Generator, JoinSide, PhaseResult, Quantiles, RUN_SCHEMA, Run,
-    ShardBlast, ShardTimeline, Timeline, Verdict,
+    Blast, Cell, ChangeResult, Durations, Environment, FaultResult, Generator, JoinSide, OperationResult, PhaseResult,
+    Quantiles, RUN_SCHEMA, Retries, Run, ShardBlast, ShardTimeline, Timeline, Verdict,
 };
-use crate::workload::{Overrides, parse};
+use crate::workload::{Overrides, RetryFile, parse};
 
 const WORKLOAD: &str = "
 name: outage
@@ -133,6 +133,42 @@ fn a_fault_is_shown_by_shard_and_on_the_time_axis() {
         cell("none", 35, 900_000, None),
         cell("both", 35, 4_500, Some(0.98)),
     ]);
+    let text = terminal(&run);
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_a_refusal_cost_is_shown_by_variant() {
+    let retried = |variant: &str, attempts_per_success: Option<f64>| {
+        let mut cell = cell(variant, 35, 4_000, None);
+        (cell.faults, cell.changes, cell.timeline) = (vec![], vec![], None);
+        let mut until_done = Durations::default();
+        for second in 1..=19 {
+            until_done.record_ns(second * 500_000_000);
+        }
+        let retries = Retries {
+            first_tries: 2_000,
+            retries: 3_100,
+            retries_max: 412,
+            succeeded: 1_900,
+            succeeded_at_first: 600,
+            gave_up: 90,
+            cut_off: 10,
+            attempts_per_success,
+            attempts_max: 5,
+            until_done_us: Quantiles::from(&until_done),
+        };
+        let operation = OperationResult {
+            scheduled: 5_100,
+            retries: Some(retries),
+            ..OperationResult::default()
+        };
+        cell.phases[1].operations = [("count".to_owned(), operation)].into();
+        cell
+    };
+    let mut run = run(vec![retried("none", Some(1.0)), retried("both", Some(2.63))]);
+    run.workload.traffic.get_mut("count").unwrap().retry = Some(RetryFile::default());
     let text = terminal(&run);
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     insta::assert_snapshot!(text);

@@ -1,5 +1,7 @@
 //! Gates: what must hold for the build to ship.
 
+use std::time::Duration;
+
 use super::file::{FaultName, GateFile, Limit, Metric, Placement, WorkloadFile};
 use super::moments::Fault;
 use super::quantity::{Rate, Share, Span};
@@ -18,6 +20,8 @@ pub struct Gate {
     pub operation: Option<String>,
     /// Which of the operation's chats.
     pub placement: Option<Placement>,
+    /// How much of the beginning of the phase counts, in whole seconds, where the metric asks for it.
+    pub within: Option<Duration>,
     /// Index of the fault whose figure it is, in order of time.
     pub fault: Option<usize>,
     /// Names of the phases it is judged in; for the figure of a fault, its place and kind.
@@ -64,19 +68,23 @@ pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
     }
     match metric {
         Metric::GoodputRate => Unit::Rate,
-        Metric::ErrorShare => Unit::Share,
+        Metric::ErrorShare | Metric::GaveUpShare => Unit::Share,
         Metric::ResponseMean
         | Metric::ResponseP50
         | Metric::ResponseP90
         | Metric::ResponseP99
         | Metric::ResponseP999
         | Metric::ResponseMax
+        | Metric::UntilDoneP50
+        | Metric::UntilDoneP99
         | Metric::FreshnessP50
         | Metric::FreshnessP99 => Unit::Time,
         Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::FailFastS | Metric::RecoveredS => Unit::Seconds,
         Metric::BlastP99Ratio => Unit::Ratio,
         Metric::BlastErrorRate => Unit::Share,
         Metric::ConnectionsOpenMax
+        | Metric::Admitted
+        | Metric::AttemptsPerSuccess
         | Metric::Deadlocks
         | Metric::DatabaseCpu
         | Metric::StaleMembersEnd
@@ -133,12 +141,15 @@ impl Judge<'_> {
             Some(fault) => vec![format!("fault {} {}", fault + 1, faults[fault].inject.kind())],
             None => self.gate_phases(&path, gate, profile),
         };
+        self.gate_retries(&path, gate, file);
+        let within = self.gate_within(&path, gate, &phases, profile);
         let bounds = self.bounds(&path, gate);
         Gate {
             because: gate.because.clone(),
             metric: gate.metric,
             operation: gate.operation.clone(),
             placement: gate.placement,
+            within,
             fault,
             phases,
             variants: gate
@@ -148,6 +159,51 @@ impl Judge<'_> {
             relative_to: gate.relative_to.clone(),
             bounds,
         }
+    }
+
+    /// What only callers who try again have.
+    fn gate_retries(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
+        let operation = gate.operation.as_ref().and_then(|name| file.traffic.get(name));
+        if is_of_retries(gate.metric) && operation.is_some_and(|entry| entry.retry.is_none()) {
+            self.mistake(
+                &join(path, "metric"),
+                "the metric is of callers who try again, and those of the operation do not",
+                "another metric, or an operation with `retry`",
+            );
+        }
+    }
+
+    fn gate_within(&mut self, path: &str, gate: &GateFile, phases: &[String], profile: &Profile) -> Option<Duration> {
+        let at = join(path, "within");
+        let allowed = "whole seconds, such as 5s";
+        let within = match (gate.within, gate.metric) {
+            (Some(within), Metric::Admitted) => within,
+            (None, Metric::Admitted) => {
+                self.mistake(&at, "it is not said how much of the phase counts", allowed);
+                return None;
+            }
+            (Some(_), _) => {
+                self.mistake(
+                    &at,
+                    "the metric is of the whole phase",
+                    "leave it out, or judge `admitted`",
+                );
+                return None;
+            }
+            (None, _) => return None,
+        };
+        if within.0.is_zero() || within.0.subsec_nanos() > 0 {
+            self.mistake(&at, format!("`{within}` is not a number of seconds"), allowed);
+        }
+        let judged = profile.phases().iter().filter(|phase| phases.contains(&phase.name));
+        if let Some(shorter) = judged.min_by_key(|phase| phase.end - phase.start)
+            && shorter.end - shorter.start < within.0
+        {
+            let length = Span(shorter.end - shorter.start);
+            let problem = format!("phase `{}` lasts only {length}", shorter.name);
+            self.mistake(&at, problem, format!("at most {length}, or a longer `phase`"));
+        }
+        Some(within.0)
     }
 
     fn gate_phases(&mut self, path: &str, gate: &GateFile, profile: &Profile) -> Vec<String> {
@@ -262,6 +318,13 @@ fn is_of_an_operation(metric: Metric) -> bool {
             | Metric::DatabaseCpu
     );
     !is_of_the_phase && !is_of_members(metric) && !is_of_a_fault(metric)
+}
+
+fn is_of_retries(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::GaveUpShare
+    )
 }
 
 fn is_of_a_fault(metric: Metric) -> bool {

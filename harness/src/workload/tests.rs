@@ -292,6 +292,82 @@ fn a_gate_on_a_fault_names_the_one_that_it_means() {
     insta::assert_snapshot!(refused(&calm, &[]));
 }
 
+/// Callers who try again, and what is asked of them.
+const RETRIED: &str = "
+name: retried
+question: When has everybody joined?
+profile: {kind: spike, base: 10/s, target: 100/s, base_hold: 5s, spike_hold: 10s, warm_up: 1s}
+chats: {hot: {}, quiet: {count: 20}}
+traffic:
+  join: {operation: join, chats: hot, share: 1, retry: {attempts: 8, on: [throttled, timeout], settle: 7s}}
+  count: {operation: count, chats: quiet, rate: 5/s}
+variants: [{name: only}]
+gates:
+  - {metric: until_done_p99, operation: join, phase: spike, at_most: 9s}
+  - {metric: gave_up_share, operation: join, phase: spike, at_most: 1%}
+  - {metric: admitted, within: 5s, operation: join, phase: spike, at_most: 1800}
+";
+
+#[test]
+fn callers_who_try_again_get_time_to_settle() {
+    let workload = parse("w.yaml", RETRIED, &Overrides::default()).unwrap();
+    let settle = workload.profile.phases().last().unwrap();
+    assert_eq!((settle.name.as_str(), settle.rate), ("settle", 0.0));
+    assert_eq!((settle.start.as_secs(), settle.end.as_secs()), (16, 23));
+    let join = workload.traffic.iter().find(|traffic| traffic.name == "join").unwrap();
+    let retry = join.retry.as_ref().unwrap();
+    assert_eq!(retry.on, [Retryable::Throttled, Retryable::Timeout]);
+    assert_eq!(retry.backoff_max.0.as_secs(), 10, "the rest has its defaults");
+    assert_eq!(workload.retry_until(retry).as_secs(), 23);
+    let admitted = workload.gates.last().unwrap();
+    assert_eq!(admitted.within.unwrap().as_secs(), 5);
+}
+
+#[test]
+fn whoever_needs_longer_decides_how_long_everything_settles() {
+    let end = |set: &[&str]| {
+        let overrides = Overrides {
+            set: set.iter().map(ToString::to_string).collect(),
+            ..Overrides::default()
+        };
+        parse("w.yaml", FOLLOWED, &overrides).unwrap().profile.end().as_secs()
+    };
+    // A time-out of 5 s, 5 s until stale, and 2 s.
+    let offered = 17;
+    assert_eq!(end(&[]), offered + 12);
+    let quiet = "traffic.quiet_count={operation: count, chats: quiet, rate: 1/s, retry: {settle: 4s}}";
+    assert_eq!(end(&[quiet]), offered + 12, "both settle at the same time");
+    assert_eq!(end(&[&quiet.replace("4s", "20s")]), offered + 20);
+    assert_eq!(
+        end(&["traffic.hot_send.retry={settle: 4s}"]),
+        offered + 4 + 12,
+        "the last message comes later"
+    );
+}
+
+#[test]
+fn mistakes_about_callers_who_try_again_are_told_with_their_place() {
+    let text = RETRIED
+        .replace("attempts: 8", "attempts: 0, backoff: 5s, backoff_max: 1s")
+        .replace("on: [throttled, timeout]", "on: [throttled, conflict]");
+    insta::assert_snapshot!(refused(&text, &[]));
+    let text = RETRIED
+        .replace("attempts: 8", "backoff: 5s, backoff_max: 1s")
+        .replace(
+            "metric: until_done_p99, operation: join",
+            "metric: until_done_p99, operation: count",
+        )
+        .replace("metric: gave_up_share,", "metric: gave_up_share, within: 1s,")
+        .replace(
+            "within: 5s, operation: join, phase: spike",
+            "within: 5500ms, operation: join",
+        );
+    insta::assert_snapshot!(refused(&text, &[]));
+    let text = RETRIED.replace("metric: admitted, within: 5s", "metric: admitted");
+    insta::assert_snapshot!(refused(&text, &[]));
+    insta::assert_snapshot!(refused(FOLLOWED, &["traffic.hot_fetch.retry={}"]));
+}
+
 #[test]
 fn a_mistake_on_the_command_line_says_so() {
     insta::assert_snapshot!(refused(GOOD, &["profile.target=fast"]));

@@ -40,7 +40,7 @@ pub(super) fn headline(run: &Run) -> Option<Table> {
 fn headline_row(run: &Run, variant: &str, phase_name: &str, name: &str) -> Vec<String> {
     let of = Of {
         operation: Some(name),
-        placement: None,
+        ..Of::default()
     };
     let median = |value: &dyn Fn(&PhaseResult) -> Option<f64>| {
         median_over_repetitions(run, variant, |cell| value(phase(cell, phase_name)?))

@@ -7,6 +7,7 @@ mod headline;
 mod joins;
 mod moments;
 mod phases;
+mod retries;
 
 pub(super) use phases::phases;
 
@@ -26,6 +27,7 @@ pub(super) struct Table {
 pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
     let tables = [
         headline::headline(run),
+        retries::retries(run),
         fanout::fanout(run),
         joins::joins(run),
         bystanders::bystanders(run),

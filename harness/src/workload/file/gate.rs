@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::workload::quantity::Span;
+
 /// One condition for shipping.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct GateFile {
     /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but `warm-up` and `recovery` if not given.
     #[serde(default)]
     pub phase: Option<String>,
+    /// For `admitted`: how much of the beginning of the phase counts, in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
     /// The fault whose figure it is, for metrics of a fault: its place in order of time, from 1, or its kind (`pause_shard`) where only one is of
     /// that kind. May be left out where there is a single fault.
     #[serde(default)]
@@ -89,6 +94,17 @@ pub enum Metric {
     ResponseP999,
     /// Longest response time of `ok` answers.
     ResponseMax,
+    /// Answers of outcome `ok` within the first seconds of the phase, as `within` says; counted when they are complete, whenever their requests
+    /// were due.
+    Admitted,
+    /// Time from a caller's first attempt until he is done, retries included: the median of those who came in the phase and succeeded.
+    UntilDoneP50,
+    /// The same, 99th percentile.
+    UntilDoneP99,
+    /// Attempts of a caller who came in the phase and succeeded, mean.
+    AttemptsPerSuccess,
+    /// Part of the callers who came in the phase that gave up.
+    GaveUpShare,
     /// Client connections open at once.
     ConnectionsOpenMax,
     /// Seconds that statements spent waiting for the AUTO-INC lock, summed over shards.
