@@ -14,7 +14,7 @@ name: small-faults
 question: Does every fault come and go?
 target: {shards: 2, settings: {pool: {size: 8, acquire_timeout: 500ms}, storage_timeout: 1s, requests: {in_progress: 64, waiting: 256, wait: 300ms}}}
 generator: {connections: 256, waiting: 2048, timeout: 3s}
-profile: {kind: constant, target: 30/s, hold: 24s}
+profile: {kind: constant, target: 30/s, hold: 30s}
 arrivals: uniform
 chats:
   hot: {members: 20}
@@ -104,12 +104,12 @@ fn assert_serves_again(run: &Json, from_s: f64, to_s: f64) {
 fn every_fault_of_shards_and_server_is_felt_where_it_should_be_and_undone() {
     let place = Place::of(&faults(&[
         ("2s", "1500ms", "{pause_shard: 0}"),
-        ("5s", "1s", "{kill_shard: 0}"),
-        ("9s", "1s", "{slow_disk: {shard: 1, by: 100ms}}"),
-        ("12s", "1s", "{slow_queries: {shard: 1, hold: 300ms}}"),
-        ("15s", "1s", "{cut_connections: 0}"),
-        ("18s", "1s", "{delay_connections: {shard: 0, by: 50ms}}"),
-        ("21s", "1s", "pause_server"),
+        ("6s", "1s", "{kill_shard: 0}"),
+        ("10s", "1s", "{slow_disk: {shard: 1, by: 100ms}}"),
+        ("14s", "1s", "{slow_queries: {shard: 1, hold: 300ms}}"),
+        ("18s", "1s", "{cut_connections: 0}"),
+        ("22s", "1s", "{delay_connections: {shard: 0, by: 50ms}}"),
+        ("26s", "1s", "pause_server"),
     ]));
     let run = run(&place);
     let cell = &run["cells"][0];
@@ -125,7 +125,7 @@ fn every_fault_of_shards_and_server_is_felt_where_it_should_be_and_undone() {
         assert_undone(fault);
         let next_s = faults
             .get(index + 1)
-            .map_or(24.0, |next| next["start_s"].as_f64().unwrap());
+            .map_or(30.0, |next| next["start_s"].as_f64().unwrap());
         assert_serves_again(&run, fault["end_s"].as_f64().unwrap(), next_s);
     }
     let error_rate = |index: usize, shard| of_shard(&faults[index], shard)["error_rate_during"].as_f64().unwrap();
