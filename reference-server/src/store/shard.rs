@@ -94,7 +94,10 @@ impl Shard {
     {
         let shard = self.index;
         let lease = self.lease(deadline).await?;
-        deadline.check().map_err(|ended| given_up(shard, ended))?;
+        if let Err(ended) = deadline.check() {
+            lease.give_back();
+            return Err(given_up(shard, ended));
+        }
         let cut = deadline.cut(limit);
         // The lease moves into the attempt: when that is given up the connection is closed and its session killed.
         match deadline.bound(limit, self.attempt(lease, work)).await {
