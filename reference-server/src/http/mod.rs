@@ -132,6 +132,7 @@ pub(crate) fn admin(app: Shared) -> Router {
         .route("/admin/hot-chats", get(admin::hot_chats::hot_chats))
         .route("/admin/chats/{id}/members", post(admin::load_members::load_members))
         .route("/admin/chats/{id}/audit", get(admin::audit::audit))
+        .route("/admin/missing", post(admin::missing::missing))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app), admin::check_token))

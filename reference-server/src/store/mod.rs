@@ -15,7 +15,7 @@
 //! events/       send an event, fetch what came after a revision
 //! is_member.rs  who may listen
 //! change.rs     a member's row and the count change together
-//! seed.rs       load many members      audit.rs       rows against count
+//! seed.rs       load many members      audit.rs       rows against count      missing.rs     what was acknowledged and is not there
 //! insert/, count/   the policies under test
 //! ```
 
@@ -32,6 +32,7 @@ mod is_member;
 mod isolation;
 mod lease;
 mod membership;
+mod missing;
 mod open;
 mod retry;
 mod seed;
@@ -44,6 +45,7 @@ pub(crate) use error::StoreError;
 pub(crate) use events::{Event, EventRefusal, Kind};
 pub(crate) use isolation::CallKind;
 pub(crate) use membership::JoinRefusal;
+pub(crate) use missing::Sent;
 pub(crate) use shard::Shard;
 
 use count::Count;

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod hot_chats;
 pub(crate) mod load_members;
+pub(crate) mod missing;
 pub(crate) mod publish;
 pub(crate) mod settings;
 pub(crate) mod settings_revision;
