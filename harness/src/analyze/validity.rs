@@ -169,6 +169,7 @@ mod tests {
             faults: vec![],
             changes: vec![],
             timeline: None,
+            acknowledged: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Live;
 use super::dispatch::Job;
+use super::request::Promise;
 use crate::record::{Calls, Interval, Outcome, ShardSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -97,6 +98,16 @@ impl Ledger {
     pub(crate) fn ok_answered(&mut self, lane: usize, phase: usize, second: u64, done_ns: u64) {
         let answered = &mut self.at(phase, done_ns).lanes[lane].ok_answered;
         *answered.entry(second).or_default() += 1;
+    }
+
+    /// The server acknowledged a write.
+    pub(crate) fn promised(&mut self, job: &Job, promise: Promise) {
+        let interval = self.at(job.phase, job.arrival.intended_ns);
+        let acknowledged = interval.acknowledged.get_or_insert_default();
+        match promise {
+            Promise::Joined(joined) => acknowledged.joined.push(joined),
+            Promise::Sent(sent) => acknowledged.sent.push(sent),
+        }
     }
 
     pub(crate) fn take_live(&mut self) -> Live {

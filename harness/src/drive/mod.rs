@@ -4,6 +4,7 @@
 //! histograms; nothing is shared on the hot path. A worker sends what it measured, a second at a time, to whoever holds the
 //! receiving end of its channel.
 
+mod acknowledged;
 mod alarm;
 mod clock;
 mod connection;
@@ -34,6 +35,7 @@ pub use retries::{Retry, RetryPlan};
 pub use source::Sources;
 pub use token::Signer;
 
+pub(crate) use members::{intended_ns, message};
 pub(crate) use request::FIRST_MEMBER;
 
 use crate::arrival::{Profile, Schedule};
@@ -52,6 +54,8 @@ pub struct Plan {
     pub profile: Arc<Profile>,
     /// So many shards are reported apart, tenth by tenth of a second; 0 where nobody asks.
     pub shards: usize,
+    /// Whether what the server acknowledges is kept, so that it can be looked for.
+    pub keeps_acknowledged: bool,
     /// Bounds, over all workers.
     pub limits: Limits,
     /// Number of worker threads.

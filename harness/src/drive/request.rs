@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use super::Signer;
-use super::members::message;
+use super::members::{Revision, message};
 use crate::arrival::Arrival;
+use crate::record::{Joined, Sent};
 use crate::workload::Placement;
 
 /// A chat that requests can be sent to.
@@ -69,6 +70,13 @@ pub(crate) const FIRST_MEMBER: u64 = 1 << 32;
 /// Events that somebody who opens a chat sees at first.
 const FIRST_PAGE: u32 = 20;
 
+/// A write that the server has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    Joined(Joined),
+    Sent(Sent),
+}
+
 impl Sends {
     fn chat(&self, arrival: &Arrival) -> Option<Chat> {
         match self {
@@ -131,6 +139,31 @@ impl RequestPlan {
     /// The shard that the arrival's chat lives on, where that is known.
     pub(crate) fn shard(&self, arrival: &Arrival) -> Option<u16> {
         self.entries[arrival.flow].chat(arrival)?.shard
+    }
+
+    /// What the server has promised by answering with success; `Some(Err)` where the answer does not say. `None` of what writes nothing.
+    pub(crate) fn promised(&self, arrival: &Arrival, body: &[u8]) -> Option<Result<Promise, serde_json::Error>> {
+        let entry = &self.entries[arrival.flow];
+        let chat = entry.chat(arrival)?.id;
+        match entry {
+            Sends::Join(_) => Some(Ok(Promise::Joined(Joined {
+                chat,
+                user: user(arrival),
+            }))),
+            Sends::Send(_) => Some(serde_json::from_slice(body).map(|Revision { revision }| {
+                Promise::Sent(Sent {
+                    chat,
+                    revision,
+                    intended_ns: arrival.intended_ns,
+                })
+            })),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer to the arrival says which revision was given.
+    pub(crate) fn gets_revision(&self, arrival: &Arrival) -> bool {
+        matches!(self.entries[arrival.flow], Sends::Send(_))
     }
 
     /// Whether the answer is of interest to members who are online.

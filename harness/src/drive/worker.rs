@@ -48,6 +48,7 @@ pub(super) struct Worker {
     pub(super) dispatch: RefCell<Dispatch>,
     pub(super) ledger: RefCell<Ledger>,
     pub(super) alarm: Rc<Alarm>,
+    pub(super) keeps_acknowledged: bool,
     /// `None` where nobody is online.
     pub(super) members: Option<RefCell<Members>>,
     /// `None` where nobody tries again.
@@ -104,6 +105,7 @@ impl Setup {
             members: self.plan.follow.as_ref().map(members),
             retries: self.plan.retries.as_ref().map(retries),
             alarm,
+            keeps_acknowledged: self.plan.keeps_acknowledged,
             arrivals: RefCell::new(arrivals.peekable()),
             profile: self.plan.profile.clone(),
             phase: Cell::new(0),
@@ -288,7 +290,7 @@ impl Worker {
 
     /// Whether more of the answer is wanted than its status.
     pub(super) fn reads_answer(&self, job: &Job) -> bool {
-        self.requests.concerns_members(&job.arrival) || self.tries_again(job)
+        self.requests.concerns_members(&job.arrival) || self.tries_again(job) || self.wants_revision(job)
     }
 
     /// A request ended; `answer` is what was read of its answer.
@@ -299,6 +301,7 @@ impl Worker {
         } else {
             outcome
         };
+        let outcome = self.keep_promise(job, outcome, answer.body);
         self.ledger.borrow_mut().done(job, outcome, sent_ns, done_ns);
         if outcome == Outcome::Ok {
             self.note_ok(job, done_ns);

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use crate::drive::intended_ns;
+use crate::record::{Acknowledged, Joined, Sent};
 use crate::workload::Settings;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,6 +46,16 @@ impl Admin {
             .map(drop)
     }
 
+    /// Which of these writes, asked for by chat, are not there.
+    pub(crate) async fn missing(&self, expected: &Json) -> Result<Acknowledged, String> {
+        let answer = self
+            .ask(reqwest::Method::POST, "/admin/missing", Some(expected.clone()))
+            .await?;
+        let missing: Writes =
+            serde_json::from_value(answer).map_err(|error| format!("the answer names no writes: {error}"))?;
+        missing.acknowledged()
+    }
+
     async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Json>) -> Result<Json, String> {
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
@@ -64,5 +77,47 @@ impl Admin {
             return Ok(Json::Null);
         }
         serde_json::from_str(&text).map_err(|_| format!("{url} answered {status} with no JSON: {text}"))
+    }
+}
+
+/// Writes by chat.
+#[derive(Debug, Deserialize)]
+struct Writes {
+    chats: Vec<WritesOfChat>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WritesOfChat {
+    chat_id: u64,
+    users: Vec<u64>,
+    events: Vec<Event>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    revision: u64,
+    body: String,
+}
+
+impl Writes {
+    fn acknowledged(self) -> Result<Acknowledged, String> {
+        let mut all = Acknowledged::default();
+        for WritesOfChat {
+            chat_id: chat,
+            users,
+            events,
+        } in self.chats
+        {
+            all.joined.extend(users.into_iter().map(|user| Joined { chat, user }));
+            for Event { revision, body } in events {
+                let intended_ns = intended_ns(&body).ok_or_else(|| format!("nobody asked for a message `{body}`"))?;
+                all.sent.push(Sent {
+                    chat,
+                    revision,
+                    intended_ns,
+                });
+            }
+        }
+        Ok(all)
     }
 }

@@ -190,6 +190,12 @@ impl Target {
         self.local.as_mut().map_or(Ok(()), Local::ensure_running)
     }
 
+    /// Whether bmt started it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.local.is_some()
+    }
+
     /// Redis, where bmt started it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::directory::LaneName;
-use super::{CellDirectory, DirectoryError, Interval, TimeAxis};
+use super::{Acknowledged, CellDirectory, DirectoryError, Interval, TimeAxis};
 
 /// What a whole cell measured, by phase.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct Collected {
     pub phases: Vec<Interval>,
     /// By shard and time, where that was asked for.
     pub axis: TimeAxis,
+    /// What the target acknowledged, where that was asked for.
+    pub acknowledged: Acknowledged,
 }
 
 /// Takes in the workers' intervals and writes each second once every worker has reported it.
@@ -22,6 +24,7 @@ pub struct Collector {
     waiting: BTreeMap<(u64, usize), (usize, Interval)>,
     phases: Vec<Interval>,
     axis: TimeAxis,
+    acknowledged: Acknowledged,
 }
 
 impl Collector {
@@ -38,6 +41,7 @@ impl Collector {
             waiting: BTreeMap::new(),
             phases,
             axis: TimeAxis::default(),
+            acknowledged: Acknowledged::default(),
         }
     }
 
@@ -70,6 +74,9 @@ impl Collector {
         };
         self.phases[interval.phase].merge_second(&interval);
         self.axis.add(interval.second, &interval.shards);
+        if let Some(acknowledged) = &interval.acknowledged {
+            self.acknowledged.merge(acknowledged);
+        }
         cell.write_interval(&interval, &self.phase_names[interval.phase], &self.lanes)
     }
 
@@ -84,6 +91,7 @@ impl Collector {
         Ok(Collected {
             phases: self.phases,
             axis: self.axis,
+            acknowledged: self.acknowledged,
         })
     }
 }

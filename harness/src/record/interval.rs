@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Durations, Outcome, ShardSecond};
+use super::{Acknowledged, Durations, Outcome, ShardSecond};
 
 /// Times of the requests that ended in one way.
 #[derive(Debug, Clone, Default)]
@@ -210,6 +210,8 @@ pub struct Interval {
     pub following: Option<Box<Following>>,
     /// The same calls by shard; empty where that is not asked for. Of one second, never merged into phases.
     pub shards: Vec<ShardSecond>,
+    /// Writes that were acknowledged; `None` where they are not looked for. Never merged into phases.
+    pub acknowledged: Option<Box<Acknowledged>>,
 }
 
 /// CPU time over wall time of one thread.
@@ -257,6 +259,9 @@ impl Interval {
         }
         for (mine, theirs) in self.shards.iter_mut().zip(&other.shards) {
             mine.merge(theirs);
+        }
+        if let Some(theirs) = &other.acknowledged {
+            self.acknowledged.get_or_insert_default().merge(theirs);
         }
         if other.worker_cpu.share() > self.worker_cpu.share() {
             self.worker_cpu = other.worker_cpu;

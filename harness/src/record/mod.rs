@@ -2,6 +2,7 @@
 //!
 //! Measuring writes raw results here; [`crate::analyze`] judges them later and [`crate::report`] prints them.
 
+mod acknowledged;
 mod axis;
 mod collect;
 mod directory;
@@ -10,6 +11,7 @@ mod interval;
 mod outcome;
 mod run;
 
+pub use acknowledged::{Acknowledged, Joined, Sent};
 pub use axis::{Calls, PROMPT_NS, ShardSecond, TENTHS, TimeAxis};
 pub use collect::{Collected, Collector};
 pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory, directory_name};

@@ -122,6 +122,32 @@ pub struct Cell {
     /// The calls to each shard over time, where something was broken or changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
+    /// Whether what was acknowledged is there afterwards, where something was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<AcknowledgedResult>,
+}
+
+/// Writes of a cell that the target acknowledged, and how many of them are not there afterwards.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AcknowledgedResult {
+    /// Joins that were acknowledged.
+    pub joins: u64,
+    /// Messages that were acknowledged.
+    pub messages: u64,
+    /// Of the joins, those whose user is no member; `None` where that could not be asked.
+    pub lost_joins: Option<u64>,
+    /// Of the messages, those in whose place there is none, or another one; `None` where that could not be asked.
+    pub lost_messages: Option<u64>,
+    /// Why it could not be asked.
+    pub problem: Option<String>,
+}
+
+impl AcknowledgedResult {
+    /// All that are lost; `None` where that could not be asked.
+    #[must_use]
+    pub fn lost(&self) -> Option<u64> {
+        Some(self.lost_joins? + self.lost_messages?)
+    }
 }
 
 /// Something that went wrong on purpose.

@@ -3,15 +3,15 @@
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::load;
 use super::plan::Planned;
 use super::script::Script;
 use super::{RehearseError, Stage};
+use super::{acknowledged, load};
 use crate::analyze::{assemble, blast, timeline, validity};
 use crate::drive::{self, Clock, Message, Plan, Signer, Stop};
 use crate::observe::{Cost, Observed, Observer, Sample};
 use crate::provision::{Breakable, Local, LocalPlan, Populated, ProvisionError, Target, populate};
-use crate::record::{Cell, CellDirectory, Collector, LaneName, ObserverCost};
+use crate::record::{AcknowledgedResult, Cell, CellDirectory, Collector, LaneName, ObserverCost};
 use crate::report::Progress;
 use crate::workload::{Injection, Settings, Workload};
 
@@ -68,7 +68,13 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
     // Whatever ended it, what was broken on purpose is mended.
     script.undo(clock, &mut target).await;
     let driven = driven?;
-    let cell = driven.cell(workload, planned, target.settings.clone(), script);
+    let mut cell = driven.cell(workload, planned, target.settings.clone(), script);
+    if plan.keeps_acknowledged && driven.early.is_none() {
+        tokio::select! {
+            result = acknowledged::look_for(&target, &driven.collected.acknowledged) => note_acknowledged(&mut cell, result),
+            () = stage.interrupt.asked() => {}
+        }
+    }
     let database = target.database_version();
     target.stop().await;
     Ok(Ended::Measured(Box::new(Measured {
@@ -264,6 +270,7 @@ impl Driven {
             faults: script.faults,
             changes: script.changes,
             timeline: timeline::timeline(&self.collected.axis),
+            acknowledged: None,
         };
         // Faults begin in the order of the workload, which is that of time.
         let sick: Vec<Option<u16>> = workload.faults.iter().map(|fault| fault.inject.shard()).collect();
@@ -274,6 +281,18 @@ impl Driven {
         cell.warnings = reasons.chain(validity::notes(&cell)).collect();
         cell
     }
+}
+
+/// What is lost is the cell's, and told beside each of its faults.
+fn note_acknowledged(cell: &mut Cell, result: AcknowledgedResult) {
+    for fault in &mut cell.faults {
+        fault.blast.acknowledged_lost = result.lost();
+    }
+    if let Some(problem) = &result.problem {
+        let warning = format!("what was acknowledged could not be looked for: {problem}");
+        cell.warnings.push(warning);
+    }
+    cell.acknowledged = Some(result);
 }
 
 fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {

@@ -28,6 +28,7 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
         ),
         profile: Arc::new(workload.profile.clone()),
         shards: shards(workload, chats),
+        keeps_acknowledged: target.is_ours() && !workload.faults.is_empty(),
         limits: Limits {
             connections: generator.connections as usize,
             waiting: generator.waiting as usize,

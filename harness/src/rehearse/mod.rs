@@ -1,5 +1,6 @@
 //! One run: every cell in turn, then the judgement. The only module that knows the whole flow.
 
+mod acknowledged;
 mod cell;
 mod environment;
 mod fault;

@@ -103,6 +103,7 @@ fn cell(variant: &str, length_s: u64, during_us: u64, fail_fast_s: Option<f64>) 
         timeline: Some(Timeline {
             shards: vec![seconds(false), seconds(true)],
         }),
+        acknowledged: None,
     }
 }
 

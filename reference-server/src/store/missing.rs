@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use sqlx::{MySqlConnection, Row};
 
 use super::error::StoreError;
 use super::{Store, sql};
 
 /// An event that should be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Sent {
     pub(crate) revision: u64,
     pub(crate) body: String,
@@ -19,16 +21,21 @@ pub(crate) struct Sent {
 pub(crate) struct Missing {
     /// Users who are no members.
     pub(crate) users: Vec<u64>,
-    /// Revisions without an event, or with another one.
-    pub(crate) revisions: Vec<u64>,
+    /// Events in whose place there is none, or another one.
+    pub(crate) events: Vec<Sent>,
 }
 
 impl Store {
     /// What is missing of a chat's `users` and `events`.
-    pub(crate) async fn missing(&self, chat_id: u64, users: &[u64], events: &[Sent]) -> Result<Missing, StoreError> {
+    pub(crate) async fn missing(
+        &self,
+        chat_id: u64,
+        users: Vec<u64>,
+        events: Vec<Sent>,
+    ) -> Result<Missing, StoreError> {
         let place = self.place(chat_id);
         let revisions: Vec<u64> = events.iter().map(|event| event.revision).collect();
-        let members = (!users.is_empty()).then(|| members(place.local, users));
+        let members = (!users.is_empty()).then(|| members(place.local, &users));
         let stored = (!revisions.is_empty()).then(|| stored(place.local, &revisions));
         let call = self.shard_of(place).call(|connection| {
             let (members, stored) = (members.clone(), stored.clone());
@@ -38,14 +45,10 @@ impl Store {
             })
         });
         let (members, stored) = call.await?;
-        let is_stored = |event: &&Sent| stored.get(&event.revision) == Some(&event.body);
+        let is_stored = |event: &Sent| stored.get(&event.revision) == Some(&event.body);
         Ok(Missing {
-            users: users.iter().copied().filter(|user| !members.contains(user)).collect(),
-            revisions: events
-                .iter()
-                .filter(|event| !is_stored(event))
-                .map(|event| event.revision)
-                .collect(),
+            users: users.into_iter().filter(|user| !members.contains(user)).collect(),
+            events: events.into_iter().filter(|event| !is_stored(event)).collect(),
         })
     }
 }

@@ -71,8 +71,8 @@ async fn what_was_acknowledged_and_is_not_there_is_named() {
     )
     .await;
     let lost = json!([
-        { "chat_id": left, "users": [], "revisions": [1] },
-        { "chat_id": right, "users": [2], "revisions": [3] },
+        { "chat_id": left, "users": [], "events": [{ "revision": 1, "body": "at 1" }] },
+        { "chat_id": right, "users": [2], "events": [{ "revision": 3, "body": "at 3" }] },
     ]);
     assert_eq!(missing().await, lost);
     let nobody = json!({ "chats": [{ "chat_id": right + 2_000_000, "users": [7] }] });

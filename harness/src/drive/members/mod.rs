@@ -25,10 +25,10 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 pub use board::Board;
-pub(crate) use page::message;
+pub(crate) use page::{Revision, intended_ns, message};
 
 use self::member::{Member, Next};
-use self::page::{Page, Revision, skipped};
+use self::page::{Page, skipped};
 use super::alarm::Alarm;
 use super::dispatch::Job;
 use super::source::Sources;

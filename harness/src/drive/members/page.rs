@@ -30,14 +30,19 @@ pub(super) struct Event<'a> {
 impl Event<'_> {
     /// When it was meant to be sent; `None` of somebody else's event.
     pub(super) fn intended_ns(&self) -> Option<u64> {
-        self.body.strip_prefix(MARK)?.parse().ok()
+        intended_ns(&self.body)
     }
+}
+
+/// When a message with this body was due; `None` of somebody else's.
+pub(crate) fn intended_ns(body: &str) -> Option<u64> {
+    body.strip_prefix(MARK)?.parse().ok()
 }
 
 /// What is pushed, and what acknowledges an event.
 #[derive(Debug, Deserialize)]
-pub(super) struct Revision {
-    pub(super) revision: u64,
+pub(crate) struct Revision {
+    pub(crate) revision: u64,
 }
 
 /// How many revisions between `have` and the end of the page are not in it, or not in order.

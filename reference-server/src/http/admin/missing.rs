@@ -1,5 +1,5 @@
-//! `POST /admin/missing` `{chats: [{chat_id, users: […], events: [{revision, body}]}]}` → `{chats: [{chat_id, users: […], revisions: […]}]}`:
-//! which of these users are no members of their chat, and which of these events are not stored as they were sent. Chats that lack
+//! `POST /admin/missing` `{chats: [{chat_id, users: […], events: [{revision, body}]}]}` → the same, with only
+//! what is missing: which of these users are no members of their chat, and which of these events are not stored as they were sent. Chats that lack
 //! nothing are left out. One request takes as many as fit into its body.
 
 use axum::Json;
@@ -11,60 +11,37 @@ use super::super::body::JsonBody;
 use super::super::refusal::Refusal;
 use crate::store::Sent;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Expected {
-    chats: Vec<ExpectedOfChat>,
+pub(crate) struct Writes {
+    chats: Vec<WritesOfChat>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExpectedOfChat {
+struct WritesOfChat {
     chat_id: u64,
     #[serde(default)]
     users: Vec<u64>,
     #[serde(default)]
-    events: Vec<Event>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Event {
-    revision: u64,
-    body: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Missing {
-    chats: Vec<MissingOfChat>,
-}
-
-#[derive(Serialize)]
-struct MissingOfChat {
-    chat_id: u64,
-    users: Vec<u64>,
-    revisions: Vec<u64>,
+    events: Vec<Sent>,
 }
 
 pub(crate) async fn missing(
     State(app): State<Shared>,
-    JsonBody(expected): JsonBody<Expected>,
-) -> Result<Json<Missing>, Refusal> {
+    JsonBody(expected): JsonBody<Writes>,
+) -> Result<Json<Writes>, Refusal> {
     let mut chats = Vec::new();
     for expected in expected.chats {
-        let events = expected.events.into_iter().map(|event| Sent {
-            revision: event.revision,
-            body: event.body,
-        });
-        let events: Vec<Sent> = events.collect();
-        let missing = app.store.missing(expected.chat_id, &expected.users, &events).await?;
-        if !missing.users.is_empty() || !missing.revisions.is_empty() {
-            chats.push(MissingOfChat {
-                chat_id: expected.chat_id,
+        let WritesOfChat { chat_id, users, events } = expected;
+        let missing = app.store.missing(chat_id, users, events).await?;
+        if !missing.users.is_empty() || !missing.events.is_empty() {
+            chats.push(WritesOfChat {
+                chat_id,
                 users: missing.users,
-                revisions: missing.revisions,
+                events: missing.events,
             });
         }
     }
-    Ok(Json(Missing { chats }))
+    Ok(Json(Writes { chats }))
 }
