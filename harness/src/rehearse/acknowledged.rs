@@ -13,10 +13,14 @@ use crate::drive::message;
 use crate::provision::{Admin, Target};
 use crate::record::{Acknowledged, AcknowledgedResult, Joined, Sent};
 
-/// A request's body may have 64 KiB.
-const BODY_MAX: usize = 48 * 1024;
-/// Most that one write takes of it, its chat included.
-const WRITE_MAX: usize = 128;
+/// A request's body may have 64 KiB, of which a little is left.
+const BODY_MAX: usize = 63 * 1024;
+/// Most that a chat takes of it besides its writes.
+const CHAT_MAX: usize = 64;
+/// Most that a join takes: twenty digits and a comma.
+const JOIN_MAX: usize = 21;
+/// Most that a message takes: `{"body":"at 18446744073709551615","revision":18446744073709551615},`.
+const MESSAGE_MAX: usize = 67;
 /// A shard that was broken until the end gets so long to answer again.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two questions about the same.
@@ -66,16 +70,39 @@ fn batches(writes: &Acknowledged) -> Vec<Acknowledged> {
     let mut sorted = writes.clone();
     sorted.joined.sort_unstable_by_key(|joined| (joined.chat, joined.user));
     sorted.sent.sort_unstable_by_key(|sent| (sent.chat, sent.revision));
-    let each = BODY_MAX / WRITE_MAX;
-    let joined = sorted.joined.chunks(each).map(|joined| Acknowledged {
-        joined: joined.to_vec(),
-        sent: Vec::new(),
+    let (joined, sent) = (
+        cut(&sorted.joined, JOIN_MAX, |joined| joined.chat),
+        cut(&sorted.sent, MESSAGE_MAX, |sent| sent.chat),
+    );
+    let joined = joined.into_iter().map(|joined| Acknowledged {
+        joined,
+        ..Acknowledged::default()
     });
-    let sent = sorted.sent.chunks(each).map(|sent| Acknowledged {
-        joined: Vec::new(),
-        sent: sent.to_vec(),
+    let sent = sent.into_iter().map(|sent| Acknowledged {
+        sent,
+        ..Acknowledged::default()
     });
     joined.chain(sent).collect()
+}
+
+/// Pieces that fit into a request's body; a write takes up to `each` bytes, and its chat once [`CHAT_MAX`].
+fn cut<T: Copy>(writes: &[T], each: usize, chat: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    let mut pieces: Vec<Vec<T>> = Vec::new();
+    let mut room = 0;
+    for write in writes {
+        let follows = pieces.last().and_then(|piece| piece.last());
+        let is_other = follows.is_none_or(|before| chat(before) != chat(write));
+        let wanted = each + if is_other { CHAT_MAX } else { 0 };
+        if wanted > room {
+            pieces.push(Vec::new());
+            room = BODY_MAX - CHAT_MAX;
+        }
+        room = room.saturating_sub(wanted);
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(*write);
+        }
+    }
+    pieces
 }
 
 /// The writes as the server is asked for them, by chat.
@@ -110,35 +137,37 @@ async fn missing_of(admin: &Admin, batch: &Acknowledged, until: Instant) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
     use super::*;
 
     #[test]
     fn every_write_is_asked_for_once_and_no_request_is_too_large() {
+        // As long as numbers can be; as many chats as writes, and then many writes of one chat.
+        let number = |n: u64| u64::MAX - n;
+        let joined = (0..5000).map(|n| Joined {
+            chat: number(n.min(2000)),
+            user: number(n),
+        });
+        let sent = (0..5000).map(|n| Sent {
+            chat: number(n.min(2000)),
+            revision: number(n),
+            intended_ns: number(n),
+        });
         let writes = Acknowledged {
-            joined: (0..1000)
-                .map(|user| Joined {
-                    chat: user % 7,
-                    user: (3 << 40) | user,
-                })
-                .collect(),
-            sent: (0..1000)
-                .map(|revision| Sent {
-                    chat: u64::MAX,
-                    revision,
-                    intended_ns: u64::MAX,
-                })
-                .collect(),
+            joined: joined.collect(),
+            sent: sent.collect(),
         };
         let batches = batches(&writes);
         let mut all = Acknowledged::default();
         for batch in &batches {
-            assert!(question(batch).to_string().len() <= BODY_MAX);
+            let size = question(batch).to_string().len();
+            assert!(size <= 64 * 1024, "{size}");
             all.merge(batch);
         }
-        assert_eq!(all.sent, writes.sent);
-        assert_eq!(all.joined.len(), 1000);
-        let mut users: Vec<u64> = all.joined.iter().map(|joined| joined.user & 0xffff).collect();
-        users.sort_unstable();
-        assert!(users.into_iter().eq(0..1000));
+        all.joined.sort_unstable_by_key(|joined| Reverse(joined.user));
+        all.sent.sort_unstable_by_key(|sent| Reverse(sent.revision));
+        assert_eq!(all, writes);
+        assert!(batches.len() < 20, "{}", batches.len());
     }
 }

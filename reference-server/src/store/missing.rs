@@ -1,12 +1,16 @@
 //! Which members and events are not there: asked after something was broken, by somebody who was told that they are.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sqlx::{MySqlConnection, Row};
 
 use super::error::StoreError;
 use super::{Store, sql};
+
+/// Longest that the questions about one chat may take.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// An event that should be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +41,7 @@ impl Store {
         let revisions: Vec<u64> = events.iter().map(|event| event.revision).collect();
         let members = (!users.is_empty()).then(|| members(place.local, &users));
         let stored = (!revisions.is_empty()).then(|| stored(place.local, &revisions));
-        let call = self.shard_of(place).call(|connection| {
+        let call = self.shard_of(place).call_by_operator(LIMIT, |connection| {
             let (members, stored) = (members.clone(), stored.clone());
             Box::pin(async move {
                 let members = numbers(connection, members).await?;
