@@ -78,7 +78,9 @@ gates:
         "{sick}"
     );
     assert!(figure(other, "error_rate_during") < 0.5, "{other}");
-    assert!(fault["recovered_s"].as_f64().unwrap() < 4.0, "{fault}");
+    // What else the machine does may keep a p99 up, and then the gate has to fail.
+    let recovered = fault["recovered_s"].as_f64().is_some_and(|seconds| seconds <= 4.0);
+    assert_eq!(gate(&run, "recovered_s")["passed"], recovered, "{fault}");
     assert_eq!(fault["acknowledged_lost"], 0, "{}", cell["acknowledged"]);
     let kept = &cell["acknowledged"];
     let ok = |operation: &str| -> u64 {
@@ -92,17 +94,18 @@ gates:
         (&ok("join").into(), &ok("send").into()),
         "every one is looked for"
     );
-    for metric in ["acknowledged_lost", "recovered_s", "blast_error_rate"] {
+    for metric in ["acknowledged_lost", "blast_error_rate"] {
         assert_eq!(gate(&run, metric)["passed"], true, "{}", run["gates"]);
     }
     let seconds = &cell["timeline"]["shards"][1];
-    let not_ok: u64 = seconds["not_ok"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|count| count.as_u64().unwrap())
-        .sum();
-    assert!(not_ok > 60, "{seconds}");
+    let not_ok = seconds["not_ok"].as_array().unwrap();
+    let not_ok: Vec<u64> = not_ok.iter().map(|count| count.as_u64().unwrap()).collect();
+    assert!(not_ok.iter().sum::<u64>() > 60, "{seconds}");
+    assert_eq!(
+        not_ok[10..].iter().sum::<u64>(),
+        0,
+        "three seconds after its end nothing fails: {seconds}"
+    );
     assert_reported(&place);
     place.assert_nothing_left();
 }
