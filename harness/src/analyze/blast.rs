@@ -1,7 +1,7 @@
 //! How far a fault reached: each shard during it against the same shard before it, and how soon calls failed fast and were well again.
 //!
 //! Everything is told by when calls were *due*, in tenths of a second, so a call that a stalled shard held up belongs to the moment at
-//! which its caller began to wait. *Before* ends [`GUARD`] before the fault: what was under way when it began is not held against
+//! which its caller began to wait. *Before* ends `GUARD` before the fault: what was under way when it began is not held against
 //! the time before.
 
 use super::figure::p99_us;
