@@ -115,7 +115,7 @@ impl ShardRole {
     pub(super) fn server_url(&self) -> String {
         match &self.proxy {
             Some(proxy) => self.shard.url_through(proxy.port()),
-            None => self.shard.url(),
+            None => self.shard.socket_url().unwrap_or_else(|| self.shard.url()),
         }
     }
 

@@ -40,7 +40,7 @@ pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadLimits, Entry, Queued, Slot};
 pub use hot_chat::{DetectorSize, Heat, HotChatDetector, HotLimits, InvalidDetector, Place, Verdict};
 pub use hot_list::HotChat;
 pub use leased_share::{Allotment, LeasedShares, Want};
-pub use push_rule::{Decision, InvalidProbability, Override, Probability, PushRule, Throttle, push_rule};
+pub use push_rule::{Decision, DropShare, InvalidShare, Override, PushRule, Throttle, Turn, push_rule};
 pub use recent_top::{InvalidTop, RecentTop, TopEntry, TopSize};
 pub use sliding_limit::{Admitted, InvalidLimit, LimitSize, SlidingLimit, TooMany, WindowLimit};
 pub use sliding_sketch::{InvalidSketch, SketchSize};

@@ -1,43 +1,77 @@
 //! Is this push sent or dropped?
 //!
-//! A push only says "there is something new", and one is enough for a member to catch up on everything. So the pushes of a hot
-//! chat are dropped with a probability, each by a throw of its own: the load falls at once and by a known factor, and no
-//! member is singled out.
+//! A push only says "there is something new", and one is enough for a member to catch up on everything. So of the pushes of a hot
+//! chat a fixed share is dropped: the load falls at once and by a known factor. Who gets the next one goes by turns: each member
+//! saves up the share that is not dropped, and a whole one is a push. The turns begin at random places, so of the members of a
+//! chat the same share is pushed to at every event, and no two events have the same members.
 //!
-//! Rejected: every n-th push sent (members whose turn falls in step with the events would always be the same), a rate
-//! limit per chat (it would have to know the number of members, and late members would get nothing), per-member
-//! intervals alone (state and a timer for every member of every quiet chat).
+//! Rejected: a throw of the dice for every push. Its share is the same and its luck is not: dropping nine of ten, one member in ten
+//! fetches again right after he has fetched, and one in a hundred hears nothing for 44 events. Also rejected: a rate limit per chat
+//! (it would have to know the number of members, and late members would get nothing), per-member intervals alone (state and a
+//! timer for every member of every quiet chat).
 //!
-//! - **Cold:** a rule has no state; a chat that nobody has called hot is not throttled.
-//! - **Boundary:** probability 0 never drops, 1 always does, exactly. Of the overrides `Never` stands above hotness, and
-//!   `Always` stands in for it; without a throttle neither changes anything.
-//! - **What it costs:** a member is behind by the events whose pushes he missed until the next push: see [`Trailing`].
+//! - **Cold:** a chat that nobody has called hot is not throttled; a member's first turn is drawn.
+//! - **Boundary:** a share of 0 never drops, 1 always does, exactly; between them a member gets `⌊n × (1 − drop)⌋` of any `n` pushes or one
+//!   more. Of the overrides `Never` stands above hotness, and `Always` stands in for it; without a throttle neither changes anything.
+//! - **Bound:** 4 bytes per member and chat.
+//! - **What it costs:** a member is behind by the events whose pushes he missed until the next push: see [`Trailing`]. A trailing push
+//!   starts his turn anew: he has just had one.
 //!
 //! [`Trailing`]: crate::Trailing
 
 use std::time::Duration;
 
-use rand::Rng;
-use rand::distr::{Bernoulli, Distribution};
+use rand::{Rng, RngExt};
 
-/// A probability from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Probability(Bernoulli);
+/// A whole push, in the parts that a [`Turn`] saves up.
+const WHOLE: u64 = 1 << 32;
 
-/// Not a probability.
+/// The part of the pushes that is dropped, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropShare {
+    /// What every push adds to a member's turn: 0 to [`WHOLE`].
+    saved: u64,
+}
+
+/// Not a share.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is no probability, expected 0 to 1")]
-pub struct InvalidProbability(pub f64);
+#[error("{0} is no share, expected 0 to 1")]
+pub struct InvalidShare(pub f64);
 
-impl Probability {
+impl DropShare {
     /// # Errors
-    /// [`InvalidProbability`] for what is not from 0 to 1, NaN included.
-    pub fn try_new(value: f64) -> Result<Self, InvalidProbability> {
-        Bernoulli::new(value).map(Self).map_err(|_| InvalidProbability(value))
+    /// [`InvalidShare`] for what is not from 0 to 1, NaN included.
+    pub fn try_new(drop: f64) -> Result<Self, InvalidShare> {
+        if !(0.0..=1.0).contains(&drop) {
+            return Err(InvalidShare(drop));
+        }
+        // Rounded, and up where it matters: ten times a tenth is a whole one.
+        let saved = ((1.0 - drop) * WHOLE as f64 - 1e-3).ceil() as u64;
+        Ok(Self { saved })
+    }
+}
+
+/// How much of his next push a member has saved up in one chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Turn(u32);
+
+impl Turn {
+    /// Somewhere between two pushes.
+    #[must_use]
+    pub fn drawn(rng: &mut impl Rng) -> Self {
+        Self(rng.random())
     }
 
-    fn happens(self, rng: &mut impl Rng) -> bool {
-        self.0.sample(rng)
+    /// He has just had a push.
+    pub fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    /// One more push of which `share` is dropped: whether it is his turn.
+    fn comes(&mut self, share: DropShare) -> bool {
+        let saved = u64::from(self.0) + share.saved;
+        self.0 = (saved % WHOLE) as u32;
+        saved >= WHOLE
     }
 }
 
@@ -46,8 +80,8 @@ impl Probability {
 pub enum Throttle {
     /// All are sent.
     None,
-    /// Each is dropped with this probability.
-    Fixed(Probability),
+    /// This share is dropped.
+    Fixed(DropShare),
 }
 
 /// A chat that is not left to the detector.
@@ -64,10 +98,10 @@ pub enum Override {
 pub enum PushRule {
     /// Every push is sent.
     All,
-    /// Each push is dropped with a probability.
+    /// A share of the pushes is dropped.
     Dropping {
-        /// Of a push being dropped.
-        drop: Probability,
+        /// The share.
+        drop: DropShare,
         /// A member to whom a push was dropped gets one within this time; `None`: he gets nothing.
         trailing: Option<Duration>,
     },
@@ -97,10 +131,10 @@ pub fn push_rule(throttle: Throttle, exception: Option<Override>, hot: bool, tra
 }
 
 impl PushRule {
-    /// Decides one push.
-    pub fn decide(&self, rng: &mut impl Rng) -> Decision {
+    /// Decides one push to the member whose turn it may be.
+    pub fn decide(&self, turn: &mut Turn) -> Decision {
         match self {
-            Self::Dropping { drop, .. } if drop.happens(rng) => Decision::Drop,
+            Self::Dropping { drop, .. } if !turn.comes(*drop) => Decision::Drop,
             Self::Dropping { .. } | Self::All => Decision::Push,
         }
     }
@@ -117,6 +151,7 @@ impl PushRule {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rand::SeedableRng;
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -125,19 +160,21 @@ mod tests {
     const WITHIN: Option<Duration> = Some(Duration::from_millis(1500));
 
     fn fixed(drop: f64) -> Throttle {
-        Throttle::Fixed(Probability::try_new(drop).unwrap())
+        Throttle::Fixed(DropShare::try_new(drop).unwrap())
     }
 
-    fn dropped_of(rule: &PushRule, pushes: u32) -> u32 {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        (0..pushes).filter(|_| rule.decide(&mut rng) == Decision::Drop).count() as u32
+    /// Which of so many pushes to one member are sent.
+    fn sent_of(rule: &PushRule, mut turn: Turn, pushes: u32) -> Vec<u32> {
+        (0..pushes)
+            .filter(|_| rule.decide(&mut turn) == Decision::Push)
+            .collect()
     }
 
     #[test]
     fn only_hot_chats_are_throttled_and_overrides_stand_above_the_detector() {
         let throttle = fixed(0.9);
         let dropping = PushRule::Dropping {
-            drop: Probability::try_new(0.9).unwrap(),
+            drop: DropShare::try_new(0.9).unwrap(),
             trailing: WITHIN,
         };
         let table = [
@@ -158,20 +195,55 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_range_are_exact_and_the_middle_is_the_probability() {
+    fn the_ends_of_the_range_are_exact() {
         let rule = |drop| push_rule(fixed(drop), None, true, None);
-        assert_eq!(dropped_of(&rule(0.0), 100_000), 0);
-        assert_eq!(dropped_of(&rule(1.0), 100_000), 100_000);
-        assert_eq!(dropped_of(&PushRule::All, 100_000), 0);
-        // 100,000 throws at 0.9: standard deviation 95.
-        let dropped = dropped_of(&rule(0.9), 100_000);
-        assert!(dropped.abs_diff(90_000) < 500, "{dropped}");
+        let somewhere = Turn(0x8000_0000);
+        assert_eq!(sent_of(&rule(0.0), somewhere, 1000).len(), 1000);
+        assert_eq!(sent_of(&rule(1.0), somewhere, 1000), []);
+        assert_eq!(sent_of(&PushRule::All, somewhere, 1000).len(), 1000);
     }
 
     #[test]
-    fn what_is_no_probability_is_refused() {
+    fn a_member_gets_each_tenth_and_starts_anew_after_a_trailing_push() {
+        let rule = push_rule(fixed(0.9), None, true, None);
+        assert_eq!(sent_of(&rule, Turn::default(), 30), [9, 19, 29]);
+        let mut turn = Turn::default();
+        assert_eq!((0..9).filter(|_| rule.decide(&mut turn) == Decision::Push).count(), 0);
+        turn.restart();
+        assert_eq!(sent_of(&rule, turn, 10), [9]);
+    }
+
+    #[test]
+    fn every_event_reaches_the_same_share_of_the_members() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+        let mut turns: Vec<Turn> = (0..5000).map(|_| Turn::drawn(&mut rng)).collect();
+        let rule = push_rule(fixed(0.9), None, true, None);
+        for event in 0..100 {
+            let reached = turns
+                .iter_mut()
+                .filter(|turn| rule.decide(&mut **turn) == Decision::Push)
+                .count();
+            // A tenth of 5,000 drawn at random: standard deviation 21.
+            assert!(reached.abs_diff(500) < 110, "{reached} members at event {event}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_share_is_refused() {
         for wrong in [-0.01, 1.01, f64::NAN, f64::INFINITY] {
-            assert!(Probability::try_new(wrong).is_err(), "{wrong}");
+            assert!(DropShare::try_new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        /// Wherever the turn begins, in any stretch of pushes the share is kept to within one.
+        #[test]
+        fn nobody_is_forgotten_and_nobody_is_favoured(drop in 0.0..=1.0_f64, start: u32, from in 0_u32..500, length in 1_u32..500) {
+            let rule = push_rule(fixed(drop), None, true, None);
+            let sent = sent_of(&rule, Turn(start), from + length);
+            let sent = sent.iter().filter(|push| **push >= from).count() as f64;
+            let expected = (1.0 - drop) * f64::from(length);
+            prop_assert!((sent - expected).abs() < 1.0 + 1e-6, "{sent} of {length}, expected {expected}");
         }
     }
 }

@@ -37,12 +37,17 @@ impl Default for Trailing {
 impl Trailing {
     /// A push was dropped; `Some(due)` when this begins a debt, so that the caller can set a timer for it.
     pub fn dropped(&mut self, revision: u64, now: Duration, within: Duration) -> Option<Duration> {
-        self.revision = self.revision.max(revision);
+        self.raise(revision);
         if self.due_us != NEVER {
             return None;
         }
         self.due_us = micros(now.saturating_add(within)).min(NEVER - 1);
         self.due()
+    }
+
+    /// What is owed is for `revision`, unless it is for a newer one already.
+    pub fn raise(&mut self, revision: u64) {
+        self.revision = self.revision.max(revision);
     }
 
     /// A push was sent: nothing is owed up to its revision.

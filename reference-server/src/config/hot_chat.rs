@@ -49,15 +49,15 @@ pub(crate) enum WithoutRedis {
 pub(crate) enum PushThrottle {
     /// All are sent: before the remedy.
     None,
-    /// Each is dropped with the same probability.
+    /// The same share of them is dropped for every member, by turns.
     Fixed(FixedDrop),
 }
 
-/// One probability for every hot chat.
+/// One share for every hot chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FixedDrop {
-    /// Probability that a push is dropped.
+    /// Part of the pushes that is dropped: at 0.9 a member gets one of ten.
     pub(crate) drop: Fraction<0, 100>,
 }
 

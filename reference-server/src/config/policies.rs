@@ -1,7 +1,7 @@
 //! What the settings mean to the policies.
 
 use hotchat_policy::{
-    Allotment, BreakerRules, HotLimits, Override, Probability, PushRule, Throttle, WindowLimit, push_rule,
+    Allotment, BreakerRules, DropShare, HotLimits, Override, PushRule, Throttle, WindowLimit, push_rule,
 };
 
 use super::{Breaker, HotChat, JoinLimit, LocalShared, PushOverrides, PushThrottle, Settings, TrailingPush};
@@ -39,7 +39,7 @@ impl From<PushThrottle> for Throttle {
         match throttle {
             PushThrottle::None => Self::None,
             PushThrottle::Fixed(fixed) => {
-                Self::Fixed(Probability::try_new(fixed.drop.get()).expect("a setting from 0 to 1"))
+                Self::Fixed(DropShare::try_new(fixed.drop.get()).expect("a setting from 0 to 1"))
             }
         }
     }
@@ -99,7 +99,7 @@ mod tests {
         }))
         .unwrap();
         let dropping = PushRule::Dropping {
-            drop: Probability::try_new(0.9).unwrap(),
+            drop: DropShare::try_new(0.9).unwrap(),
             trailing: Some(Duration::from_millis(1500)),
         };
         let table = [(1, PushRule::All), (2, PushRule::All), (3, dropping), (4, dropping)];

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hotchat_policy::{Decision, PushRule};
+use hotchat_policy::{PushRule, Turn};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use super::chat::{Chat, Listener, Seat};
 use super::frame::Frame;
 use super::member::Member;
 use super::outbox::Put;
-use super::trailing::{Timetable, delay};
+use super::trailing::{Spread, Timetable};
 use crate::metrics::PushMetrics;
 
 /// Locks that the chats share; a chat's pushes take one of them, briefly.
@@ -60,7 +60,7 @@ struct Reserved {
 }
 
 impl Hub {
-    /// `seed` decides which pushes a rule drops.
+    /// `seed` decides whose turn it is when a rule drops pushes, and when they are made up for.
     pub(crate) fn new(behind: Duration, metrics: PushMetrics, seed: u64) -> Arc<Self> {
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -75,7 +75,8 @@ impl Hub {
     /// Takes a seat in each chat; pushes from now on reach the member when he is connected. `chats` has no duplicates.
     pub(crate) fn seat(self: &Arc<Self>, chats: &[u64]) -> Seated {
         let seats = chats.iter().map(|&id| Seat::new(self.reserve(id))).collect();
-        let member = Member::new(seats);
+        let mut rng = self.rng();
+        let member = Member::new(seats, || Turn::drawn(&mut rng));
         for (seat, taken) in (0..).zip(&member.seats) {
             let member = Arc::clone(&member);
             taken.chat.add(Listener { member, seat });
@@ -93,11 +94,16 @@ impl Hub {
             return Pushed::default();
         };
         let frame = Frame::new(chat_id, chat.raise(revision));
-        let mut rng = self.rng();
+        let listeners = chat.listeners();
         let mut tally = Tally::default();
-        for listeners in chat.listeners().chunks(TURN) {
-            self.push_to(listeners, &frame, rule, &mut rng, &mut tally);
+        let mut behind = Vec::new();
+        for some in listeners.chunks(TURN) {
+            Self::offer(some, &frame, rule, &mut tally, &mut behind);
             tokio::task::yield_now().await;
+        }
+        if let Some(within) = rule.trailing() {
+            let spread = Spread::new(within, behind.len(), listeners.len());
+            self.promise(&behind, frame.revision, spread).await;
         }
         self.metrics.pushed(tally.written, tally.dropped, tally.coalesced);
         Pushed {
@@ -106,36 +112,44 @@ impl Hub {
         }
     }
 
-    fn push_to(
-        &self,
-        listeners: &[Listener],
+    /// `behind` gets those for whom a push was dropped for the first time since their last one.
+    fn offer<'a>(
+        listeners: &'a [Listener],
         frame: &Frame,
         rule: &PushRule,
-        rng: &mut Xoshiro256PlusPlus,
         tally: &mut Tally,
+        behind: &mut Vec<&'a Listener>,
     ) {
-        let now = self.timetable.now();
-        let mut scheduled = Vec::new();
         for listener in listeners {
-            let put = match rule.decide(rng) {
-                Decision::Push => listener.member.push(listener.seat, frame),
-                Decision::Drop => {
-                    let within = rule.trailing().map(|within| delay(within, rng));
-                    listener.member.drop_push(listener.seat, frame.revision, now, within)
-                }
-            };
-            match put {
+            match listener.member.offer(listener.seat, frame, rule) {
                 Put::Sent => tally.written += 1,
                 Put::Waiting => tally.waiting += 1,
                 Put::Coalesced => tally.coalesced += 1,
-                Put::Dropped { schedule } => {
+                Put::Dropped { first } => {
                     tally.dropped += 1;
-                    scheduled.extend(schedule.map(|due| (due, listener)));
+                    behind.extend(first.then_some(listener));
                 }
                 Put::Gone => {}
             }
         }
-        self.timetable.schedule(&scheduled);
+    }
+
+    /// Promises trailing pushes to those who are behind.
+    async fn promise(&self, behind: &[&Listener], revision: u64, spread: Spread) {
+        let mut rng = self.rng();
+        let now = self.timetable.now();
+        for some in behind.chunks(TURN) {
+            let scheduled: Vec<_> = some
+                .iter()
+                .filter_map(|listener| {
+                    let within = spread.delay(&mut rng);
+                    let due = listener.member.promise(listener.seat, revision, now, within)?;
+                    Some((due, *listener))
+                })
+                .collect();
+            self.timetable.schedule(&scheduled);
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Asks every connection to end.

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use hotchat_policy::{PushRule, Turn};
 use tokio::net::TcpStream;
 
 use super::chat::Seat;
@@ -20,10 +21,11 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(seats: Box<[Seat]>) -> Arc<Self> {
+    /// `turn` draws where a seat's turns begin.
+    pub(super) fn new(seats: Box<[Seat]>, turn: impl FnMut() -> Turn) -> Arc<Self> {
         Arc::new(Self {
             socket: OnceLock::new(),
-            outbox: Mutex::new(Outbox::new(seats.len())),
+            outbox: Mutex::new(Outbox::new(seats.len(), turn)),
             seats,
         })
     }
@@ -45,12 +47,13 @@ impl Member {
         Frame::new(chat.id, chat.newest())
     }
 
-    pub(super) fn push(&self, seat: u32, frame: &Frame) -> Put {
-        self.outbox().put(seat as usize, frame, |bytes| self.write(bytes))
+    pub(super) fn offer(&self, seat: u32, frame: &Frame, rule: &PushRule) -> Put {
+        self.outbox()
+            .offer(seat as usize, frame, rule, |bytes| self.write(bytes))
     }
 
-    pub(super) fn drop_push(&self, seat: u32, revision: u64, now: Duration, within: Option<Duration>) -> Put {
-        self.outbox().drop_push(seat as usize, revision, now, within)
+    pub(super) fn promise(&self, seat: u32, revision: u64, now: Duration, within: Duration) -> Option<Duration> {
+        self.outbox().promise(seat as usize, revision, now, within)
     }
 
     pub(super) fn fire(&self, seat: u32, horizon: Duration) -> Fired {

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::task::Waker;
 use std::time::Duration;
 
-use hotchat_policy::Trailing;
+use hotchat_policy::{Decision, PushRule, Trailing, Turn};
 
 use super::frame::Frame;
 
@@ -36,6 +36,8 @@ struct Due {
     sent: u64,
     /// Pushes dropped since.
     trailing: Trailing,
+    /// When a push is his although others are dropped.
+    turn: Turn,
     /// The wheel has an entry for this seat; it has one at most.
     scheduled: bool,
     /// The newest revision waits for room in the socket.
@@ -50,9 +52,9 @@ pub(super) enum Put {
     Waiting,
     /// He has a newer one, or one that waits and will carry the newest revision when it is written.
     Coalesced,
-    /// Dropped; `schedule` is when somebody must look at this seat, if nobody is going to already.
+    /// Dropped; `first` since his last push: a trailing push must be promised to him now, where there are any.
     Dropped {
-        schedule: Option<Duration>,
+        first: bool,
     },
     Gone,
 }
@@ -88,11 +90,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(seats: usize) -> Self {
+    /// `turn` draws where a seat's turns begin.
+    pub(super) fn new(seats: usize, mut turn: impl FnMut() -> Turn) -> Self {
+        let due = |_| Due {
+            turn: turn(),
+            ..Due::default()
+        };
         Self {
             phase: Phase::Connecting,
             rest: Vec::new(),
-            dues: vec![Due::default(); seats].into(),
+            dues: (0..seats).map(due).collect(),
             waiting: 0,
             waker: None,
         }
@@ -129,19 +136,41 @@ impl Outbox {
         Put::Waiting
     }
 
-    /// Drops the push of `revision`, to be made up for `within` a time.
-    pub(super) fn drop_push(&mut self, seat: usize, revision: u64, now: Duration, within: Option<Duration>) -> Put {
+    /// What `rule` makes of a push for a seat.
+    pub(super) fn offer(
+        &mut self,
+        seat: usize,
+        frame: &Frame,
+        rule: &PushRule,
+        write: impl FnOnce(&[u8]) -> io::Result<usize>,
+    ) -> Put {
         if matches!(self.phase, Phase::Stopping | Phase::Ended) {
             return Put::Gone;
         }
         let due = &mut self.dues[seat];
-        if due.waiting || revision <= due.sent {
+        if rule.decide(&mut due.turn) == Decision::Push {
+            return self.put(seat, frame, write);
+        }
+        if due.waiting || frame.revision <= due.sent {
             return Put::Coalesced;
         }
-        let begun = within.and_then(|within| due.trailing.dropped(revision, now, within));
+        let first = due.trailing.due().is_none();
+        if !first {
+            due.trailing.raise(frame.revision);
+        }
+        Put::Dropped { first }
+    }
+
+    /// Promises a push for `revision`, which was dropped; when somebody must look at this seat, if nobody is going to already.
+    pub(super) fn promise(&mut self, seat: usize, revision: u64, now: Duration, within: Duration) -> Option<Duration> {
+        let due = &mut self.dues[seat];
+        if due.waiting || revision <= due.sent {
+            return None; // he has had a newer one meanwhile
+        }
+        let begun = due.trailing.dropped(revision, now, within);
         let schedule = begun.filter(|_| !due.scheduled);
         due.scheduled |= schedule.is_some();
-        Put::Dropped { schedule }
+        schedule
     }
 
     /// The wheel has come to this seat's entry; what is due by `horizon` is sent.
@@ -155,6 +184,7 @@ impl Outbox {
         let due = &mut self.dues[seat];
         if due.trailing.take_due(horizon).is_some() {
             due.scheduled = false;
+            due.turn.restart();
             // Looked up only now: what raised the debt under this lock has raised the newest revision before.
             return Fired::Put(self.put(seat, &newest(), write));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hotchat_policy::{Probability, PushRule};
+use hotchat_policy::{DropShare, PushRule};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -77,7 +77,7 @@ async fn close_code(client: &mut Client) -> CloseCode {
 
 fn dropping(drop: f64, within_ms: u64) -> PushRule {
     PushRule::Dropping {
-        drop: Probability::try_new(drop).unwrap(),
+        drop: DropShare::try_new(drop).unwrap(),
         trailing: Some(Duration::from_millis(within_ms)),
     }
 }

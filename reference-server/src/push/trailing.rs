@@ -18,16 +18,38 @@ use super::member::Member;
 use super::outbox::{Fired, Put};
 use super::wheel::{Wheel, horizon};
 
-/// Part of the time allowed after which the first are sent, and over which the others are spread: 5,000 members to whom one push
-/// was dropped must not all be written to, and fetch, at the same time. Waiting longer saves more fetches, a narrower spread makes
-/// everybody else wait for the crowd: with a tenth, 5,000 fetches together cost bystanders 300 ms. The last twentieth is for
-/// the writing.
-const FIRST: f64 = 0.6;
-const SPREAD: f64 = 0.35;
+/// Part of the time allowed by which the last are sent; the rest is for the writing.
+const LAST: f64 = 0.95;
 
-/// How long after its dropped push a member is sent one, when `within` is allowed.
-pub(super) fn delay(within: Duration, rng: &mut impl Rng) -> Duration {
-    within.mul_f64(FIRST + SPREAD * rng.random::<f64>())
+/// Part of the time allowed over which the members of a chat are spread when all of them fall behind at once: written to at the
+/// same time, thousands would fetch at the same time, and everybody else would wait for the crowd.
+const CROWD: f64 = 0.25;
+
+/// When those who fell behind with one event are sent a push. The longer they wait, the more events one fetch brings; so they wait as
+/// long as they may, and are spread only as far as their number demands: members who fall behind in smaller groups, because their
+/// turns or their last trailing pushes came at different times, have room enough in a shorter stretch. The rate of trailing pushes
+/// stays the same: all members of the chat in a quarter of the time allowed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    first: Duration,
+    length: Duration,
+}
+
+impl Spread {
+    /// For `behind` of a chat's `members`.
+    pub(super) fn new(within: Duration, behind: usize, members: usize) -> Self {
+        let crowd = behind as f64 / members.max(1) as f64;
+        let length = within.mul_f64(CROWD * crowd.min(1.0));
+        Self {
+            first: within.mul_f64(LAST) - length,
+            length,
+        }
+    }
+
+    /// How long after the dropped push one of them is sent one.
+    pub(super) fn delay(self, rng: &mut impl Rng) -> Duration {
+        self.first + self.length.mul_f64(rng.random())
+    }
 }
 
 /// A seat of a member, who is not kept for its sake.
@@ -129,5 +151,32 @@ impl Hub {
             }
         }
         self.metrics.trailing(written, all);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_spread_wide_and_a_few_wait_as_long_as_they_may() {
+        let within = Duration::from_secs(2);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        for (behind, from_ms, to_ms) in [(1000, 1400, 1900), (200, 1800, 1900), (0, 1900, 1900)] {
+            let spread = Spread::new(within, behind, 1000);
+            let delays: Vec<Duration> = (0..1000).map(|_| spread.delay(&mut rng)).collect();
+            let (from, to) = (Duration::from_millis(from_ms), Duration::from_millis(to_ms));
+            assert!(delays.iter().all(|delay| (from..=to).contains(delay)), "{behind}");
+            let length = to - from;
+            assert!(*delays.iter().min().unwrap() <= from + length.mul_f64(0.02), "{behind}");
+            assert!(*delays.iter().max().unwrap() >= to - length.mul_f64(0.02), "{behind}");
+        }
+        assert!(
+            Spread::new(within, 3, 0).delay(&mut rng) <= within,
+            "they have just gone"
+        );
     }
 }

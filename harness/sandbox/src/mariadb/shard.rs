@@ -16,6 +16,8 @@ use crate::{Child, PortLease, Sandbox, SandboxError, Streams, flushes, log};
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const PORT_ATTEMPTS: usize = 5;
+/// What `sockaddr_un` holds, without the final zero.
+const SOCKET_NAME_MAX: usize = 107;
 
 /// Shards of one process are numbered, whatever sandbox they are in.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -115,6 +117,16 @@ impl Shard {
         url(&self.password, port)
     }
 
+    /// The same through the server's Unix socket, which costs both ends less than TCP on loopback; `None` where the path of
+    /// the directory is too long for a socket's name.
+    pub fn socket_url(&self) -> Option<String> {
+        let path = self.dir.join("data").join("shard.sock");
+        let path = path.to_str().filter(|path| path.len() <= SOCKET_NAME_MAX)?;
+        // A path may hold what means something in a URL.
+        let path: String = path.bytes().map(percent_encoded).collect();
+        Some(format!("{}&socket={path}", self.url()))
+    }
+
     /// `shard-0`, `shard-1`, …: unique in this process.
     pub fn name(&self) -> &str {
         &self.name
@@ -180,6 +192,14 @@ impl Shard {
 
 fn url(password: &str, port: u16) -> String {
     format!("mysql://hotchat:{password}@127.0.0.1:{port}/hotchat?ssl-mode=disabled")
+}
+
+fn percent_encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
 }
 
 /// Copies off the runtime's threads: it is tens of megabytes.

@@ -88,14 +88,15 @@ impl Template {
     pub(super) fn copy_to(&self, dir: &Path) -> Result<(), SandboxError> {
         copy_dir(&self.data, &dir.join("data"))?;
         let init = dir.join("init.sql");
-        let user = "hotchat@'127.0.0.1'";
-        let statements = format!(
-            "SET sql_log_bin=0;\n\
-             CREATE DATABASE IF NOT EXISTS hotchat CHARACTER SET utf8mb4;\n\
-             CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{}';\n\
-             GRANT ALL PRIVILEGES ON *.* TO {user};\n",
-            self.password
-        );
+        let mut statements =
+            "SET sql_log_bin=0;\nCREATE DATABASE IF NOT EXISTS hotchat CHARACTER SET utf8mb4;\n".to_owned();
+        // Who comes through the Unix socket comes from `localhost`.
+        for user in ["hotchat@'127.0.0.1'", "hotchat@'localhost'"] {
+            statements += &format!(
+                "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{}';\nGRANT ALL PRIVILEGES ON *.* TO {user};\n",
+                self.password
+            );
+        }
         fs::write(&init, statements).map_err(|e| SandboxError::io(init, e))
     }
 }

@@ -1,8 +1,10 @@
 //! What is owed and what waits, without a socket.
 
+use hotchat_policy::DropShare;
+
 use super::*;
 
-const WITHIN: Option<Duration> = Some(Duration::from_millis(100));
+const WITHIN: Duration = Duration::from_millis(100);
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -26,14 +28,27 @@ fn takes(most: usize, taken: &mut Vec<u8>) -> impl FnMut(&[u8]) -> io::Result<us
 }
 
 fn open(seats: usize) -> Outbox {
-    let mut outbox = Outbox::new(seats);
+    let mut outbox = Outbox::new(seats, Turn::default);
     outbox.flush(|_| frame(0), full).unwrap();
     outbox
 }
 
+/// Drops a push; when somebody must look at the seat for it.
+fn drop_push(outbox: &mut Outbox, revision: u64, now: Duration) -> Option<Duration> {
+    let all = PushRule::Dropping {
+        drop: DropShare::try_new(1.0).unwrap(),
+        trailing: Some(WITHIN),
+    };
+    match outbox.offer(0, &frame(revision), &all, |_| panic!("it is dropped")) {
+        Put::Dropped { first: true } => outbox.promise(0, revision, now, WITHIN),
+        Put::Dropped { first: false } => None,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn pushes_before_the_upgrade_is_done_wait_for_it() {
-    let mut outbox = Outbox::new(1);
+    let mut outbox = Outbox::new(1, Turn::default);
     assert_eq!(outbox.put(0, &frame(1), |_| panic!("not connected")), Put::Waiting);
     let mut taken = Vec::new();
     let flushed = outbox.flush(|_| frame(1), takes(99, &mut taken)).unwrap();
@@ -92,44 +107,59 @@ fn control_frames_that_find_no_room_are_bounded() {
 #[test]
 fn a_dropped_push_is_made_up_for_once() {
     let mut outbox = open(1);
-    let dropped = |schedule| Put::Dropped { schedule };
-    assert_eq!(outbox.drop_push(0, 1, ms(0), WITHIN), dropped(Some(ms(100))));
-    assert_eq!(
-        outbox.drop_push(0, 2, ms(50), WITHIN),
-        dropped(None),
-        "one entry per seat"
-    );
+    assert_eq!(drop_push(&mut outbox, 1, ms(0)), Some(ms(100)));
+    assert_eq!(drop_push(&mut outbox, 2, ms(50)), None, "one entry per seat");
     assert_eq!(outbox.fire(0, ms(99), || frame(2), full), Fired::Later(ms(100)));
     let mut taken = Vec::new();
     let fired = outbox.fire(0, ms(100), || frame(2), takes(99, &mut taken));
     assert_eq!((fired, taken), (Fired::Put(Put::Sent), frame(2).bytes().to_vec()));
-    assert_eq!(
-        outbox.drop_push(0, 3, ms(200), WITHIN),
-        dropped(Some(ms(300))),
-        "a new debt"
-    );
+    assert_eq!(drop_push(&mut outbox, 3, ms(200)), Some(ms(300)), "a new debt");
 }
 
 #[test]
 fn a_push_in_between_settles_the_debt_and_the_next_one_keeps_the_entry() {
     let mut outbox = open(1);
-    outbox.drop_push(0, 1, ms(0), WITHIN);
+    drop_push(&mut outbox, 1, ms(0));
+    drop_push(&mut outbox, 2, ms(10));
     assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
-    assert_eq!(outbox.drop_push(0, 3, ms(50), WITHIN), Put::Dropped { schedule: None });
+    assert_eq!(drop_push(&mut outbox, 3, ms(50)), None);
     assert_eq!(outbox.fire(0, ms(100), || frame(3), full), Fired::Later(ms(150)));
     outbox.put(0, &frame(4), |bytes| Ok(bytes.len()));
     assert_eq!(outbox.fire(0, ms(150), || frame(4), full), Fired::Settled);
-    let schedule = Some(ms(300));
-    assert_eq!(outbox.drop_push(0, 5, ms(200), WITHIN), Put::Dropped { schedule });
+    assert_eq!(drop_push(&mut outbox, 5, ms(200)), Some(ms(300)));
+}
+
+#[test]
+fn a_promise_for_what_he_has_had_meanwhile_is_none() {
+    let mut outbox = open(1);
+    assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
+    assert_eq!(outbox.promise(0, 1, ms(0), WITHIN), None);
+    assert_eq!(outbox.fire(0, ms(200), || frame(2), full), Fired::Settled);
+}
+
+#[test]
+fn a_trailing_push_starts_his_turn_anew() {
+    let mut outbox = open(1);
+    let half = PushRule::Dropping {
+        drop: DropShare::try_new(0.5).unwrap(),
+        trailing: Some(WITHIN),
+    };
+    let write = |bytes: &[u8]| Ok(bytes.len());
+    assert_eq!(outbox.offer(0, &frame(1), &half, write), Put::Dropped { first: true });
+    outbox.promise(0, 1, ms(0), WITHIN);
+    assert_eq!(outbox.fire(0, ms(100), || frame(1), write), Fired::Put(Put::Sent));
+    assert_eq!(outbox.offer(0, &frame(2), &half, write), Put::Dropped { first: true });
+    assert_eq!(outbox.offer(0, &frame(3), &half, write), Put::Sent);
 }
 
 #[test]
 fn nothing_is_written_after_the_end() {
     let mut outbox = open(1);
-    outbox.drop_push(0, 1, ms(0), WITHIN);
+    drop_push(&mut outbox, 1, ms(0));
     outbox.end();
     let never = |_: &[u8]| panic!("it has ended");
     assert_eq!(outbox.put(0, &frame(2), never), Put::Gone);
+    assert_eq!(outbox.offer(0, &frame(2), &PushRule::All, never), Put::Gone);
     assert_eq!(outbox.fire(0, ms(200), || frame(2), never), Fired::Put(Put::Gone));
     assert!(!outbox.is_blocked());
 }
