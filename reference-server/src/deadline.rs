@@ -1,7 +1,7 @@
 //! How long a caller waits for his answer: until a moment, and only while he is there.
 //!
 //! It is made where a request arrives and goes with it to the last statement, so that the waits on the way share one limit instead of
-//! adding up, and so that nothing goes on for nobody.
+//! adding up, and so that nothing goes on for nobody, except what must not be left half done.
 //!
 //! Rejected: dropping the request's task when the caller goes. It would end the work at any await, also between the commit of an event
 //! and its being published; this way it ends where the code says so.
@@ -48,6 +48,14 @@ impl Deadline {
     /// The caller counts as gone when this is dropped.
     pub(crate) fn while_held(&self) -> DropGuard {
         self.gone.clone().drop_guard()
+    }
+
+    /// The same moment, whether the caller is there or not: for what has to be seen through once it has begun.
+    pub(crate) fn without_caller(&self) -> Self {
+        Self {
+            at: self.at,
+            gone: CancellationToken::new(),
+        }
     }
 
     /// Whether there is still somebody who waits.
@@ -117,5 +125,7 @@ mod tests {
         });
         assert_eq!((ended, deadline.check()), (Err(Ended::Gone), Err(Ended::Gone)));
         assert_eq!(deadline.bound(ms(500), ready(7)).await, Ok(7), "what is there is taken");
+        let seen_through = deadline.without_caller();
+        assert_eq!(seen_through.bound(ms(500), pending::<()>()).await, Err(Ended::Deadline));
     }
 }

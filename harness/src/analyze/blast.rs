@@ -109,6 +109,10 @@ fn before(phases: &[(f64, f64)], faults: &[Stretch], index: usize, earlier: &[Bl
         .saturating_sub(first_whole(fault.start_s))
         .max(BEFORE);
     let phase_s = phases.iter().rfind(|(start_s, _)| *start_s <= fault.start_s)?.0;
+    let unrecovered = |blast: &Blast| blast.recovered_s.is_none() && blast.shards.iter().any(|shard| shard.sick);
+    if earlier.iter().any(unrecovered) {
+        return None; // what came after it is no state to compare with
+    }
     let over_s = faults[..index]
         .iter()
         .zip(earlier)

@@ -29,7 +29,11 @@ pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
         Metric::FreshnessP99 => phase.fanout.as_ref()?.freshness_us.p99.map(|us| us as f64),
         Metric::StaleMembersEnd => phase.fanout.as_ref()?.stale_members_end.map(|members| members as f64),
         Metric::FetchesPerEvent => phase.fanout.as_ref()?.fetches_per_event,
-        Metric::Admitted => admitted(phase, of),
+        Metric::OkWithin => ok_within(phase, of),
+        Metric::JoinsAdmitted => {
+            let side = phase.join_throttle.as_ref()?;
+            Some((side.admitted + side.open) as f64)
+        }
         _ => operation(phase, of).and_then(|operation| operation_figure(operation, metric)),
     }
 }
@@ -59,7 +63,7 @@ fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> 
         Metric::ResponseP99 => quantile(|ok| ok.p99),
         Metric::ResponseP999 => quantile(|ok| ok.p999),
         Metric::ResponseMax => quantile(|ok| ok.max),
-        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::GaveUpShare => {
+        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::NotDoneShare => {
             retries_figure(operation.retries.as_ref()?, metric)
         }
         _ => None, // not an operation's
@@ -71,13 +75,16 @@ fn retries_figure(retries: &Retries, metric: Metric) -> Option<f64> {
         Metric::UntilDoneP50 => retries.until_done_us.p50.map(|us| us as f64),
         Metric::UntilDoneP99 => retries.until_done_us.p99.map(|us| us as f64),
         Metric::AttemptsPerSuccess => retries.attempts_per_success,
-        Metric::GaveUpShare if retries.first_tries > 0 => Some(retries.gave_up as f64 / retries.first_tries as f64),
+        // Who was still trying at the end has nothing either; without him a gate would see only those whose journey is over.
+        Metric::NotDoneShare if retries.first_tries > 0 => {
+            Some((retries.gave_up + retries.cut_off) as f64 / retries.first_tries as f64)
+        }
         _ => None, // nobody came
     }
 }
 
 /// `ok` answers in the first seconds of the phase; `None` where it did not last that long.
-fn admitted(phase: &PhaseResult, of: Of<'_>) -> Option<f64> {
+fn ok_within(phase: &PhaseResult, of: Of<'_>) -> Option<f64> {
     let seconds = of.within?.as_secs();
     let lasted = phase.end_s - phase.start_s >= seconds as f64;
     let by_second = &operation(phase, of)?.ok_by_second;
@@ -143,35 +150,85 @@ pub fn phase<'a>(cell: &'a Cell, name: &str) -> Option<&'a PhaseResult> {
 mod tests {
     use super::*;
     use crate::arrival::PhaseKind;
+    use crate::record::{Connections, JoinSide, Quantiles};
 
-    #[test]
-    fn admitted_counts_whole_seconds_and_needs_a_phase_that_lasted() {
-        let operation = OperationResult {
-            ok_by_second: vec![30, 10, 0, 5],
-            ..OperationResult::default()
-        };
-        let phase = PhaseResult {
+    const JOIN: Of<'static> = Of {
+        operation: Some("join"),
+        placement: None,
+        within: None,
+    };
+
+    /// Five seconds.
+    fn phase_of(join: OperationResult, join_throttle: Option<JoinSide>) -> PhaseResult {
+        PhaseResult {
             name: "spike".to_owned(),
             kind: PhaseKind::Spike,
             start_s: 10.0,
             end_s: 15.0,
             target_rate: 10.0,
-            operations: [("join".to_owned(), operation)].into(),
-            connections: crate::record::Connections::default(),
+            operations: [("join".to_owned(), join)].into(),
+            connections: Connections::default(),
             contention: None,
             fanout: None,
-            join_throttle: None,
+            join_throttle,
             resources: [].into(),
-            schedule_lag_us: crate::record::Quantiles::default(),
+            schedule_lag_us: Quantiles::default(),
             worker_cpu: 0.0,
+        }
+    }
+
+    #[test]
+    fn ok_within_counts_whole_seconds_and_needs_a_phase_that_lasted() {
+        let join = OperationResult {
+            ok_by_second: vec![30, 10, 0, 5],
+            ..OperationResult::default()
         };
+        let phase = phase_of(join, None);
         for (within_s, expected) in [(1, Some(30.0)), (2, Some(40.0)), (5, Some(45.0)), (6, None)] {
             let of = Of {
-                operation: Some("join"),
                 within: Some(Duration::from_secs(within_s)),
-                ..Of::default()
+                ..JOIN
             };
-            assert_eq!(figure(&phase, Metric::Admitted, of), expected, "{within_s} s");
+            assert_eq!(figure(&phase, Metric::OkWithin, of), expected, "{within_s} s");
         }
+    }
+
+    #[test]
+    fn joins_are_admitted_under_the_limit_and_where_nobody_could_tell() {
+        let side = JoinSide {
+            admitted: 40,
+            refused: 500,
+            open: 2,
+            closed: 7,
+            ..JoinSide::default()
+        };
+        let admitted = |side| {
+            let phase = phase_of(OperationResult::default(), side);
+            figure(&phase, Metric::JoinsAdmitted, Of::default())
+        };
+        assert_eq!(admitted(Some(side)), Some(42.0));
+        assert_eq!(admitted(None), None, "nothing is throttled");
+    }
+
+    #[test]
+    fn who_is_cut_off_is_not_done_any_more_than_who_gives_up() {
+        let not_done = |retries| {
+            let join = OperationResult {
+                scheduled: 25,
+                retries: Some(retries),
+                ..OperationResult::default()
+            };
+            figure(&phase_of(join, None), Metric::NotDoneShare, JOIN)
+        };
+        let retries = Retries {
+            first_tries: 10,
+            retries: 15,
+            succeeded: 5,
+            gave_up: 2,
+            cut_off: 3,
+            ..Retries::default()
+        };
+        assert_eq!(not_done(retries), Some(0.5));
+        assert_eq!(not_done(Retries::default()), None, "nobody came");
     }
 }

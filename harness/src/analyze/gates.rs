@@ -88,7 +88,7 @@ fn name(gate: &Gate) -> String {
     };
     let within = gate
         .within
-        .map(|within| format!(" within {}", Span(within)))
+        .map(|within| format!(" {}", Span(within)))
         .unwrap_or_default();
     let relative = gate
         .relative_to

@@ -44,7 +44,7 @@ fn check_workload(check: &args::Check) -> anyhow::Result<Exit> {
         &Overrides {
             quick: false,
             set: check.set.clone(),
-            foreign: None,
+            foreign: false,
         },
     ) {
         Ok(workload) => {

@@ -10,7 +10,7 @@ use super::{Exit, print, refused};
 use crate::provision::{Admin, External};
 use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
-use crate::workload::{self, Foreign, Overrides, Workload};
+use crate::workload::{self, Overrides, Workload};
 
 /// Runs a workload and prints the result on standard output.
 pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
@@ -19,9 +19,7 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
     let overrides = Overrides {
         quick: arguments.quick,
         set,
-        foreign: arguments.target.as_ref().map(|_| Foreign {
-            has_admin: arguments.target_admin.is_some(),
-        }),
+        foreign: arguments.target.is_some(),
     };
     let workload = match workload::load(&arguments.workload, &overrides) {
         Ok(workload) => workload,

@@ -21,18 +21,14 @@ const CHAT_MAX: usize = 64;
 const JOIN_MAX: usize = 21;
 /// Most that a message takes: `{"body":"at 18446744073709551615","revision":18446744073709551615},`.
 const MESSAGE_MAX: usize = 67;
-/// A shard that was broken until the end gets so long to answer again.
+/// Each request is repeated for so long: a shard that was broken until the end takes its time to answer again.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two questions about the same.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Looks for every write.
 pub(super) async fn look_for(target: &Target, writes: &Acknowledged) -> AcknowledgedResult {
-    let mut result = AcknowledgedResult {
-        joins: writes.joined.len() as u64,
-        messages: writes.sent.len() as u64,
-        ..AcknowledgedResult::default()
-    };
+    let mut result = unknown(writes, None);
     let missing = match target.admin() {
         Ok(admin) => missing_twice(admin, writes).await,
         Err(problem) => Err(problem),
@@ -47,20 +43,29 @@ pub(super) async fn look_for(target: &Target, writes: &Acknowledged) -> Acknowle
     result
 }
 
+/// What there is to look for, and why nobody knows whether it is there.
+pub(super) fn unknown(writes: &Acknowledged, problem: Option<String>) -> AcknowledgedResult {
+    AcknowledgedResult {
+        joins: writes.joined.len() as u64,
+        messages: writes.sent.len() as u64,
+        problem,
+        ..AcknowledgedResult::default()
+    }
+}
+
 async fn missing_twice(admin: &Admin, writes: &Acknowledged) -> Result<Acknowledged, String> {
-    let until = Instant::now() + PATIENCE;
-    let missing = missing(admin, writes, until).await?;
+    let missing = missing(admin, writes).await?;
     if missing == Acknowledged::default() {
         return Ok(missing);
     }
     tokio::time::sleep(PAUSE).await;
-    self::missing(admin, &missing, until).await
+    self::missing(admin, &missing).await
 }
 
-async fn missing(admin: &Admin, writes: &Acknowledged, until: Instant) -> Result<Acknowledged, String> {
+async fn missing(admin: &Admin, writes: &Acknowledged) -> Result<Acknowledged, String> {
     let mut missing = Acknowledged::default();
     for batch in batches(writes) {
-        missing.merge(&missing_of(admin, &batch, until).await?);
+        missing.merge(&missing_of(admin, &batch).await?);
     }
     Ok(missing)
 }
@@ -123,9 +128,10 @@ fn question(batch: &Acknowledged) -> Json {
     json!({ "chats": chats.collect::<Vec<_>>() })
 }
 
-/// Asks until there is an answer.
-async fn missing_of(admin: &Admin, batch: &Acknowledged, until: Instant) -> Result<Acknowledged, String> {
+/// Asks until there is an answer. The patience is each request's own: many writes need many requests, and the last is not to pay for the first.
+async fn missing_of(admin: &Admin, batch: &Acknowledged) -> Result<Acknowledged, String> {
     let expected = question(batch);
+    let until = Instant::now() + PATIENCE;
     loop {
         match admin.missing(&expected).await {
             Ok(missing) => return Ok(missing),

@@ -70,10 +70,12 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
     let driven = driven?;
     let mut cell = driven.cell(workload, planned, target.settings.clone(), script);
     if plan.keeps_acknowledged && driven.early.is_none() {
-        tokio::select! {
-            result = acknowledged::look_for(&target, &driven.collected.acknowledged) => note_acknowledged(&mut cell, result),
-            () = stage.interrupt.asked() => {}
-        }
+        let writes = &driven.collected.acknowledged;
+        let result = tokio::select! {
+            result = acknowledged::look_for(&target, writes) => result,
+            () = stage.interrupt.asked() => acknowledged::unknown(writes, Some("interrupted by a signal".to_owned())),
+        };
+        note_acknowledged(&mut cell, result);
     }
     let database = target.database_version();
     target.stop().await;
@@ -289,7 +291,7 @@ fn note_acknowledged(cell: &mut Cell, result: AcknowledgedResult) {
         fault.blast.acknowledged_lost = result.lost();
     }
     if let Some(problem) = &result.problem {
-        let warning = format!("what was acknowledged could not be looked for: {problem}");
+        let warning = format!("what was acknowledged could not be looked for, so nobody knows what is lost: {problem}");
         cell.warnings.push(warning);
     }
     cell.acknowledged = Some(result);

@@ -33,7 +33,7 @@ impl Script {
             .filter(|change| change.variants.iter().any(|name| name == variant));
         let changes = changes.map(|change| (change.at, Step::Change(change.clone())));
         let faults = workload.faults.iter();
-        let faults = faults.flat_map(|fault| [(fault.at, Step::Begin(*fault)), (fault.until, Step::End(*fault))]);
+        let faults = faults.map(|fault| (fault.at, Step::Begin(*fault)));
         let mut steps: Vec<(Duration, Step)> = changes.chain(faults).collect();
         steps.sort_by_key(|(at, _)| *at);
         Self {
@@ -58,12 +58,22 @@ impl Script {
         }
     }
 
-    /// Mends what is still broken, whatever ended the cell.
+    /// Mends what is still broken, whatever ended the cell: what was broken last first, and what could not be mended once more, because
+    /// what stood in its way may have been mended after it.
     pub(super) async fn undo(&mut self, clock: Clock, target: &mut Target) {
-        let broken: Vec<Fault> = self.injected.iter().map(|(fault, _)| *fault).collect();
-        for fault in broken {
-            self.end(fault, clock, target).await;
+        for _ in 0..2 {
+            let broken: Vec<Fault> = self.injected.iter().rev().map(|(fault, _)| *fault).collect();
+            for fault in broken {
+                self.end(fault, clock, target).await;
+            }
         }
+    }
+
+    /// A fault lasts as long as it should from when it really began: the step before it may have taken its time.
+    fn ends_later(&mut self, fault: Fault, began: Duration) {
+        let until = began + (fault.until - fault.at);
+        let place = self.steps.partition_point(|(at, _)| *at <= until);
+        self.steps.insert(place, (until, Step::End(fault)));
     }
 
     async fn change(&mut self, change: Change, clock: Clock, target: &Target) {
@@ -82,14 +92,15 @@ impl Script {
     }
 
     async fn begin(&mut self, fault: Fault, clock: Clock, target: &mut Target) {
-        let start_s = seconds(clock);
+        let began = clock.elapsed();
+        self.ends_later(fault, began);
         // Noted first: an injection that seems to have failed may have worked, and is mended all the same.
         self.injected.push((fault, self.faults.len()));
         let problem = inject(fault.inject, target).await.err();
         self.faults.push(FaultResult {
             kind: fault.inject.kind().to_owned(),
             target: fault.inject.target(),
-            start_s,
+            start_s: began.as_secs_f64(),
             end_s: None,
             problem,
             blast: Blast::default(),
@@ -108,7 +119,7 @@ impl Script {
                 self.injected.remove(place);
                 result.end_s = Some(seconds(clock));
             }
-            // It stays noted, and is tried once more when the cell ends.
+            // It stays noted, and is tried again when the cell ends.
             Err(problem) => result.problem = Some(problem),
         }
     }

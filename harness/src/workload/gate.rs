@@ -68,7 +68,7 @@ pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
     }
     match metric {
         Metric::GoodputRate => Unit::Rate,
-        Metric::ErrorShare | Metric::GaveUpShare => Unit::Share,
+        Metric::ErrorShare | Metric::NotDoneShare => Unit::Share,
         Metric::ResponseMean
         | Metric::ResponseP50
         | Metric::ResponseP90
@@ -83,7 +83,8 @@ pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
         Metric::BlastP99Ratio => Unit::Ratio,
         Metric::BlastErrorRate => Unit::Share,
         Metric::ConnectionsOpenMax
-        | Metric::Admitted
+        | Metric::OkWithin
+        | Metric::JoinsAdmitted
         | Metric::AttemptsPerSuccess
         | Metric::Deadlocks
         | Metric::DatabaseCpu
@@ -103,18 +104,7 @@ impl Judge<'_> {
         faults: &[Fault],
     ) -> Gate {
         let path = format!("gates.{index}");
-        let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
-        match &gate.operation {
-            Some(name) => drop(self.known(&join(&path, "operation"), name, "traffic entry", &operations)),
-            None if is_of_an_operation(gate.metric) => {
-                self.mistake(
-                    &join(&path, "operation"),
-                    "the metric is an operation's, but no `operation` is given",
-                    operations.join(", "),
-                );
-            }
-            None => {}
-        }
+        self.gate_operation(&path, gate, file);
         if is_of_members(gate.metric) && !file.follows() {
             self.mistake(
                 &join(&path, "metric"),
@@ -161,6 +151,30 @@ impl Judge<'_> {
         }
     }
 
+    /// Whose figure it is.
+    fn gate_operation(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
+        let at = join(path, "operation");
+        let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
+        match &gate.operation {
+            Some(_) if gate.metric == Metric::JoinsAdmitted => {
+                self.mistake(
+                    &at,
+                    "the metric is of all joins: the server counts them together, whatever their chat",
+                    "leave it out, or judge `ok_within`",
+                );
+            }
+            Some(name) => drop(self.known(&at, name, "traffic entry", &operations)),
+            None if is_of_an_operation(gate.metric) => {
+                self.mistake(
+                    &at,
+                    "the metric is an operation's, but no `operation` is given",
+                    operations.join(", "),
+                );
+            }
+            None => {}
+        }
+    }
+
     /// What only callers who try again have.
     fn gate_retries(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
         let operation = gate.operation.as_ref().and_then(|name| file.traffic.get(name));
@@ -177,8 +191,8 @@ impl Judge<'_> {
         let at = join(path, "within");
         let allowed = "whole seconds, such as 5s";
         let within = match (gate.within, gate.metric) {
-            (Some(within), Metric::Admitted) => within,
-            (None, Metric::Admitted) => {
+            (Some(within), Metric::OkWithin) => within,
+            (None, Metric::OkWithin) => {
                 self.mistake(&at, "it is not said how much of the phase counts", allowed);
                 return None;
             }
@@ -186,7 +200,7 @@ impl Judge<'_> {
                 self.mistake(
                     &at,
                     "the metric is of the whole phase",
-                    "leave it out, or judge `admitted`",
+                    "leave it out, or judge `ok_within`",
                 );
                 return None;
             }
@@ -316,6 +330,7 @@ fn is_of_an_operation(metric: Metric) -> bool {
             | Metric::RowLockWaitS
             | Metric::Deadlocks
             | Metric::DatabaseCpu
+            | Metric::JoinsAdmitted
     );
     !is_of_the_phase && !is_of_members(metric) && !is_of_a_fault(metric)
 }
@@ -323,7 +338,7 @@ fn is_of_an_operation(metric: Metric) -> bool {
 fn is_of_retries(metric: Metric) -> bool {
     matches!(
         metric,
-        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::GaveUpShare
+        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::NotDoneShare
     )
 }
 

@@ -39,15 +39,8 @@ pub struct Overrides {
     pub quick: bool,
     /// `KEY=VALUE`, in order; each value is YAML.
     pub set: Vec<String>,
-    /// Set where the target is somebody else's: what may be broken there is less.
-    pub foreign: Option<Foreign>,
-}
-
-/// A target that bmt did not start.
-#[derive(Debug, Clone, Copy)]
-pub struct Foreign {
-    /// Whether its admin API is known.
-    pub has_admin: bool,
+    /// Whether the target is somebody else's: what may be broken there is less.
+    pub foreign: bool,
 }
 
 /// Why a workload could not be loaded.

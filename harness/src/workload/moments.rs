@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::Foreign;
 use super::file::{ChangeFile, FaultFile, Injection, Settings, WorkloadFile};
 use super::quantity::Span;
 use super::resolve::Judge;
 use super::shape::join;
 use crate::arrival::Profile;
+
+/// A pause begins and ends when the main thread comes to it, a little late. So long after its end the server may still stand still.
+const LATE: Duration = Duration::from_millis(500);
 
 /// A change of the server's live settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,7 @@ pub struct Fault {
 }
 
 impl Judge<'_> {
-    pub(super) fn changes(&mut self, file: &WorkloadFile, profile: &Profile) -> Vec<Change> {
+    pub(super) fn changes(&mut self, file: &WorkloadFile, profile: &Profile, faults: &[Fault]) -> Vec<Change> {
         let all: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
         let mut changes = Vec::new();
         for (index, change) in file.changes.iter().enumerate() {
@@ -49,8 +51,10 @@ impl Judge<'_> {
                 settings,
                 variants,
             } = change;
+            let at = self.moment(&path, phase.as_deref(), *after, profile);
+            self.heard(&join(&path, "after"), "the settings change", at, faults);
             changes.push(Change {
-                at: self.moment(&path, phase.as_deref(), *after, profile),
+                at,
                 settings: settings.clone(),
                 variants: variants
                     .clone()
@@ -92,6 +96,7 @@ impl Judge<'_> {
             });
         }
         self.clashes(&faults);
+        self.stops_of_publishing(&faults);
         faults.sort_by_key(|fault| fault.at);
         faults
     }
@@ -121,6 +126,37 @@ impl Judge<'_> {
                     ),
                 );
             }
+        }
+    }
+
+    /// The publish role is stopped and started through the admin API.
+    fn stops_of_publishing(&mut self, faults: &[Fault]) {
+        for (index, fault) in faults.iter().enumerate() {
+            if fault.inject == Injection::StopPublish {
+                let path = format!("faults.{index}");
+                self.heard(&join(&path, "after"), "`stop_publish` begins", fault.at, faults);
+                self.heard(&join(&path, "for"), "`stop_publish` ends", fault.until, faults);
+            }
+        }
+    }
+
+    /// Notes what the admin API would be asked for while the server stands still: nobody answers, and whatever is due after it has to wait.
+    fn heard(&mut self, path: &str, what: &str, at: Duration, faults: &[Fault]) {
+        let pauses = faults.iter().filter(|fault| fault.inject == Injection::PauseServer);
+        let mut silent = pauses.map(|pause| (pause.at, pause.until.saturating_add(LATE)));
+        if let Some((from, to)) = silent.find(|(from, to)| (*from..=*to).contains(&at)) {
+            self.mistake(
+                path,
+                format!(
+                    "{what} at {:.1} s, while `pause_server` lasts, and a paused server cannot be told",
+                    at.as_secs_f64()
+                ),
+                format!(
+                    "a time before {:.1} s or after {:.1} s of the cell",
+                    from.as_secs_f64(),
+                    to.as_secs_f64()
+                ),
+            );
         }
     }
 
@@ -169,30 +205,25 @@ impl Judge<'_> {
         if let Some((name, length)) = length {
             self.positive(&join(&key, name), length);
         }
-        if let Some(foreign) = self.foreign {
-            self.ours(path, inject, foreign);
+        if self.foreign {
+            self.ours(path, inject);
         }
     }
 
-    /// Notes a fault that would touch what bmt did not start.
-    fn ours(&mut self, path: &str, inject: Injection, foreign: Foreign) {
-        match inject {
-            Injection::DisconnectMembers(_) => {}
-            Injection::StopPublish if foreign.has_admin => {}
-            Injection::StopPublish => self.mistake(
-                path,
-                "the admin API of the --target is not known, and the publish role is stopped there",
-                "--target-admin URL with BMT_TARGET_ADMIN_TOKEN; or the fault left out",
-            ),
-            _ => self.mistake(
-                path,
-                format!(
-                    "`{}` would touch a process that bmt did not start, because --target names somebody else's server",
-                    inject.kind()
-                ),
-                "stop_publish and disconnect_members; or a run without --target, on a server that bmt starts",
-            ),
-        }
+    /// Notes a fault of what bmt did not start: if bmt is killed, its reaper cannot end that, and nobody else knows that it is broken.
+    fn ours(&mut self, path: &str, inject: Injection) {
+        let problem = match inject {
+            // Its members are bmt's own.
+            Injection::DisconnectMembers(_) => return,
+            Injection::StopPublish => "would outlast a bmt that is killed",
+            _ => "would touch a process that bmt did not start",
+        };
+        let kind = inject.kind();
+        self.mistake(
+            path,
+            format!("`{kind}` {problem}, because --target names somebody else's server"),
+            "disconnect_members; or a run without --target, on a server that bmt starts",
+        );
     }
 
     /// The offset from the start of the cell.

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::arrival::{Flow, Profile};
 
+use super::Overrides;
 use super::file::{
     ChatsFile, FollowFile, GeneratorFile, Injection, Operation, RetryFile, Settings, TrafficFile, WorkloadFile,
 };
@@ -17,7 +18,6 @@ use super::quantity::Span;
 use super::settle;
 use super::shape::join;
 use super::tree::Node;
-use super::{Foreign, Overrides};
 use crate::record::directory_name;
 
 /// Every second that can still change is held in memory, so a request may not take for ever.
@@ -160,8 +160,8 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) ->
     judge.shares(&file);
     judge.follow(&file, &profile);
     judge.retries(&file);
-    let changes = judge.changes(&file, &profile);
     let faults = judge.faults(&file, &profile);
+    let changes = judge.changes(&file, &profile, &faults);
     let variants = judge.variants(&file);
     let gates = file
         .gates
@@ -196,7 +196,7 @@ fn group(name: &str, chats: &ChatsFile) -> ChatGroup {
 /// Collects the mistakes of one file.
 pub(super) struct Judge<'a> {
     tree: &'a Node,
-    pub(super) foreign: Option<Foreign>,
+    pub(super) foreign: bool,
     pub(super) found: Vec<Mistake>,
 }
 

@@ -241,20 +241,49 @@ fn mistakes_about_faults_are_told_with_their_place() {
 
 #[test]
 fn what_is_not_ours_is_not_broken() {
-    let refused = |text: &str, has_admin| {
-        let foreign = Some(Foreign { has_admin });
+    let refused = |text: &str| {
         let overrides = Overrides {
-            foreign,
+            foreign: true,
             ..Overrides::default()
         };
         parse("w.yaml", text, &overrides)
             .err()
             .map(|mistakes| mistakes.to_string())
     };
-    insta::assert_snapshot!(refused(&format!("{GOOD}{BROKEN}"), true).unwrap());
+    insta::assert_snapshot!(refused(&format!("{GOOD}{BROKEN}")).unwrap());
     let stopped = FOLLOWED.replace("kill_redis", "stop_publish");
-    assert_eq!(refused(&stopped, true), None);
-    insta::assert_snapshot!(refused(&stopped, false).unwrap());
+    insta::assert_snapshot!(refused(&stopped).unwrap());
+    let disconnected = FOLLOWED.replace("  - {phase: spike, after: 1s, for: 3s, inject: kill_redis}\n", "");
+    assert_eq!(refused(&disconnected), None, "members are bmt's own");
+}
+
+/// The publish role stops from 8 s to 11 s, and a setting is changed at 9 s.
+#[test]
+fn a_server_that_stands_still_is_told_nothing() {
+    let paused = |after: &str, lasts: &str| {
+        let pause = format!("{{after: {after}, for: {lasts}, inject: pause_server}}");
+        FOLLOWED
+            .replace("kill_redis", "stop_publish")
+            .replace("{after: 4s, for: 2s, inject: {disconnect_members: 10%}}", &pause)
+    };
+    for (after, lasts, mistake) in [
+        ("7s", "1200ms", "faults.0.after: `stop_publish` begins at 8.0 s"),
+        ("10s", "2s", "faults.0.for: `stop_publish` ends at 11.0 s"),
+        (
+            "10s",
+            "700ms",
+            "allowed: a time before 10.0 s or after 11.2 s of the cell",
+        ),
+        ("8500ms", "1s", "changes.0.after: the settings change at 9.0 s"),
+    ] {
+        let told = refused(&paused(after, lasts), &[]);
+        assert!(
+            told.contains(mistake) && told.contains("while `pause_server` lasts") && told.contains("1 mistake in"),
+            "{after} for {lasts}: {told}"
+        );
+    }
+    let between = parse("w.yaml", &paused("9200ms", "1s"), &Overrides::default());
+    assert!(between.is_ok(), "{}", between.err().unwrap());
 }
 
 #[test]
@@ -304,8 +333,8 @@ traffic:
 variants: [{name: only}]
 gates:
   - {metric: until_done_p99, operation: join, phase: spike, at_most: 9s}
-  - {metric: gave_up_share, operation: join, phase: spike, at_most: 1%}
-  - {metric: admitted, within: 5s, operation: join, phase: spike, at_most: 1800}
+  - {metric: not_done_share, operation: join, phase: spike, at_most: 1%}
+  - {metric: ok_within, within: 5s, operation: join, phase: spike, at_most: 1800}
 ";
 
 #[test]
@@ -319,8 +348,8 @@ fn callers_who_try_again_get_time_to_settle() {
     assert_eq!(retry.on, [Retryable::Throttled, Retryable::Timeout]);
     assert_eq!(retry.backoff_max.0.as_secs(), 10, "the rest has its defaults");
     assert_eq!(workload.retry_until(retry).as_secs(), 23);
-    let admitted = workload.gates.last().unwrap();
-    assert_eq!(admitted.within.unwrap().as_secs(), 5);
+    let ok_within = workload.gates.last().unwrap();
+    assert_eq!(ok_within.within.unwrap().as_secs(), 5);
 }
 
 #[test]
@@ -357,15 +386,29 @@ fn mistakes_about_callers_who_try_again_are_told_with_their_place() {
             "metric: until_done_p99, operation: join",
             "metric: until_done_p99, operation: count",
         )
-        .replace("metric: gave_up_share,", "metric: gave_up_share, within: 1s,")
+        .replace("metric: not_done_share,", "metric: not_done_share, within: 1s,")
         .replace(
             "within: 5s, operation: join, phase: spike",
             "within: 5500ms, operation: join",
         );
     insta::assert_snapshot!(refused(&text, &[]));
-    let text = RETRIED.replace("metric: admitted, within: 5s", "metric: admitted");
+    let text = RETRIED.replace("metric: ok_within, within: 5s", "metric: ok_within");
     insta::assert_snapshot!(refused(&text, &[]));
     insta::assert_snapshot!(refused(FOLLOWED, &["traffic.hot_fetch.retry={}"]));
+}
+
+#[test]
+fn what_the_throttle_let_in_is_of_the_phase_and_of_no_operation() {
+    let gate = |more: &str| format!("{RETRIED}  - {{metric: joins_admitted, {more}phase: spike, at_most: 3500}}\n");
+    let workload = parse("w.yaml", &gate(""), &Overrides::default()).unwrap();
+    assert_eq!(workload.gates.last().unwrap().bounds, [Bound::AtMost(3500.0)]);
+    for (more, mistake) in [
+        ("operation: join, ", "gates.3.operation: the metric is of all joins"),
+        ("within: 5s, ", "gates.3.within: the metric is of the whole phase"),
+    ] {
+        let told = refused(&gate(more), &[]);
+        assert!(told.contains(mistake) && told.contains("1 mistake in"), "{told}");
+    }
 }
 
 #[test]

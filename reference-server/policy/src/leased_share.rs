@@ -132,6 +132,8 @@ impl LeasedShares {
     /// The ledger has granted this share of the chat's pool until then: a time to live after the ledger was *asked*.
     pub fn granted(&mut self, chat_id: u64, share: u32, until: Duration) {
         if let Some(busy) = self.busy.get_mut(&chat_id) {
+            // A share of nothing is no lease: it must not keep a chat listed that nobody joins any more.
+            let until = if share > 0 { until } else { Duration::ZERO };
             (busy.share, busy.until) = (share, until);
         }
     }
@@ -217,5 +219,19 @@ mod tests {
         assert_eq!(shares.wants(10, SECOND, ms(1700)), []);
         shares.tried(7, true, ms(2000));
         assert_eq!(shares.wants(0, SECOND, ms(2000)), want(100), "one, measured over 10 ms");
+    }
+
+    #[test]
+    fn a_chat_that_was_busy_is_forgotten_although_the_ledger_goes_on_answering() {
+        let mut shares = LeasedShares::new(1);
+        assert!(shares.tried(7, true, ms(0)));
+        for at in (100..3000).step_by(100) {
+            let share = if at < 300 { 50 } else { 0 };
+            for want in shares.wants(10, SECOND, ms(at)) {
+                shares.granted(want.chat_id, share, ms(at + 500));
+            }
+        }
+        assert_eq!(shares.wants(10, SECOND, ms(3000)), []);
+        assert!(shares.tried(8, true, ms(3000)), "there is room for another");
     }
 }

@@ -15,7 +15,7 @@
 //!   more. Of the overrides `Never` stands above hotness, and `Always` stands in for it; without a throttle neither changes anything.
 //! - **Bound:** 4 bytes per member and chat.
 //! - **What it costs:** a member is behind by the events whose pushes he missed until the next push: see [`Trailing`]. A trailing push
-//!   starts his turn anew: he has just had one.
+//!   starts his turn anew: he has just had one, and after at least half a turn it is his again.
 //!
 //! [`Trailing`]: crate::Trailing
 
@@ -62,9 +62,11 @@ impl Turn {
         Self(rng.random())
     }
 
-    /// He has just had a push.
-    pub fn restart(&mut self) {
-        *self = Self::default();
+    /// Begins anew after a push that was not his turn: at most half a push away from nothing, so that he waits, and at a place of his own,
+    /// so that all who were pushed to for the same event do not keep step from then on.
+    #[must_use]
+    pub fn restarted(rng: &mut impl Rng) -> Self {
+        Self(rng.random::<u32>() / 2)
     }
 
     /// One more push of which `share` is dropped: whether it is his turn.
@@ -204,13 +206,27 @@ mod tests {
     }
 
     #[test]
-    fn a_member_gets_each_tenth_and_starts_anew_after_a_trailing_push() {
+    fn a_member_gets_each_tenth() {
         let rule = push_rule(fixed(0.9), None, true, None);
         assert_eq!(sent_of(&rule, Turn::default(), 30), [9, 19, 29]);
-        let mut turn = Turn::default();
-        assert_eq!((0..9).filter(|_| rule.decide(&mut turn) == Decision::Push).count(), 0);
-        turn.restart();
-        assert_eq!(sent_of(&rule, turn, 10), [9]);
+    }
+
+    #[test]
+    fn whoever_starts_anew_waits_half_a_turn_and_a_crowd_comes_apart() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+        let rule = push_rule(fixed(0.9), None, true, None);
+        let mut reached = [0; 10];
+        for _ in 0..5000 {
+            let sent = sent_of(&rule, Turn::restarted(&mut rng), 10);
+            assert_eq!(sent.len(), 1, "{sent:?}");
+            reached[sent[0] as usize] += 1;
+        }
+        assert_eq!(reached[..5], [0; 5], "nobody at once");
+        // A fifth of 5,000 each: standard deviation 28.
+        assert!(
+            reached[5..].iter().all(|members: &u32| members.abs_diff(1000) < 150),
+            "{reached:?}"
+        );
     }
 
     #[test]
@@ -219,10 +235,10 @@ mod tests {
         let mut turns: Vec<Turn> = (0..5000).map(|_| Turn::drawn(&mut rng)).collect();
         let rule = push_rule(fixed(0.9), None, true, None);
         for event in 0..100 {
-            let reached = turns
-                .iter_mut()
-                .filter(|turn| rule.decide(&mut **turn) == Decision::Push)
-                .count();
+            let mut reached: u32 = 0;
+            for turn in &mut turns {
+                reached += u32::from(rule.decide(turn) == Decision::Push);
+            }
             // A tenth of 5,000 drawn at random: standard deviation 21.
             assert!(reached.abs_diff(500) < 110, "{reached} members at event {event}");
         }

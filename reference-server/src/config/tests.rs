@@ -64,6 +64,37 @@ fn a_throttle_of_joins_that_cannot_be_had_is_told_with_what_to_do() {
 }
 
 #[test]
+fn a_breaker_that_would_be_blind_or_misled_is_told_with_what_to_do() {
+    let table = [
+        (
+            "settings:\n  requests: {deadline: 1062ms}\n  breaker: {scope: shard, slow_call: 1s}\n",
+            "hotchat.yaml:6:38: settings.breaker.slow_call",
+            "with a `requests.deadline` of 1062ms the breaker would see nothing",
+            "lower `breaker.slow_call`, or raise `requests.deadline`",
+        ),
+        (
+            "settings:\n  breaker: {scope: global, slow_call: 300ms}\n  bulkhead: {scope: shard, wait: 300ms}\n",
+            "hotchat.yaml:6:34: settings.bulkhead.wait",
+            "a wait of up to 300ms for the bulkhead",
+            "lower `bulkhead.wait` below `breaker.slow_call`",
+        ),
+    ];
+    for (text, place, why, what_to_do) in table {
+        let message = refused(text);
+        let told = [place, why, what_to_do].iter().all(|part| message.contains(part));
+        assert!(told, "{text}: {message}");
+    }
+    for accepted in [
+        "settings:\n  requests: {deadline: 1063ms}\n  breaker: {scope: shard, slow_call: 1s}\n",
+        "settings:\n  requests: {deadline: 500ms}\n  breaker: {scope: none, slow_call: 1s}\n  bulkhead: {scope: shard, wait: 2s}\n",
+        "settings:\n  breaker: {scope: shard, slow_call: 1s}\n  bulkhead: {scope: none, wait: 2s}\n",
+        "settings:\n  breaker: {scope: shard, slow_call: 1s}\n  bulkhead: {scope: shard, wait: 999ms}\n",
+    ] {
+        assert!(parse("x", &format!("{HEAD}{accepted}")).is_ok(), "{accepted}");
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
     let table = [
         ("settings:\n  insrt: values\n", "hotchat.yaml:5:3: settings", "insert"),

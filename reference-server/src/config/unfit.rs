@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{JoinLimit, JoinThrottle, LocalShared, PushThrottle, Settings};
+use super::{BreakerScope, BulkheadScope, JoinLimit, JoinThrottle, LocalShared, PushThrottle, Settings};
 
 /// A setting that cannot be had as things are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,7 @@ impl Settings {
     /// Refuses what cannot work together; `redis`: whether the server has one.
     pub(crate) fn check(&self, redis: bool) -> Result<(), Unfit> {
         self.labels.check()?;
+        self.check_breaker()?;
         self.join_throttle.check(self.join_limit, redis)?;
         if redis || self.push_throttle == PushThrottle::None {
             return Ok(());
@@ -43,6 +44,37 @@ impl Settings {
                       add `redis: redis://host:port/` and restart, or set `push_throttle: none`"
                 .to_owned(),
         })
+    }
+
+    /// Refuses a breaker that the limits beside it would make blind, or that would take them for slowness of the shard.
+    fn check_breaker(&self) -> Result<(), Unfit> {
+        let (breaker, bulkhead) = (self.breaker, self.bulkhead);
+        if breaker.scope == BreakerScope::None {
+            return Ok(());
+        }
+        let (slow_call, deadline) = (breaker.slow_call.get(), self.requests.deadline.get());
+        // A call in progress is seen to be slow by up to a sixteenth late.
+        if deadline <= slow_call + slow_call / 16 {
+            return Err(Unfit {
+                key: "breaker.slow_call".to_owned(),
+                message: format!(
+                    "with a `requests.deadline` of {:?} the breaker would see nothing: calls on a shard that hangs would end before they are \
+                     slow, which takes {:?} and up to a sixteenth more; lower `breaker.slow_call`, or raise `requests.deadline` and restart",
+                    self.requests.deadline, breaker.slow_call
+                ),
+            });
+        }
+        if bulkhead.scope != BulkheadScope::None && bulkhead.wait.get() >= slow_call {
+            return Err(Unfit {
+                key: "bulkhead.wait".to_owned(),
+                message: format!(
+                    "a wait of up to {:?} for the bulkhead would count as slowness of the shard, for which {:?} is enough; \
+                     lower `bulkhead.wait` below `breaker.slow_call`, or raise that",
+                    bulkhead.wait, breaker.slow_call
+                ),
+            });
+        }
+        Ok(())
     }
 }
 

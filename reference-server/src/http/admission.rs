@@ -3,9 +3,9 @@
 //! So many requests are worked on at a time; so many may wait, first come first served, so long; the rest are refused at
 //! once. Here a request also gets its deadline, which all waits on its way share, this one included.
 //!
-//! A request that has its turn runs in a task of its own. A caller that goes away ends its waits, the one for the database included, where what
-//! was begun is rolled back; but what the database has acknowledged is seen through (its event is published), and its turn ends
-//! when its work does.
+//! A request that has its turn runs in a task of its own, and its turn ends when its work does. A caller that goes away ends its waits, the one for
+//! the database included, where what was begun is done or undone as a whole. A send is the exception: once its statements run, only the deadline
+//! and `storage_timeout` end it, so that an event is not stored and left unpublished because its sender went. A time-out may still leave one so, until the chat's next event.
 //!
 //! Rejected: `tower`'s `ConcurrencyLimit` with `LoadShed`, which either waits without bound or not at all.
 

@@ -1,4 +1,8 @@
 //! `POST /v1/chats/{id}/events` `{kind, body}` → 201 `{revision}`: the caller sends an event.
+//!
+//! Once its statements run, the caller's leaving ends neither them nor what follows, so an event that is stored is published. Where they end without
+//! an answer (a time-out, a broken connection) it may be stored all the same, and a full bus takes no record; members then learn of it with the chat's
+//! next event.
 
 use axum::Json;
 use axum::extract::{Path, State};

@@ -1,17 +1,22 @@
 -- Shares of the pools of chats for one process, in the order of the chats.
--- KEYS: since when this ledger is kept; then a hash for each chat. ARGV: process, pool, processes, then in microseconds how long a share lasts
--- and is counted after it was granted, how long a want is remembered, the precision of the former; then what is wanted of each chat.
+-- KEYS: by which run of Redis this ledger is kept and since when, `<run id>:<time>`; then a hash for each chat. ARGV: process, pool, processes, then in
+-- microseconds how long a share lasts and is counted after it was granted, how long a want is remembered, the precision of the former; then what is
+-- wanted of each chat.
 -- A hash has what was granted, `g:<process>:<counted until>` = share, and what is wanted, `w:<process>` = `<joins>:<until>`.
+-- Conditions: all processes ask one Redis, and it evicts none of these keys (`maxmemory-policy noeviction`).
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local process, pool, processes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local counted, remembered, precision = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
--- A ledger that was lost does not know what it granted: until all of that is over it grants nothing.
-local since = tonumber(redis.call('GET', KEYS[1]))
-if not since or since > now then
+-- A ledger that was lost does not know what it granted: until all of that is over it grants nothing. Another run of Redis (a restart, a replica that
+-- took over) may remember this key and yet have forgotten the latest grants, so it counts as a loss, too.
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local keeper, since = string.match(redis.call('GET', KEYS[1]) or '', '^(%w+):(%d+)$')
+since = tonumber(since)
+if keeper ~= run or since > now then
   since = now
-  redis.call('SET', KEYS[1], string.format('%.0f', now))
+  redis.call('SET', KEYS[1], string.format('%s:%.0f', run, now))
 end
 local settled = now >= since + counted
 

@@ -5,8 +5,9 @@
 //! gets what it wants and an even part of the rest. Who wants more than is free gets what is free now, and the others, told of
 //! their new part the next time they ask, are lower a window later.
 //!
-//! The time at which the ledger began is a key without a time to live. Where it is missing, Redis has lost its memory, and nothing is granted until
-//! whatever was granted before is over.
+//! The time at which the ledger began, and the run of Redis that keeps it, are a key without a time to live. Where it is missing, or names another
+//! run (a restart, a replica that took over, whatever they still know), grants may have been forgotten, and nothing is granted until whatever was
+//! granted before is over. Keys that Redis evicts would be forgotten without a trace, so it must evict none.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use redis::Cmd;
 use super::in_redis::micros;
 
 const GRANT: &str = include_str!("grant.lua");
-const SINCE: &str = "hotchat:join_shares:since";
+pub(super) const SINCE: &str = "hotchat:join_shares:since";
 
 /// What all processes agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

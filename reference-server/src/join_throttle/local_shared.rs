@@ -1,18 +1,23 @@
 //! The throttle that decides by itself and agrees with the others in the background: no join waits for Redis.
 //!
 //! **Bound.** With at most `processes` processes, the joins that all together admit to a chat in any window are at most `joins`, whatever
-//! is delayed or lost between them and Redis, and also when Redis loses its memory ([`hotchat_policy::LeasedShares`] says why). The window is
+//! is delayed or lost between them and Redis, and also when Redis restarts or loses its memory, as long as it evicts no keys
+//! ([`hotchat_policy::LeasedShares`] says why). The window is
 //! that of each process's own clock and the leases are counted by the clock of Redis, so clocks that run at rates that differ by a part ε
-//! shift it by ε of window and lease. More than `processes` processes exceed it by a reserve each.
+//! shift it by ε of window and lease. More than `processes` processes exceed it by a reserve each. A process that is restarted has forgotten what it
+//! admitted, so for a window it counts as one more: a rolling restart may exceed the limit by a reserve for each process restarted within it (`joins / processes`
+//! where Redis is away and `open` is set). What was leased to it before is still counted.
 //!
 //! **Redis away.** Leases run out within `5 × reconcile`. Then:
-//! - `closed`: each has its reserve, together at most `reserve × joins`. The limit still holds.
+//! - `closed`: each has its reserve: together at most `reserve × joins`, or `processes` where that is more, for a reserve is at least 1. The limit
+//!   still holds.
 //! - `open`: each has `joins / processes` as soon as it has noticed. Once all have, the limit holds; in a window around the moment when Redis goes or comes back one
 //!   process may still have used a lease of the whole pool: at most `joins × (1 + (1 − reserve) × (processes − 1) / processes)`, less than twice the limit.
 //!
 //! While the settings change, processes divide by different terms: the bound holds again a window and a lease after the last has the new ones.
 //!
-//! Busy chats are those that have used half of their reserve; a newly busy one is asked for at once, the others each `reconcile`.
+//! Busy chats are those that have used half of their reserve. They are asked for each `reconcile`; a newly busy one sooner, at once or `reconcile / 5`
+//! after the last question, whichever is later.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

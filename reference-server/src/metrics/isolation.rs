@@ -61,7 +61,7 @@ impl IsolationFamilies {
         registry.register("bulkhead_waiting", help, new.waiting.clone());
         let help = "Calls refused by the bulkhead: full at once, wait after waiting";
         registry.register("bulkhead_refusals", help, new.full.clone());
-        let help = "Calls given up while statements ran: by their caller, or by a limit on their time";
+        let help = "Calls given up while they held a connection: by their caller, or by a limit on their time";
         registry.register("storage_cancelled", help, new.cancelled.clone());
         new
     }

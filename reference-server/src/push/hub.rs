@@ -95,6 +95,8 @@ impl Hub {
         };
         let frame = Frame::new(chat_id, chat.raise(revision));
         let listeners = chat.listeners();
+        // Who is told late waits from now on, not from when the walk is over.
+        let now = self.timetable.now();
         let mut tally = Tally::default();
         let mut behind = Vec::new();
         for some in listeners.chunks(TURN) {
@@ -103,7 +105,7 @@ impl Hub {
         }
         if let Some(within) = rule.trailing() {
             let spread = Spread::new(within, behind.len(), listeners.len());
-            self.promise(&behind, frame.revision, spread).await;
+            self.promise(&behind, frame.revision, now, spread).await;
         }
         self.metrics.pushed(tally.written, tally.dropped, tally.coalesced);
         Pushed {
@@ -135,9 +137,8 @@ impl Hub {
     }
 
     /// Promises trailing pushes to those who are behind.
-    async fn promise(&self, behind: &[&Listener], revision: u64, spread: Spread) {
+    async fn promise(&self, behind: &[&Listener], revision: u64, now: Duration, spread: Spread) {
         let mut rng = self.rng();
-        let now = self.timetable.now();
         for some in behind.chunks(TURN) {
             let scheduled: Vec<_> = some
                 .iter()
@@ -166,7 +167,7 @@ impl Hub {
         }
     }
 
-    fn rng(&self) -> Xoshiro256PlusPlus {
+    pub(super) fn rng(&self) -> Xoshiro256PlusPlus {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         Xoshiro256PlusPlus::from_rng(&mut *rng)
     }

@@ -56,10 +56,15 @@ impl Member {
         self.outbox().promise(seat as usize, revision, now, within)
     }
 
-    pub(super) fn fire(&self, seat: u32, horizon: Duration) -> Fired {
+    pub(super) fn fire(&self, seat: u32, horizon: Duration, restarted: Turn) -> Fired {
         let seat = seat as usize;
-        self.outbox()
-            .fire(seat, horizon, || self.newest(seat), |bytes| self.write(bytes))
+        self.outbox().fire(
+            seat,
+            horizon,
+            restarted,
+            || self.newest(seat),
+            |bytes| self.write(bytes),
+        )
     }
 
     pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {

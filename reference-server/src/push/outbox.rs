@@ -173,18 +173,19 @@ impl Outbox {
         schedule
     }
 
-    /// The wheel has come to this seat's entry; what is due by `horizon` is sent.
+    /// The wheel has come to this seat's entry; what is due by `horizon` is sent, and his turn is `restarted` then.
     pub(super) fn fire(
         &mut self,
         seat: usize,
         horizon: Duration,
+        restarted: Turn,
         newest: impl FnOnce() -> Frame,
         write: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Fired {
         let due = &mut self.dues[seat];
         if due.trailing.take_due(horizon).is_some() {
             due.scheduled = false;
-            due.turn.restart();
+            due.turn = restarted;
             // Looked up only now: what raised the debt under this lock has raised the newest revision before.
             return Fired::Put(self.put(seat, &newest(), write));
         }

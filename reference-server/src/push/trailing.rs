@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use hotchat_policy::Turn;
 use rand::{Rng, RngExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -137,9 +138,10 @@ impl Hub {
 
     fn fire(&self, entries: &[Entry], horizon: Duration) {
         let (mut written, mut all) = (0, 0);
+        let mut rng = self.rng();
         for (weak, seat) in entries {
             let Some(member) = weak.upgrade() else { continue };
-            match member.fire(*seat, horizon) {
+            match member.fire(*seat, horizon, Turn::restarted(&mut rng)) {
                 Fired::Settled => {}
                 Fired::Later(due) => {
                     self.timetable.wheel().insert(due, (Weak::clone(weak), *seat));

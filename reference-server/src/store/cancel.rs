@@ -6,8 +6,8 @@
 //! a paused shard costs this connection, not a request.
 //!
 //! Session numbers start anew when a shard restarts, and a number from before could then be somebody else's. So only sessions that are younger
-//! than this connection are killed: the shard has not restarted since. When this connection is lost, the older ones of the pool are
-//! discarded as after any break. What cannot be killed ends by `max_statement_time`.
+//! than this connection are killed: the shard has not restarted since. When this connection has been lost and made anew, all older sessions of
+//! the pool are discarded as after any break, so that soon each can be killed again. What cannot be killed ends by `max_statement_time`.
 //!
 //! Rejected: `KILL QUERY`, which ends one statement: the transaction, with its locks, would stay until the database notices that the socket is
 //! closed.
@@ -111,7 +111,12 @@ impl Killer {
 
     async fn connect(&mut self) {
         self.own = match timeout(PATIENCE, connect(&self.options)).await {
-            Ok(Ok(connection)) => Some((connection, Instant::now())),
+            Ok(Ok(connection)) => {
+                let now = Instant::now();
+                // Sessions made between the loss and now are older than this connection, and it would never kill them.
+                self.breaks.note(now);
+                Some((connection, now))
+            }
             Ok(Err(_)) | Err(_) => None,
         };
         self.again = Instant::now() + PAUSE;

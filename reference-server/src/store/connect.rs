@@ -5,7 +5,7 @@
 //! time-out, so that a dead shard cannot be told from a busy pool.
 //!
 //! Idle connections are not tested before use. Instead, when any connection to the shard breaks, all that are as old as the
-//! break are discarded when they are next picked up.
+//! break are discarded when they are next picked up; so are those older than the connection that kills sessions, when that was made anew.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions, Connection, MySqlConnection};
 use super::sql;
 use crate::config::{Isolation, Settings};
 
-/// When a connection last broke.
+/// When a connection last broke, or the one that kills sessions was made anew.
 #[derive(Debug)]
 pub(crate) struct Breaks {
     since: Instant,

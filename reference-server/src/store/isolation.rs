@@ -40,6 +40,12 @@ impl CallKind {
         Self::Membership,
     ];
 
+    /// Whether the caller's leaving no longer ends it once its statements run: an event that is stored has to be published, and that is only known
+    /// from their answer.
+    pub(super) fn is_seen_through(self) -> bool {
+        self == Self::Send
+    }
+
     /// The label `call` of the metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -229,7 +235,7 @@ impl Isolation {
         }
     }
 
-    /// Counts calls given up while statements ran.
+    /// Counts calls given up while they held a connection.
     pub(super) fn cancelled(&self, shard: usize) -> Counter {
         self.shards[shard].metrics.cancelled.clone()
     }

@@ -1,5 +1,6 @@
 //! One shard: a call on it passes breaker and bulkhead, takes a connection, has a time limit, and is retried when a deadlock rolled it back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,14 @@ impl Shard {
         let result = match self.isolation.enter(self.index, kind, deadline).await {
             Err(refused) => Err(refused),
             Ok(entered) => {
-                let result = self.run(self.limits.storage_timeout, deadline, work).await;
+                // Up to its statements the call ends with its caller; the statements themselves may have to be seen through.
+                let statements: Cow<'_, Deadline> = if kind.is_seen_through() {
+                    Cow::Owned(deadline.without_caller())
+                } else {
+                    Cow::Borrowed(deadline)
+                };
+                let limit = self.limits.storage_timeout;
+                let result = self.run(limit, deadline, &statements, work).await;
                 entered.done(&result);
                 result
             }
@@ -78,7 +86,8 @@ impl Shard {
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     {
-        self.counted(self.run(limit, &Deadline::never(), work).await)
+        let never = Deadline::never();
+        self.counted(self.run(limit, &never, &never, work).await)
     }
 
     fn counted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -88,7 +97,14 @@ impl Shard {
         result
     }
 
-    async fn run<T, F>(&self, limit: Duration, deadline: &Deadline, work: F) -> Result<T, StoreError>
+    /// Waits for a connection until `deadline`, and then for the statements until `statements`.
+    async fn run<T, F>(
+        &self,
+        limit: Duration,
+        deadline: &Deadline,
+        statements: &Deadline,
+        work: F,
+    ) -> Result<T, StoreError>
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     {
@@ -98,9 +114,9 @@ impl Shard {
             lease.give_back();
             return Err(given_up(shard, ended));
         }
-        let cut = deadline.cut(limit);
+        let cut = statements.cut(limit);
         // The lease moves into the attempt: when that is given up the connection is closed and its session killed.
-        match deadline.bound(limit, self.attempt(lease, work)).await {
+        match statements.bound(limit, self.attempt(lease, work)).await {
             Ok(result) => result,
             Err(Ended::Gone) => Err(StoreError::Abandoned { shard }),
             Err(Ended::Limit) => Err(StoreError::Timeout {

@@ -1,29 +1,35 @@
 //! Callers that go away in the middle, or whose time has passed: their work ends, in the database too, is done or undone as a whole, and
-//! nothing leaks.
+//! nothing leaks. Only the statements of a send outlive its caller, so that a stored event is published.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, MySqlConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Server, numbers, own_shard, token, usual};
+use crate::publish::pushed;
+use crate::push::listen;
+use crate::support::{LIMIT, Server, numbers, own_shard, token, usual};
 
-/// Sends a join and does not wait for the answer.
-async fn half_a_join(server: &Server, chat: u64, user: u64) -> TcpStream {
+/// Sends a request and does not wait for the answer.
+async fn half_a_request(server: &Server, chat: u64, what: &str, user: u64, body: &Value) -> TcpStream {
     let mut stream = TcpStream::connect(&server.api).await.unwrap();
-    let body = json!({ "name": format!("n{user}") }).to_string();
+    let body = body.to_string();
     let head = format!(
-        "POST /v1/chats/{chat}/members HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/chats/{chat}/{what} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
         token(user),
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     stream
+}
+
+async fn half_a_join(server: &Server, chat: u64, user: u64) -> TcpStream {
+    half_a_request(server, chat, "members", user, &json!({ "name": format!("n{user}") })).await
 }
 
 const CANCELLED: &str = r#"hotchat_storage_cancelled_total{shard="0"}"#;
@@ -70,13 +76,31 @@ async fn running(url: &str, text: &str) -> i64 {
 }
 
 async fn until_running(url: &str, text: &str, number: i64) {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     while running(url, text).await != number {
-        assert!(
-            started.elapsed() < crate::support::LIMIT,
-            "{text}: never {number} of them"
-        );
+        assert!(started.elapsed() < LIMIT, "{text}: never {number} of them");
     }
+}
+
+/// Makes every join wait.
+const LOCK: &str = "BEGIN; UPDATE member_counts SET joined = joined";
+
+/// A caller gives up a join that waits for a lock; whether it ends in the database within this time, though the lock stays.
+async fn abandoned_join_ends(server: &Server, url: &str, chat: u64, user: u64, within: Duration) -> bool {
+    let mut holder = MySqlConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(LOCK).execute(&mut holder).await.unwrap();
+    // An earlier one, for which the lock came free, is over.
+    until_running(url, "LAST_INSERT_ID(joined", 0).await;
+    let caller = half_a_join(server, chat, user).await;
+    until_running(url, "LAST_INSERT_ID(joined", 1).await;
+    drop(caller);
+    let gave_up = Instant::now();
+    let mut ended = false;
+    while !ended && gave_up.elapsed() < within {
+        ended = running(url, "LAST_INSERT_ID(joined").await == 0;
+    }
+    holder.close().await.unwrap();
+    ended
 }
 
 #[tokio::test]
@@ -86,8 +110,7 @@ async fn the_statement_of_a_caller_who_hangs_up_ends_in_the_database_too() {
     let (url, chat) = (shard.url(), server.create_chat().await);
     assert_eq!(server.join(chat, 1, "a").await.status, 201);
     let mut holder = MySqlConnection::connect(&url).await.unwrap();
-    let lock = "BEGIN; UPDATE member_counts SET joined = joined";
-    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    sqlx::raw_sql(LOCK).execute(&mut holder).await.unwrap();
     let callers = join_all((2..=4).map(|user| half_a_join(&server, chat, user))).await;
     until_running(&url, "LAST_INSERT_ID(joined", 3).await;
     drop(callers);
@@ -103,23 +126,47 @@ async fn the_statement_of_a_caller_who_hangs_up_ends_in_the_database_too() {
     while server.join(chat, 9, "i").await.status != 201 {}
     let cancels = async {
         let mut user = 10;
-        loop {
-            let mut holder = MySqlConnection::connect(&url).await.unwrap();
-            sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
-            let caller = half_a_join(&server, chat, user).await;
-            until_running(&url, "LAST_INSERT_ID(joined", 1).await;
-            drop(caller);
-            let gave_up = std::time::Instant::now();
-            while gave_up.elapsed() < Duration::from_millis(500) {
-                if running(&url, "LAST_INSERT_ID(joined").await == 0 {
-                    return;
-                }
-            }
-            holder.close().await.unwrap();
-            user += 1;
+        while !abandoned_join_ends(&server, &url, chat, user, Duration::from_millis(500)).await {
+            // Sessions that are there before that connection is, and then idle.
+            let names = [1, 2, 3].map(|more| (user + more, format!("n{}", user + more)));
+            join_all(names.iter().map(|(user, name)| server.join(chat, *user, name))).await;
+            user += 10;
         }
+        user
     };
-    tokio::time::timeout(crate::support::LIMIT, cancels).await.unwrap();
+    let user = tokio::time::timeout(LIMIT, cancels).await.unwrap();
+    // None of those is used any more, so from now on every call can be killed: long before a statement ends by its own time.
+    for later in 10..15 {
+        let ended = abandoned_join_ends(&server, &url, chat, user + later, Duration::from_secs(3)).await;
+        assert!(ended, "{later}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_sender_hangs_up_while_it_is_stored_is_published() {
+    let shard = own_shard(usual()).await;
+    let settings = json!({ "storage_timeout": "30s", "requests": { "deadline": "30s" } });
+    let server = Server::start(&[shard.url()], settings).await;
+    let (url, chat) = (shard.url(), server.create_chat().await);
+    assert_eq!(server.join(chat, 1, "a").await.status, 201);
+    let mut listener = listen(&server, &format!("?chat_id={chat}"), &token(1)).await.unwrap();
+    let mut holder = MySqlConnection::connect(&url).await.unwrap();
+    let lock = "BEGIN; UPDATE chat_revisions SET revision = revision";
+    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    let event = json!({ "kind": "message", "body": "x" });
+    let sender = half_a_request(&server, chat, "events", 1, &event).await;
+    until_running(&url, "LAST_INSERT_ID(revision", 1).await;
+    drop(sender);
+    let noticed = r#"hotchat_requests_total{route="/v1/chats/{id}/events",outcome="disconnected"} 1"#;
+    let started = Instant::now();
+    while !server.get("/metrics").await.body.as_str().unwrap().contains(noticed) {
+        assert!(started.elapsed() < LIMIT, "nobody has noticed");
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    let revision = pushed(&mut listener).await;
+    assert_eq!(server.fetch(chat, 1, "").await.body["revision"], revision);
+    assert!(server.metric(CANCELLED).await.abs() < 0.5);
+    server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
 }
 
 #[tokio::test]
@@ -130,9 +177,8 @@ async fn a_request_ends_with_its_deadline_and_so_do_its_statements() {
     let (url, chat) = (shard.url(), server.create_chat().await);
     assert_eq!(server.join(chat, 1, "a").await.status, 201);
     let mut holder = MySqlConnection::connect(&url).await.unwrap();
-    let lock = "BEGIN; UPDATE member_counts SET joined = joined";
-    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
-    let started = std::time::Instant::now();
+    sqlx::raw_sql(LOCK).execute(&mut holder).await.unwrap();
+    let started = Instant::now();
     let works = server.join(chat, 2, "b");
     let waits = async {
         server.metric_becomes("hotchat_requests_in_progress", 1.0).await;
@@ -174,7 +220,7 @@ async fn count_and_rows_agree_after_a_hammering_by_callers_that_hang_up() {
         server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
         server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
         // What was sent last may still be carried out, or be killed, for a moment; then nothing changes on its own.
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         for last in 1_000_000.. {
             let members = server.audited(chat).await;
             let next = server.join(chat, last, &format!("n{last}")).await;
@@ -182,7 +228,7 @@ async fn count_and_rows_agree_after_a_hammering_by_callers_that_hang_up() {
             if next.body["member_count"] == members + 1 {
                 break;
             }
-            assert!(started.elapsed() < crate::support::LIMIT, "{members}, then {next:?}");
+            assert!(started.elapsed() < LIMIT, "{members}, then {next:?}");
         }
         server.audited(chat).await;
     }

@@ -207,8 +207,12 @@ async fn the_bulkhead_bounds_what_a_sick_shard_holds() {
 
 #[tokio::test]
 async fn callers_that_hang_up_leave_neither_slot_nor_trial_behind() {
+    let mut breaker = breaker("shard");
+    // Time to hang up in before anything is slow; and of the calls that wait for the bulkhead the breaker learns nothing, only of these two.
+    breaker["slow_call"] = json!("2s");
+    breaker["minimum_calls"] = json!(2);
     let isolated = json!({
-        "breaker": breaker("shard"), "bulkhead": { "scope": "shard", "in_progress": 2, "waiting": 4, "wait": "5s" },
+        "breaker": breaker, "bulkhead": { "scope": "shard", "in_progress": 2, "waiting": 4, "wait": "1500ms" },
     });
     let World {
         mut shards,

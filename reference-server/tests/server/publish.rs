@@ -48,7 +48,7 @@ async fn chat_with_listener(server: &Server) -> (u64, WebSocketStream<TcpStream>
 }
 
 /// The revision of the next push.
-async fn pushed(listener: &mut WebSocketStream<TcpStream>) -> u64 {
+pub(crate) async fn pushed(listener: &mut WebSocketStream<TcpStream>) -> u64 {
     match timeout(LIMIT, listener.next()).await.unwrap().unwrap().unwrap() {
         Message::Text(text) => serde_json::from_str::<Value>(&text).unwrap()["revision"]
             .as_u64()

@@ -23,7 +23,7 @@ pub struct GateFile {
     /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but `warm-up` and `recovery` if not given.
     #[serde(default)]
     pub phase: Option<String>,
-    /// For `admitted`: how much of the beginning of the phase counts, in whole seconds.
+    /// For `ok_within`: how much of the beginning of the phase counts, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
     /// The fault whose figure it is, for metrics of a fault: its place in order of time, from 1, or its kind (`pause_shard`) where only one is of
@@ -95,16 +95,19 @@ pub enum Metric {
     /// Longest response time of `ok` answers.
     ResponseMax,
     /// Answers of outcome `ok` within the first seconds of the phase, as `within` says; counted when they are complete, whenever their requests
-    /// were due.
-    Admitted,
+    /// were due. What the throttle of joins let in is `joins_admitted`.
+    OkWithin,
+    /// Joins that the server's throttle let in during the phase, by the server's own count: those of all chats, whether or not they then
+    /// succeeded. Takes no `operation`; no data where nothing is throttled.
+    JoinsAdmitted,
     /// Time from a caller's first attempt until he is done, retries included: the median of those who came in the phase and succeeded.
     UntilDoneP50,
     /// The same, 99th percentile.
     UntilDoneP99,
     /// Attempts of a caller who came in the phase and succeeded, mean.
     AttemptsPerSuccess,
-    /// Part of the callers who came in the phase that gave up.
-    GaveUpShare,
+    /// Part of the callers who came in the phase that were never done: who gave up, and who were cut off by the end of the run.
+    NotDoneShare,
     /// Client connections open at once.
     ConnectionsOpenMax,
     /// Seconds that statements spent waiting for the AUTO-INC lock, summed over shards.

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::super::ledger::{SCRIPT, Terms, question_by};
+use super::super::ledger::{SCRIPT, SINCE, Terms, question_by};
 use super::super::{Answer, InRedis, JoinThrottle};
 use super::ledger_model::Ledger;
 use super::most_in_a_window;
@@ -31,6 +31,19 @@ async fn client(redis: &bmt_sandbox::Redis, clock: Clock, metrics: &Metrics) -> 
     let client = Redis::new(&url, clock, metrics.redis.clone()).unwrap();
     client.reach().await;
     client
+}
+
+/// Asks the script with its clock in our hands.
+async fn ask_at(
+    connection: &mut MultiplexedConnection,
+    now: u64,
+    process: u64,
+    wants: &[Want],
+    terms: &Terms,
+) -> Vec<u32> {
+    let time = format!("{{{}, {}}}", now / 1_000_000, now % 1_000_000);
+    let question = question_by(&SCRIPT.replace("redis.call('TIME')", &time), process, wants, terms);
+    question.query_async(connection).await.unwrap()
 }
 
 #[tokio::test]
@@ -63,19 +76,44 @@ async fn the_script_grants_what_the_model_grants() {
                 },
             });
             let wants: Vec<Want> = chats.collect();
-            // The script with its clock in our hands.
-            let script = SCRIPT.replace(
-                "redis.call('TIME')",
-                &format!("{{{}, {}}}", now / 1_000_000, now % 1_000_000),
-            );
-            let question = question_by(&script, process, &wants, &terms);
-            let granted: Vec<u32> = question.query_async(&mut connection).await.unwrap();
+            let granted = ask_at(&mut connection, now, process, &wants, &terms).await;
             let expected = ledger.grant(now, process, &wants, &terms);
             assert_eq!(granted, expected, "round {round}, step {step}: {wants:?} of {terms:?}");
             granted_any += granted.iter().filter(|share| **share > 0).count();
         }
     }
     assert!(granted_any > 100, "{granted_any}");
+}
+
+#[tokio::test]
+async fn a_ledger_from_another_run_of_redis_grants_nothing_until_what_it_may_have_forgotten_is_over() {
+    let sandbox = Sandbox::new().unwrap();
+    let redis = bmt_sandbox::Redis::start(&sandbox).await.unwrap();
+    let mut connection = connection(&redis).await;
+    let terms = Terms {
+        pool: 100,
+        processes: 2,
+        window: Duration::from_millis(100),
+        lease: Duration::from_millis(50),
+        reconcile: Duration::from_millis(10),
+    };
+    let wants = [Want { chat_id: 7, joins: 10 }];
+    let mut granted = Vec::new();
+    let start = 1_000_000_000_000;
+    for later in [0, 149_999, 150_000] {
+        granted.extend(ask_at(&mut connection, start + later, 1, &wants, &terms).await);
+    }
+    assert_eq!(granted, [0, 0, 55], "what is wanted, and half of the rest");
+    // As in a memory that was written to disk before the restart: an old beginning, and no later grants.
+    let mut old = redis::cmd("SET");
+    old.arg(SINCE).arg(format!("00ff:{start}"));
+    old.query_async::<()>(&mut connection).await.unwrap();
+    granted.clear();
+    let restart = start + 200_000;
+    for later in [0, 149_999, 150_000] {
+        granted.extend(ask_at(&mut connection, restart + later, 1, &wants, &terms).await);
+    }
+    assert_eq!(granted, [0, 0, 55]);
 }
 
 #[tokio::test]

@@ -109,9 +109,12 @@ fn a_dropped_push_is_made_up_for_once() {
     let mut outbox = open(1);
     assert_eq!(drop_push(&mut outbox, 1, ms(0)), Some(ms(100)));
     assert_eq!(drop_push(&mut outbox, 2, ms(50)), None, "one entry per seat");
-    assert_eq!(outbox.fire(0, ms(99), || frame(2), full), Fired::Later(ms(100)));
+    assert_eq!(
+        outbox.fire(0, ms(99), Turn::default(), || frame(2), full),
+        Fired::Later(ms(100))
+    );
     let mut taken = Vec::new();
-    let fired = outbox.fire(0, ms(100), || frame(2), takes(99, &mut taken));
+    let fired = outbox.fire(0, ms(100), Turn::default(), || frame(2), takes(99, &mut taken));
     assert_eq!((fired, taken), (Fired::Put(Put::Sent), frame(2).bytes().to_vec()));
     assert_eq!(drop_push(&mut outbox, 3, ms(200)), Some(ms(300)), "a new debt");
 }
@@ -123,9 +126,15 @@ fn a_push_in_between_settles_the_debt_and_the_next_one_keeps_the_entry() {
     drop_push(&mut outbox, 2, ms(10));
     assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
     assert_eq!(drop_push(&mut outbox, 3, ms(50)), None);
-    assert_eq!(outbox.fire(0, ms(100), || frame(3), full), Fired::Later(ms(150)));
+    assert_eq!(
+        outbox.fire(0, ms(100), Turn::default(), || frame(3), full),
+        Fired::Later(ms(150))
+    );
     outbox.put(0, &frame(4), |bytes| Ok(bytes.len()));
-    assert_eq!(outbox.fire(0, ms(150), || frame(4), full), Fired::Settled);
+    assert_eq!(
+        outbox.fire(0, ms(150), Turn::default(), || frame(4), full),
+        Fired::Settled
+    );
     assert_eq!(drop_push(&mut outbox, 5, ms(200)), Some(ms(300)));
 }
 
@@ -134,7 +143,10 @@ fn a_promise_for_what_he_has_had_meanwhile_is_none() {
     let mut outbox = open(1);
     assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
     assert_eq!(outbox.promise(0, 1, ms(0), WITHIN), None);
-    assert_eq!(outbox.fire(0, ms(200), || frame(2), full), Fired::Settled);
+    assert_eq!(
+        outbox.fire(0, ms(200), Turn::default(), || frame(2), full),
+        Fired::Settled
+    );
 }
 
 #[test]
@@ -147,7 +159,10 @@ fn a_trailing_push_starts_his_turn_anew() {
     let write = |bytes: &[u8]| Ok(bytes.len());
     assert_eq!(outbox.offer(0, &frame(1), &half, write), Put::Dropped { first: true });
     outbox.promise(0, 1, ms(0), WITHIN);
-    assert_eq!(outbox.fire(0, ms(100), || frame(1), write), Fired::Put(Put::Sent));
+    assert_eq!(
+        outbox.fire(0, ms(100), Turn::default(), || frame(1), write),
+        Fired::Put(Put::Sent)
+    );
     assert_eq!(outbox.offer(0, &frame(2), &half, write), Put::Dropped { first: true });
     assert_eq!(outbox.offer(0, &frame(3), &half, write), Put::Sent);
 }
@@ -160,6 +175,9 @@ fn nothing_is_written_after_the_end() {
     let never = |_: &[u8]| panic!("it has ended");
     assert_eq!(outbox.put(0, &frame(2), never), Put::Gone);
     assert_eq!(outbox.offer(0, &frame(2), &PushRule::All, never), Put::Gone);
-    assert_eq!(outbox.fire(0, ms(200), || frame(2), never), Fired::Put(Put::Gone));
+    assert_eq!(
+        outbox.fire(0, ms(200), Turn::default(), || frame(2), never),
+        Fired::Put(Put::Gone)
+    );
     assert!(!outbox.is_blocked());
 }
