@@ -28,18 +28,6 @@ traffic:
 variants: [{name: plain}]
 ";
 
-/// The run's result and its standard output; gates may fail, and on a busy machine the generator its schedule.
-fn run(place: &Place, more: &[&str]) -> Json {
-    let output = place.run(&[&["--format", "json"], more].concat()).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        matches!(output.status.code(), Some(0 | 99 | 120)),
-        "{:?}: {errors}",
-        output.status
-    );
-    support::json(&output)
-}
-
 fn gate<'a>(run: &'a Json, metric: &str) -> &'a Json {
     let gates = run["gates"].as_array().unwrap();
     gates.iter().find(|gate| gate["name"] == metric).unwrap()
@@ -57,7 +45,7 @@ gates:
   - {{metric: blast_error_rate, at_most: 50%}}
 "
     ));
-    let run = run(&place, &[]);
+    let run = place.result(&[], &[0, 99]);
     let cell = &run["cells"][0];
     let fault = &cell["faults"][0];
     assert_eq!(

@@ -36,18 +36,6 @@ fn faults(rows: &[(&str, &str, &str)]) -> String {
     text
 }
 
-fn run(place: &Place) -> Json {
-    let output = place.run(&["--format", "json"]).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    // On a busy machine the generator may not keep its schedule, and has to say so; everything else must hold.
-    assert!(
-        matches!(output.status.code(), Some(0 | 120)),
-        "{:?}: {errors}",
-        output.status
-    );
-    support::json(&output)
-}
-
 /// The lines of a file of the only cell's directory.
 fn lines(place: &Place, name: &str) -> Vec<Json> {
     let found = support::storm::walk(&place.out())
@@ -129,7 +117,7 @@ fn every_fault_of_shards_and_server_is_felt_where_it_should_be_and_undone() {
         ("22s", "1s", "{delay_connections: {shard: 0, by: 50ms}}"),
         ("26s", "1s", "pause_server"),
     ]));
-    let run = run(&place);
+    let run = place.result(&[], &[0]);
     let cell = &run["cells"][0];
     assert_eq!(cell["ended_early"], Json::Null, "no fault is taken for a lost target");
     cell["phases"]
@@ -213,7 +201,7 @@ faults:
 #[test]
 fn no_acknowledged_event_is_lost_over_faults_of_redis_and_of_the_shard() {
     let place = Place::of(FOLLOWED);
-    let run = run(&place);
+    let run = place.result(&[], &[0]);
     let cell = &run["cells"][0];
     cell["faults"].as_array().unwrap().iter().for_each(assert_undone);
     let phases = cell["phases"].as_array().unwrap();

@@ -48,18 +48,6 @@ fn sum(phases: &[Json], pointer: &str) -> u64 {
     phases.iter().map(value).sum()
 }
 
-fn run(place: &Place, more: &[&str]) -> Json {
-    let output = place.run(&[&["--format", "json"], more].concat()).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    // On a busy machine the generator may not keep its schedule, and has to say so; everything else must hold.
-    assert!(
-        matches!(output.status.code(), Some(0 | 120)),
-        "{:?}: {errors}",
-        output.status
-    );
-    support::json(&output)
-}
-
 /// Nobody was passed over, and all of them have everything that was sent.
 fn assert_nothing_lost(phases: &[Json]) {
     assert_eq!(sum(phases, "/fanout/revisions_skipped"), 0);
@@ -74,7 +62,7 @@ fn assert_nothing_lost(phases: &[Json]) {
 #[test]
 fn throttling_saves_fetches_and_only_the_trailing_push_lets_everybody_catch_up() {
     let place = Place::of(WORKLOAD);
-    let run = run(&place, &[]);
+    let run = place.result(&[], &[0]);
     let fetches = |variant: &str| sum(phases(&run, variant), "/fanout/fetches");
     for variant in ["unthrottled", "throttled"] {
         assert_nothing_lost(phases(&run, variant));
@@ -110,7 +98,7 @@ faults:
   - {phase: spike, after: 3500ms, for: 500ms, inject: {disconnect_members: 10%}}
 ";
     let place = Place::of(&broken);
-    let run = run(&place, &["--variant", "throttled"]);
+    let run = place.result(&["--variant", "throttled"], &[0]);
     let phases = phases(&run, "throttled");
     assert_nothing_lost(phases);
     let cell = &run["cells"][0];

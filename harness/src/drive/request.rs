@@ -277,15 +277,18 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
+    fn chats() -> Vec<Chat> {
+        let chat = |id| Chat {
+            id,
+            placement: None,
+            shard: None,
+        };
+        [7, 8].map(chat).into()
+    }
+
     #[test]
     fn requests_are_whole_and_name_chat_and_user() {
-        let chats: Vec<Chat> = [7, 8]
-            .map(|id| Chat {
-                id,
-                placement: None,
-                shard: None,
-            })
-            .into();
+        let chats = chats();
         assert_eq!(
             written(Sends::Get("/x?y=1".into()), None),
             "GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:80\r\n\r\n"
@@ -308,13 +311,7 @@ mod tests {
 
     #[test]
     fn members_send_and_fetch_as_themselves() {
-        let chats: Vec<Chat> = [7, 8]
-            .map(|id| Chat {
-                id,
-                placement: None,
-                shard: None,
-            })
-            .into();
+        let chats = chats();
         let post = Post {
             chats: chats.clone(),
             members: 3,

@@ -11,6 +11,8 @@
 
 use std::time::Duration;
 
+use crate::nanos::nanos;
+
 const PARTS: u64 = 16;
 /// Those that may still hold calls that are not overdue: the limit's own, the present one, and one that the limit has partly passed.
 const SLOTS: usize = PARTS as usize + 2;
@@ -66,10 +68,6 @@ impl InFlight {
 
 fn slot(part: u64) -> usize {
     (part % SLOTS as u64) as usize
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

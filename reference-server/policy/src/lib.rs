@@ -14,6 +14,7 @@
 //! breaker.rs         is a call let through to a dependency that may be sick
 //!   outcome_window.rs  calls of the window, and how they ended
 //!   in_flight.rs       calls in progress that have lasted too long
+//! nanos.rs           time as the rings of sub-windows count it
 //! bulkhead.rs        how many calls may be at a dependency, and how many may wait
 //! ```
 //!
@@ -26,6 +27,7 @@ mod hot_chat;
 mod hot_list;
 mod in_flight;
 mod leased_share;
+mod nanos;
 mod outcome_window;
 mod push_rule;
 mod recent_top;

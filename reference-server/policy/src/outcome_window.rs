@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use crate::nanos::nanos;
+
 /// Parts that the window moves by.
 const SUB_WINDOWS: u64 = 10;
 const SLOTS: usize = SUB_WINDOWS as usize + 1;
@@ -72,10 +74,6 @@ impl OutcomeWindow {
 
 fn slot(sub_window: u64) -> usize {
     (sub_window % SLOTS as u64) as usize
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::nanos::nanos;
 use crate::row_hash::RowHash;
 
 /// How large a sketch is; its memory is `4 B × width × depth × (sub_windows + 2)`.
@@ -216,10 +217,6 @@ fn sub_window_ns(window: Duration, sub_windows: u32) -> Result<u64, InvalidSketc
         return Err(InvalidSketch::Window(window));
     }
     Ok(each)
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,0 +1,65 @@
+//! Connections of client, server and database in one phase.
+
+use serde::{Deserialize, Serialize};
+
+use super::Quantiles;
+
+/// Connections of client, server and database in one phase.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Connections {
+    /// The generator's.
+    pub client: ClientSide,
+    /// The server's; `None` where it could not be asked.
+    pub server: Option<ServerSide>,
+    /// The server's pools of database connections, summed over shards.
+    pub database: Option<DatabaseSide>,
+    /// The WebSocket connections of members who are online, as they see them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<ClientSide>,
+}
+
+/// The generator's connections.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ClientSide {
+    /// Opened.
+    pub opened: u64,
+    /// Closed.
+    pub closed: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Most that were open at once; with several workers, an upper bound.
+    pub open_max: u64,
+    /// Time until a request could be written.
+    pub handshake_us: Quantiles,
+}
+
+/// The server's connections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerSide {
+    /// Accepted in the phase.
+    pub accepted: u64,
+    /// Most that were open at once.
+    pub open_max: u64,
+}
+
+/// The server's pools of database connections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseSide {
+    /// Most that were open at once, as sampled.
+    pub open_max: u64,
+    /// Most that were in use at once, as sampled.
+    pub in_use_max: u64,
+    /// Time that calls waited for a connection.
+    pub wait_us: PoolWait,
+}
+
+/// Time that calls waited for a database connection, from the server's own histogram.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolWait {
+    /// Number of waits.
+    pub count: u64,
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Upper bound of the bucket that holds the 99th percentile; `None` where it is the last, unbounded one.
+    pub p99_at_most: Option<f64>,
+}

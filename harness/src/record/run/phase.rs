@@ -1,0 +1,179 @@
+//! One phase of one cell, by operation, with what its processes used.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Connections, Fanout, JoinSide};
+use crate::arrival::PhaseKind;
+use crate::record::{Durations, Outcome};
+use crate::workload::Placement;
+
+/// One phase of one cell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PhaseResult {
+    /// Name of the phase.
+    pub name: String,
+    /// What it is for.
+    pub kind: PhaseKind,
+    /// Start, in seconds of the cell.
+    pub start_s: f64,
+    /// End, in seconds of the cell; where the cell ended early, that moment.
+    pub end_s: f64,
+    /// Offered rate of the profile.
+    pub target_rate: f64,
+    /// By the name of the traffic entry.
+    pub operations: BTreeMap<String, OperationResult>,
+    /// Connections of client, server and database.
+    pub connections: Connections,
+    /// Locks; `None` where the databases could not be observed.
+    pub contention: Option<Contention>,
+    /// What became of the events, where members are online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fanout: Option<Fanout>,
+    /// What the server's throttle of joins decided, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_throttle: Option<JoinSide>,
+    /// By process: `generator`, `server`, `shard 0`, ….
+    pub resources: BTreeMap<String, Resources>,
+    /// When the pacer woke − intended.
+    pub schedule_lag_us: Quantiles,
+    /// CPU over wall time of the busiest worker, 0 to 1.
+    pub worker_cpu: f64,
+}
+
+/// What became of the requests of one traffic entry.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OperationResult {
+    /// Arrivals that the schedule had.
+    pub scheduled: u64,
+    /// Arrivals that were sent.
+    pub sent: u64,
+    /// Arrivals that were not.
+    pub unsent: u64,
+    /// Arrivals that were sent, and whose answer the end of the run cut off.
+    pub cut_off: u64,
+    /// How many ended in each way; outcomes that did not occur are left out.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Answers of outcome `ok` per second of the phase.
+    pub goodput_rate: f64,
+    /// Done − intended, by outcome, and of all answers.
+    pub response_us: BTreeMap<String, Quantiles>,
+    /// Done − sent, by outcome, and of all answers.
+    pub service_us: BTreeMap<String, Quantiles>,
+    /// Answers of outcome `ok` in each second of the phase, by when they were complete: those to arrivals of an earlier phase are
+    /// among them, and those that came after the phase are the next one's. Seconds behind the last such answer are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ok_by_second: Vec<u64>,
+    /// What became of callers who try again; left out where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
+    /// The same, apart by where the chat lives; empty inside.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placements: BTreeMap<Placement, OperationResult>,
+}
+
+/// What became of the callers of one traffic entry who try again. All but `retries` and `retries_max` are of the callers whose first attempt was
+/// due in the phase, however long they took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Callers who came: the arrivals of the phase that are a first attempt. They succeeded, gave up, or were cut off.
+    pub first_tries: u64,
+    /// Arrivals of the phase that try again.
+    pub retries: u64,
+    /// The same, most in one second; where chats on several shards are summed, an upper bound.
+    pub retries_max: u64,
+    /// Callers who got what they came for.
+    pub succeeded: u64,
+    /// Of these, the ones who got it at the first attempt.
+    pub succeeded_at_first: u64,
+    /// Callers who got an answer that is not tried again, used up their attempts, were never sent, or found `generator.retries` others
+    /// waiting.
+    pub gave_up: u64,
+    /// Callers who would have tried again after the end of the run, or whose answer it cut off.
+    pub cut_off: u64,
+    /// Attempts of a caller who succeeded, mean; `None` where nobody did.
+    pub attempts_per_success: Option<f64>,
+    /// The same, most.
+    pub attempts_max: u64,
+    /// Intended start of the first attempt → the answer that ended it well, in microseconds.
+    pub until_done_us: Quantiles,
+}
+
+/// A histogram and the figures people ask of it. All but `count` are `None` of nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Number of values.
+    pub count: u64,
+    /// Mean.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<u64>,
+    /// 90th percentile.
+    pub p90: Option<u64>,
+    /// 99th percentile.
+    pub p99: Option<u64>,
+    /// 99.9th percentile.
+    pub p999: Option<u64>,
+    /// Largest.
+    pub max: Option<u64>,
+    /// HdrHistogram V2 in base64, in microseconds.
+    pub hdr: Option<String>,
+}
+
+impl From<&Durations> for Quantiles {
+    fn from(durations: &Durations) -> Self {
+        Self {
+            count: durations.count(),
+            mean: durations.mean_us(),
+            p50: durations.quantile_us(0.5),
+            p90: durations.quantile_us(0.9),
+            p99: durations.quantile_us(0.99),
+            p999: durations.quantile_us(0.999),
+            max: durations.max_us(),
+            hdr: (durations.count() > 0).then(|| durations.encoded()),
+        }
+    }
+}
+
+/// Lock contention of one phase, summed over shards.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contention {
+    /// Statements waiting for the AUTO-INC lock, mean of the samples.
+    pub autoinc_waiters_avg: f64,
+    /// The same, most in one sample.
+    pub autoinc_waiters_max: u64,
+    /// The same, integrated over the phase.
+    pub autoinc_wait_s: f64,
+    /// Waits for table locks inside InnoDB, which include AUTO-INC.
+    pub table_lock_waits: u64,
+    /// Waits for row locks.
+    pub row_lock_waits: u64,
+    /// Their time.
+    pub row_lock_wait_s: f64,
+    /// Threads in `Waiting for query cache lock`, mean of the samples.
+    pub query_cache_waiters_avg: f64,
+    /// Deadlocks.
+    pub deadlocks: u64,
+    /// Statements executed, the observer's own included.
+    #[serde(default)]
+    pub statements: u64,
+    /// Threads running at once, most in one sample.
+    pub threads_running_max: u64,
+    /// Threads connected at once, most in one sample.
+    pub threads_connected_max: u64,
+    /// Samples of waiters that the figures rest on.
+    pub samples: u64,
+    /// The same of each shard alone, in order; empty inside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<Contention>,
+}
+
+/// What one process used in one phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// CPU seconds, user and system.
+    pub cpu_s: f64,
+    /// Largest resident size seen.
+    pub rss_max_bytes: u64,
+}
