@@ -1,6 +1,6 @@
 //! Statements as text, several in one round trip.
 //!
-//! Text and not prepared statements, for two reasons. The query cache files a prepared statement's answer under its
+//! Text and not prepared statements (but for a fetch, see `events/fetch.rs`), for two reasons. The query cache files a prepared statement's answer under its
 //! text *and* its parameters only where the server's client asks for it just so; plain text is what the incident used. And
 //! several statements in one packet (`BEGIN; INSERT …; UPDATE …; COMMIT`) hold the hot row's lock for no round trip at all.
 //!
