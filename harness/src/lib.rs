@@ -16,10 +16,12 @@
 //! - [`report`]: terminal and Markdown; the only module that formats for people.
 //! - [`rehearse`]: one run: every cell in turn through the flow above.
 //! - [`cli`]: commands and exit codes.
+//! - [`clock`]: the time of a run and the request to end it; imports no other module.
 
 pub mod analyze;
 pub mod arrival;
 pub mod cli;
+pub mod clock;
 pub mod drive;
 pub mod observe;
 pub mod provision;

@@ -6,7 +6,6 @@
 
 mod acknowledged;
 mod alarm;
-mod clock;
 mod connection;
 mod dispatch;
 mod gather;
@@ -22,12 +21,10 @@ mod token;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use clock::Clock;
 pub use members::{Board, Disconnect, FollowPlan};
 pub use priority::raise_priority;
 pub use request::{Chat, LaneTable, Post, RequestPlan, Sends};
@@ -39,6 +36,7 @@ pub(crate) use members::{intended_ns, message};
 pub(crate) use request::FIRST_MEMBER;
 
 use crate::arrival::{Profile, Schedule};
+use crate::clock::{Clock, Stop};
 use crate::record::{Durations, Interval};
 
 /// Everything that the generator needs to know.
@@ -103,23 +101,6 @@ pub struct Live {
     pub failed: u64,
     /// Response times of all answers.
     pub response: Durations,
-}
-
-/// Asks all workers to stop. Clones ask for the same.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked.
-    #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// Starts the workers. The schedule begins at `clock`'s zero. Each worker ends its messages with [`Message::Done`].

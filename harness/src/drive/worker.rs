@@ -18,8 +18,9 @@ use super::request::{Cursor, RequestPlan};
 use super::retries::{Retries, Tried};
 use super::source::Sources;
 use super::timer::Timer;
-use super::{Clock, Message, Plan, RetryPlan, Stop, connection, gather, raise_priority};
+use super::{Message, Plan, RetryPlan, connection, gather, raise_priority};
 use crate::arrival::{Arrival, Profile};
+use crate::clock::{Clock, Stop};
 use crate::record::Outcome;
 
 /// How often time-outs are looked for.

@@ -29,7 +29,7 @@ pub use shards::{ShardCounters, ShardSample};
 
 use sources::Sources;
 
-use crate::drive::{Clock, Stop};
+use crate::clock::{Clock, Stop};
 
 /// How often waiters are counted. InnoDB refreshes its transaction table at most that often.
 const WAITERS_EVERY: Duration = Duration::from_millis(100);

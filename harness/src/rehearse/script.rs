@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::fault::{inject, mend};
-use crate::drive::Clock;
+use crate::clock::Clock;
 use crate::provision::Target;
 use crate::record::{Blast, ChangeResult, FaultResult};
 use crate::workload::{Change, Fault, Workload};

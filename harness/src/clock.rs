@@ -1,8 +1,12 @@
-//! One monotonic clock for a run: nanoseconds from its start.
+//! The time of a run, and the request to end it, shared by everything that runs while a cell does.
+//!
+//! A leaf: imports no other module of bmt.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Counts nanoseconds from the start of the schedule. Copies agree.
+/// A monotonic clock: nanoseconds from the start of the schedule. Copies agree.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     zero: Instant,
@@ -33,5 +37,22 @@ impl Clock {
     #[must_use]
     pub fn until(self, offset: Duration) -> Duration {
         (self.zero + offset).saturating_duration_since(Instant::now())
+    }
+}
+
+/// A request to stop. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Requests the stop.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the stop was requested.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
