@@ -23,6 +23,7 @@ pub mod arrival;
 pub mod cli;
 pub mod clock;
 pub mod drive;
+pub mod metric;
 pub mod observe;
 pub mod provision;
 pub mod record;

@@ -68,7 +68,8 @@ gates:
     assert!(figure(other, "error_rate_during") < 0.5, "{other}");
     // What else the machine does may keep a p99 up, and then the gate has to fail.
     let recovered = fault["recovered_s"].as_f64().is_some_and(|seconds| seconds <= 4.0);
-    assert_eq!(gate(&run, "recovered_s")["passed"], recovered, "{fault}");
+    let answer = if recovered { "pass" } else { "fail" };
+    assert_eq!(gate(&run, "recovered_s")["answer"], answer, "{fault}");
     assert_eq!(fault["acknowledged_lost"], 0, "{}", cell["acknowledged"]);
     let kept = &cell["acknowledged"];
     let ok = |operation: &str| -> u64 {
@@ -83,7 +84,7 @@ gates:
         "every one is looked for"
     );
     for metric in ["acknowledged_lost", "blast_error_rate"] {
-        assert_eq!(gate(&run, metric)["passed"], true, "{}", run["gates"]);
+        assert_eq!(gate(&run, metric)["answer"], "pass", "{}", run["gates"]);
     }
     let seconds = &cell["timeline"]["shards"][1];
     let not_ok = seconds["not_ok"].as_array().unwrap();
@@ -205,12 +206,9 @@ gates:
         (&Json::from("kill_redis"), &4.into()),
         "{fault}"
     );
-    // Redis is no shard: none is sick, and all are looked at.
-    assert_eq!(
-        (&fault["fail_fast_s"], &fault["recovered_s"]),
-        (&Json::Null, &Json::Null),
-        "{fault}"
-    );
+    // Redis is no shard: none is sick, all are looked at, and it is the whole server that recovers.
+    assert_eq!(fault["fail_fast_s"], Json::Null, "{fault}");
+    assert!(fault["recovered_s"].is_number(), "{fault}");
     let shards = fault["shards"].as_array().unwrap();
     assert!(
         shards.len() == 2 && shards.iter().all(|shard| shard["sick"] == false),
@@ -222,6 +220,6 @@ gates:
             .all(|shard| shard["requests_during"].as_u64().unwrap() > 0),
         "{fault}"
     );
-    assert_eq!(gate(&run, "acknowledged_lost")["passed"], false, "{}", run["gates"]);
+    assert_eq!(gate(&run, "acknowledged_lost")["answer"], "fail", "{}", run["gates"]);
     place.assert_nothing_left();
 }

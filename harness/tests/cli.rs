@@ -51,6 +51,41 @@ fn check_says_valid_or_names_every_mistake() {
 }
 
 #[test]
+fn check_takes_several_files_and_says_how_long_each_form_is() {
+    let good = get_workload("uniform", "10/s", "70s", 4);
+    let (_one, plain) = written(&good);
+    let (_two, short) = written(&format!(
+        "{good}\nrepetitions: 2\nquick: {{repetitions: 1, profile: {{hold: 2s}}}}\n"
+    ));
+    let (_three, bad) = written("name: x\n");
+    let output = bmt(&["check", &plain, &bad, &short]).output().unwrap();
+    assert_eq!(output.status.code(), Some(104), "one of them is not valid");
+    let said = text(&output.stdout);
+    assert!(
+        said.contains(&format!("{plain}: valid\n  full:  1 variant × 1 block, 1:10 of load")),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("{short}: valid\n  full:  1 variant × 2 blocks, 2:20 of load")),
+        "{said}"
+    );
+    assert_eq!(
+        said.matches("  quick: 1 variant × 1 block, 0:02 of load").count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        text(&output.stderr).contains(&bad),
+        "the mistakes are on standard error"
+    );
+
+    let output = bmt(&["check", "--quick", &plain, &short]).output().unwrap();
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!said.contains("full:") && said.matches("quick:").count() == 2, "{said}");
+}
+
+#[test]
 fn a_run_of_a_bad_workload_starts_nothing() {
     let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 0));
     let out = dir.path().join("out");
@@ -79,16 +114,81 @@ fn a_target_that_nobody_serves_cannot_be_driven() {
         .local_addr()
         .unwrap();
     let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 4));
-    for (target, named) in [
-        (format!("http://{free}"), "start it first"),
-        ("ftp://x".to_owned(), "expected http://HOST:PORT"),
+    let url = format!("http://{free}");
+    let output = bmt(&["run", &file, "--target", &url, "--out", dir.path().to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(121), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("start it first"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_target_that_is_no_address_is_wrong_usage_and_leaves_no_run_directory() {
+    let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 4));
+    let out = dir.path().join("out");
+    for (flags, named) in [
+        (vec!["--target", "ftp://x"], "expected http://HOST:PORT"),
+        (vec!["--target", "127.0.0.1:80"], "expected http://HOST:PORT"),
+        (vec!["--target", "https://x"], "TLS"),
+        (
+            vec!["--target", "http://x", "--target-admin", "x"],
+            "--target-admin: `x`",
+        ),
     ] {
-        let output = bmt(&["run", &file, "--target", &target, "--out", dir.path().to_str().unwrap()])
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(121), "{}", text(&output.stderr));
+        let mut arguments = vec!["run", &file, "--out", out.to_str().unwrap()];
+        arguments.extend(&flags);
+        let output = bmt(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains(named), "{}", text(&output.stderr));
+        assert!(!out.exists(), "{flags:?}");
     }
+}
+
+#[test]
+fn requests_keep_the_path_of_the_target() {
+    let server = support::Server::answering(|request, _| {
+        let status = if request.starts_with("GET /base/x HTTP/1.1") {
+            "200 OK"
+        } else {
+            "404 Not Found"
+        };
+        format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")
+    });
+    let workload = get_workload("uniform", "50/s", "1s", 16).replace("{path: /}", "{path: /x}");
+    let (run, _) = run_against(&workload, &format!("{}/base", server.url()), &[]);
+    assert_eq!(
+        support::only_operation(&run)["outcomes"]["ok"],
+        50,
+        "{}",
+        support::only_operation(&run)
+    );
+}
+
+#[test]
+fn variants_that_differ_are_refused_where_their_settings_cannot_be_applied() {
+    let (dir, file) = written(&get_workload("uniform", "10/s", "1s", 4).replace(
+        "{name: only}",
+        "{name: one}, {name: other, settings: {fetch: {limit: 20}}}",
+    ));
+    let out = dir.path().join("out");
+    let arguments = [
+        "run",
+        &file,
+        "--target",
+        "http://127.0.0.1:1",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = bmt(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(104), "{}", text(&output.stderr));
+    for told in ["variant `other` has settings of its own (fetch)", "--target-admin"] {
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+    assert!(!out.exists(), "nothing was begun");
 }
 
 #[test]
@@ -121,19 +221,19 @@ fn a_gate_that_fails_and_one_without_data_stop_the_build() {
         &server.url(),
         &[],
     );
-    let passed: Vec<bool> = run["gates"]
+    let answers: Vec<&str> = run["gates"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|gate| gate["passed"].as_bool().unwrap())
+        .map(|gate| gate["answer"].as_str().unwrap())
         .collect();
-    assert_eq!(passed, [true, false, false], "{}", run["gates"]);
+    assert_eq!(answers, ["pass", "fail", "fail"], "{}", run["gates"]);
     assert_eq!(
         run["gates"][1]["actual"],
         serde_json::Value::Null,
         "what was not observed is no data, not 0"
     );
-    assert!(matches!(code, 99 | 120), "{code}");
+    assert_eq!(code, 99, "{}", run["reasons"]);
 }
 
 #[test]
@@ -180,10 +280,11 @@ fn too_few_files_are_told_before_the_run_unless_the_limit_can_be_raised() {
 fn a_report_of_something_else_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let output = bmt(&["report", dir.path().to_str().unwrap()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("recording.json"));
     std::fs::write(dir.path().join("run.json"), "{\"schema\": \"bmt.run/9\"}").unwrap();
     let output = bmt(&["report", dir.path().to_str().unwrap()]).output().unwrap();
-    assert!(text(&output.stderr).contains("bmt.run/9") && text(&output.stderr).contains("bmt.run/1"));
+    assert!(text(&output.stderr).contains("bmt.run/9") && text(&output.stderr).contains("bmt.run/2"));
 }
 
 #[test]

@@ -75,7 +75,8 @@ fn of_shard(fault: &Json, shard: u64) -> &Json {
 fn slowed(fault: &Json) -> Option<(usize, u64)> {
     let half_us = match fault["kind"].as_str().unwrap() {
         "slow_disk" | "delay_connections" => 50_000,
-        // Some call of each second waits nearly as long as the lock is held, and so long is the p99 of a few dozen calls.
+        // Some call of each second waits nearly as long as the lock is held, and so long is the p99 of a few dozen
+        // calls.
         "slow_queries" => 150_000,
         _ => return None,
     };
@@ -84,8 +85,8 @@ fn slowed(fault: &Json) -> Option<(usize, u64)> {
     Some((shard, half_us))
 }
 
-/// Some second from a fault's end to `to_s` in which every call to every shard was answered well; and by its shard without what it added,
-/// since a shard that stays slow answers well, too.
+/// Some second from a fault's end to `to_s` in which every call to every shard was answered well; and by its shard
+/// without what it added, since a shard that stays slow answers well, too.
 fn assert_serves_again(run: &Json, fault: &Json, to_s: f64) {
     let shards = run["cells"][0]["timeline"]["shards"].as_array().unwrap();
     let seconds = fault["end_s"].as_f64().unwrap().ceil() as usize..to_s.floor() as usize;
@@ -261,6 +262,68 @@ fn a_run_that_is_stopped_in_mid_fault_undoes_it() {
     let faults = result["cells"][0]["faults"].as_array().unwrap();
     assert_eq!(faults.len(), 7);
     faults.iter().for_each(assert_undone);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn faults_that_follow_each_other_closely_do_not_undo_each_other() {
+    let place = Place::of(&faults(&[
+        ("2s", "2s", "{pause_shard: 0}"),
+        ("5s", "2s", "{pause_shard: 0}"),
+        ("8s", "2s", "{kill_shard: 0}"),
+        ("11s", "2s", "{pause_shard: 0}"),
+    ]));
+    let run = place.result(&["--set", "profile.hold=16s"], &[0]);
+    let cell = &run["cells"][0];
+    assert_eq!(cell["ended_early"], Json::Null, "no fault is taken for a lost target");
+    let faults = cell["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 4);
+    let seconds = |fault: &Json, key: &str| fault[key].as_f64().unwrap();
+    for pair in faults.windows(2) {
+        assert!(seconds(&pair[0], "end_s") <= seconds(&pair[1], "start_s"), "{pair:?}");
+    }
+    for fault in faults {
+        assert_undone(fault);
+        // A resumed shard would answer half a second after the resume at the latest.
+        let sick = of_shard(fault, 0);
+        let is_felt =
+            sick["error_rate_during"].as_f64().unwrap() > 0.5 || sick["p99_during_us"].as_u64().unwrap() >= 1_000_000;
+        assert!(is_felt, "{fault}");
+    }
+    place.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_fault_that_is_being_injected() {
+    // The tables of a shard that stands still cannot be locked: the injection takes its whole patience of 5 s.
+    let place = Place::of(&faults(&[
+        ("1s", "20s", "{pause_shard: 0}"),
+        ("2s", "20s", "{slow_queries: {shard: 0, hold: 300ms}}"),
+        ("25s", "1s", "pause_server"),
+    ]));
+    let mut run = place.run(&[]).spawn().unwrap();
+    wait_until("the shard stands still", || stopped(&place).len() == 1);
+    // It has stood still since the first second, and the second injection begins in the next one.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    signal(i32::try_from(run.id()).unwrap(), Signal::INT);
+    assert_eq!(exit_code(&mut run), 105);
+    let result = place.run_json();
+    let cell = &result["cells"][0];
+    let end_s = cell["phases"].as_array().unwrap().last().unwrap()["end_s"]
+        .as_f64()
+        .unwrap();
+    assert!(
+        end_s < 6.5,
+        "the generator went on until the injection gave up: {end_s}"
+    );
+    let faults = cell["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 3, "also what was never begun is in the record");
+    assert_undone(&faults[0]);
+    let problem = |index: usize| faults[index]["problem"].as_str().unwrap();
+    assert!(problem(1).contains("interrupted"), "{}", faults[1]);
+    assert!(faults[1]["end_s"].is_f64(), "{}", faults[1]);
+    assert!(problem(2).contains("not reached: the cell ended at"), "{}", faults[2]);
+    assert_eq!(faults[2]["start_s"], Json::Null, "{}", faults[2]);
     place.assert_nothing_left();
 }
 

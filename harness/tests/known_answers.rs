@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bmt::arrival::Arrivals;
 use bmt::arrival::{Flow, PhaseKind, Profile, Schedule};
-use bmt::workload::Arrivals;
 use rand::SeedableRng as _;
 use rand::distr::Distribution as _;
 use rand_distr::Exp1;
@@ -16,17 +16,14 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use support::{Server, get_workload, only_operation, run_against};
 
-/// Tests that measure time have the machine to themselves, one at a time.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// Coordinated omission: 1,000/s, and the server answers nothing for 1 s in every 10.
 ///
-/// By hand: a tenth of the requests falls into a stall and waits for its rest, evenly between 0 and 1 s. One request in 100 waits more
-/// than 0.9 s, one in 1,000 more than 0.99 s. A generator that measures from the actual start, or that stops asking while it waits,
-/// reports milliseconds instead. That holds whether the arrivals wait on connections or in the generator's queue.
+/// By hand: a tenth of the requests falls into a stall and waits for its rest, evenly between 0 and 1 s. One request in
+/// 100 waits more than 0.9 s, one in 1,000 more than 0.99 s. A generator that measures from the actual start, or that
+/// stops asking while it waits, reports milliseconds instead. That holds whether the arrivals wait on connections or in
+/// the generator's queue.
 #[test]
 fn a_stall_is_charged_to_every_arrival_that_it_delays() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for connections in [32, 1200] {
         let server = Server::start(|since_first| {
             let into_ms = since_first.as_millis() % 10_000;
@@ -61,7 +58,6 @@ const SEEDS: [(f64, u64, u64); 2] = [(0.5, 60, 53), (0.8, 99, 17)];
 /// Known answer: two servers with exponential service times under Poisson arrivals wait as Erlang C says.
 #[test]
 fn the_mean_wait_in_a_queue_is_that_of_erlang_c() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (utilisation, arrivals_seed, service_seed) in SEEDS {
         let rate = utilisation * f64::from(SERVERS) / SERVICE_MEAN_S;
         let expected_s = erlang_c_mean_wait_s(SERVERS, utilisation);
@@ -95,7 +91,6 @@ fn the_mean_wait_in_a_queue_is_that_of_erlang_c() {
 /// The schedule itself, without a clock: a million arrivals wait as Erlang C says.
 #[test]
 fn poisson_arrivals_make_the_queue_that_theory_expects() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for utilisation in [0.5, 0.8] {
         let rate = utilisation * f64::from(SERVERS) / SERVICE_MEAN_S;
         let seconds = (1e6 / rate) as u64;
@@ -108,7 +103,7 @@ fn poisson_arrivals_make_the_queue_that_theory_expects() {
     }
 }
 
-/// Mean wait in an M/M/c queue: C(c, a) / (c·mu − lambda), with Erlang's C from his B by recursion.
+/// Mean wait in an M/M/c queue: C(c, a) / (c·mu − lambda), with Erlang's C from Erlang's B by recursion.
 fn erlang_c_mean_wait_s(servers: u32, utilisation: f64) -> f64 {
     let offered = utilisation * f64::from(servers);
     let blocking = (1..=servers).fold(1.0, |b, n| offered * b / (f64::from(n) + offered * b));

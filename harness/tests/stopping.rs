@@ -118,7 +118,11 @@ fn a_target_of_somebody_else_that_dies_is_counted_as_errors() {
         service["ok"]["max"].as_u64().unwrap() < 500_000,
         "time-outs are kept apart: {service}"
     );
-    assert!(matches!(code, 0 | 120), "{code}");
+    assert_eq!(
+        code, 0,
+        "without gates a target that hangs is measured, and that is all: {}",
+        run["reasons"]
+    );
 }
 
 #[test]

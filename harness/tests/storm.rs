@@ -12,13 +12,8 @@ fn a_storm_is_compared_variant_by_variant_and_nothing_is_left_behind() {
     let output = place.run(&["--format", "json"]).output().unwrap();
     let run = support::json(&output);
     let errors = String::from_utf8_lossy(&output.stderr);
-    // On a busy machine the generator may not keep its schedule, and has to say so; everything else must hold.
-    assert!(
-        matches!(output.status.code(), Some(0 | 120)),
-        "{:?}: {errors}",
-        output.status
-    );
-    assert_eq!(run["schema"], "bmt.run/1");
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(run["schema"], "bmt.run/2");
     assert_eq!(run["cells"].as_array().unwrap().len(), 2);
     for cell in run["cells"].as_array().unwrap() {
         assert_cell(cell);
@@ -118,32 +113,6 @@ fn assert_files(place: &Place, run: &serde_json::Value) {
         (60..=120).contains(&widest),
         "it fits a terminal of 120 columns: {widest}\n{table}"
     );
-    let intervals = std::fs::read_to_string(directory.join("cells/slots-1/intervals.jsonl")).unwrap();
-    let mut merged = bmt::record::Durations::default();
-    for line in intervals.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        if line["phase"] == "spike" && line["operation"] == "hot_join" {
-            let ok = line["outcomes"]["ok"]["response_hdr"].as_str().into_iter();
-            ok.for_each(|hdr| merged.merge(&bmt::record::Durations::decode(hdr).unwrap()));
-        }
-    }
-    let cell = run["cells"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|cell| cell["variant"] == "slots")
-        .unwrap();
-    let whole = &cell["phases"][3]["operations"]["hot_join"]["response_us"]["ok"];
-    let whole = bmt::record::Durations::decode(whole["hdr"].as_str().unwrap()).unwrap();
-    assert_eq!(merged.count(), whole.count());
-    for thousandth in 0..=1000 {
-        let quantile = f64::from(thousandth) / 1000.0;
-        assert_eq!(
-            merged.quantile_us(quantile),
-            whole.quantile_us(quantile),
-            "the seconds of a phase merge to the phase"
-        );
-    }
     assert!(
         std::fs::read_to_string(directory.join("cells/slots-1/server.log"))
             .unwrap()

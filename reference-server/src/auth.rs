@@ -1,16 +1,16 @@
 //! Caller tokens: `<user_id>.<expiry>.<hex HMAC-SHA256 over "<user_id>.<expiry>">`, expiry in Unix seconds.
 //!
-//! Signed, not stored: a server under a join storm must not ask anybody who is calling. The MAC is checked (in constant
-//! time) before anything else in the token is believed. The clock comes in as an argument.
+//! Tokens are signed, not stored: during a join storm the server must not need a lookup to identify a caller. The MAC
+//! is checked (in constant time) before anything else in the token is trusted. The clock comes in as an argument.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// A user, by the id that the token vouches for.
+/// A user, by the id in a verified token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UserId(pub(crate) u64);
 
-/// Why a token was not accepted; the words go into the refusal.
+/// Why a token was not accepted; the text becomes part of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error("the Authorization header is missing or not of the form `Bearer <user_id>.<expiry>.<hmac>`")]
@@ -21,7 +21,7 @@ pub(crate) enum TokenError {
     Expired,
 }
 
-/// Verifies tokens; cloned per check, so the key is hashed once only.
+/// Verifies tokens; cloned per check, so the key is hashed only once.
 #[derive(Clone)]
 pub(crate) struct TokenKey(Hmac<Sha256>);
 
@@ -86,7 +86,7 @@ mod tests {
         let token = sign("7.100");
         assert_eq!(key.verify(&token, 99), Ok(UserId(7)));
         assert_eq!(key.verify(&token, 100), Err(TokenError::Expired));
-        // A known answer, made with: printf 7.100 | openssl dgst -sha256 -hmac secret
+        // A known answer, computed with: printf 7.100 | openssl dgst -sha256 -hmac secret
         assert_eq!(
             token,
             "7.100.6cdd90f2e01101506dc518d29b18c173366d7f431b9a427488ba498420990671"
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_token_is_believed_before_its_signature() {
+    fn a_token_is_not_trusted_before_its_signature_is_checked() {
         let key = TokenKey::new(b"secret");
         let token = sign("7.100");
         let table = [

@@ -17,8 +17,8 @@ const EXIT_FAILURE: u8 = 1;
 
 /// A small OpenChat whose overload remedies are switches.
 ///
-/// Prints one JSON line on standard output when it accepts requests, logs JSON lines to standard error, drains on SIGTERM.
-/// Exit codes: 0 drained, 1 could not start or keep running, 2 configuration.
+/// Prints one JSON line on standard output when it is ready for requests, logs JSON lines to standard error, and drains
+/// on SIGTERM. Exit codes: 0 drained, 1 failed to start or to keep running, 2 invalid configuration.
 #[derive(Debug, Parser)]
 #[command(version)]
 #[command(group(ArgGroup::new("what").required(true).args(["config", "schema"])))]
@@ -31,7 +31,7 @@ struct Arguments {
     schema: bool,
 }
 
-/// The whole program.
+/// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -70,7 +70,7 @@ fn print_schema() -> ExitCode {
     }
 }
 
-/// Plain text rather than a log line: whoever started it by hand reads this.
+/// Plain text rather than a log line: an operator at a terminal reads this.
 fn fail(code: u8, what: &str, error: &dyn std::error::Error) -> ExitCode {
     let mut message = format!("hotchat: {what}: {error}");
     let mut cause = error.source();
@@ -83,7 +83,7 @@ fn fail(code: u8, what: &str, error: &dyn std::error::Error) -> ExitCode {
         }
         cause = error.source();
     }
-    // Nothing is left to try if standard error is closed.
+    // If standard error is closed, nothing is left to try.
     let _ = writeln!(std::io::stderr(), "{message}");
     ExitCode::from(code)
 }

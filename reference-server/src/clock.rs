@@ -1,6 +1,6 @@
-//! The server's clock: the time of day at the start, and what has passed since.
+//! The server's clock: the wall-clock time at start plus the monotonic time since.
 //!
-//! It never goes back, as the time of day may, and it means the same to everybody who reads a record later.
+//! It never goes back, unlike wall-clock time, and every reader of a record interprets it the same way.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ impl Clock {
         }
     }
 
-    /// Since the Unix epoch.
+    /// Time since the Unix epoch.
     pub(crate) fn now(&self) -> Duration {
         self.origin + self.started.elapsed()
     }

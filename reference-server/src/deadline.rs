@@ -1,10 +1,10 @@
-//! How long a caller waits for his answer: until a moment, and only while he is there.
+//! How long a caller waits for an answer: until a deadline, and only while connected.
 //!
-//! It is made where a request arrives and goes with it to the last statement, so that the waits on the way share one limit instead of
-//! adding up, and so that nothing goes on for nobody, except what must not be left half done.
+//! Created when a request arrives and passed down to its last statement, so that all waits share one limit instead of
+//! adding up, and so that work without a waiting caller stops, except work that must not be left half done.
 //!
-//! Rejected: dropping the request's task when the caller goes. It would end the work at any await, also between the commit of an event
-//! and its being published; this way it ends where the code says so.
+//! Rejected: dropping the request's task when the caller disconnects. That would end the work at any await, including
+//! between the commit of an event and its publication; this way the code decides where it ends.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ pub(crate) struct Deadline {
     gone: CancellationToken,
 }
 
-/// Why a wait has ended without what was waited for.
+/// Why a wait ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// By the limit of its own.
+    /// Its own limit expired.
     Limit,
-    /// By the request's deadline.
+    /// The request's deadline passed.
     Deadline,
-    /// The caller has gone.
+    /// The caller disconnected.
     Gone,
 }
 
@@ -37,7 +37,7 @@ impl Deadline {
         }
     }
 
-    /// For work that no caller can give up.
+    /// For work that no caller can abandon.
     pub(crate) fn never() -> Self {
         Self {
             at: None,
@@ -45,12 +45,12 @@ impl Deadline {
         }
     }
 
-    /// The caller counts as gone when this is dropped.
+    /// The caller counts as disconnected once the guard is dropped.
     pub(crate) fn while_held(&self) -> DropGuard {
         self.gone.clone().drop_guard()
     }
 
-    /// The same moment, whether the caller is there or not: for what has to be seen through once it has begun.
+    /// The same deadline, regardless of the caller: for work that must be completed once begun.
     pub(crate) fn without_caller(&self) -> Self {
         Self {
             at: self.at,
@@ -58,7 +58,7 @@ impl Deadline {
         }
     }
 
-    /// Whether there is still somebody who waits.
+    /// Fails if nobody waits any more.
     pub(crate) fn check(&self) -> Result<(), Ended> {
         if self.gone.is_cancelled() {
             return Err(Ended::Gone);
@@ -69,13 +69,13 @@ impl Deadline {
         }
     }
 
-    /// What is left of `limit`, or of the deadline where that is less.
+    /// The rest of `limit`, or of the deadline if that is shorter.
     pub(crate) fn cut(&self, limit: Duration) -> Duration {
         self.at
             .map_or(limit, |at| limit.min(at.saturating_duration_since(Instant::now())))
     }
 
-    /// Does `work` for at most `limit`; it is dropped when that has passed, or the deadline, or when the caller goes.
+    /// Runs `work` for at most `limit`; drops it when the limit or the deadline passes or the caller disconnects.
     pub(crate) async fn bound<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Result<T, Ended> {
         let own = Instant::now() + limit;
         let (until, ended) = match self.at {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_ends_when_the_caller_goes() {
+    async fn a_wait_ends_when_the_caller_disconnects() {
         let deadline = Deadline::after(ms(100));
         let caller = deadline.while_held();
         let waits = deadline.clone();
@@ -124,7 +124,11 @@ mod tests {
             drop(caller);
         });
         assert_eq!((ended, deadline.check()), (Err(Ended::Gone), Err(Ended::Gone)));
-        assert_eq!(deadline.bound(ms(500), ready(7)).await, Ok(7), "what is there is taken");
+        assert_eq!(
+            deadline.bound(ms(500), ready(7)).await,
+            Ok(7),
+            "a ready result is returned"
+        );
         let seen_through = deadline.without_caller();
         assert_eq!(seen_through.bound(ms(500), pending::<()>()).await, Err(Ended::Deadline));
     }

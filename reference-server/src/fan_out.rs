@@ -1,5 +1,5 @@
-//! How an event reaches its members, wired together: publisher → bus → publish role → hub. The throttle of joins is beside it, since it may follow
-//! the same log and ask the same Redis.
+//! Wires up the path of an event to its members: publisher → bus → publish role → hub. The join throttle is built here
+//! too, since it may consume the same log and use the same Redis.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::publish::{self, Parts, Role};
 use crate::push::Hub;
 use crate::redis::{InvalidUrl, Redis};
 
-/// What the routes need of it.
+/// The parts that the routes use.
 pub(crate) struct FanOut {
     pub(crate) publisher: Publisher,
     pub(crate) role: Role,
@@ -24,7 +24,7 @@ pub(crate) struct FanOut {
 }
 
 impl FanOut {
-    /// The role is not started yet. What goes on in the background does so in `tasks`, until `stop`.
+    /// The role is not started yet. Background work runs in `tasks` until `stop`.
     pub(crate) async fn new(
         config: &Config,
         live: Live,

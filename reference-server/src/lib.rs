@@ -1,29 +1,30 @@
-//! `hotchat`: a small OpenChat whose overload remedies are switches, so that their worth can be measured.
+//! `hotchat`: a small OpenChat whose overload remedies are switches, so that their effect can be measured.
 //!
 //! ```text
 //! cli.rs        arguments, exit codes, logging
 //! service.rs    wires everything together; runs until asked to stop, then drains
-//! config/       the configuration file; `settings` is the part that experiments vary, `live` what of it is in force
+//! config/       the configuration file; `settings` is the part that experiments vary, `live` the settings in force
 //! auth.rs       caller tokens: who is calling, until when
-//! http/         one file per route; admission (the global limit), refusals, request metrics
+//! http/         one file per route; admission (the global limit), rejections, request metrics
 //!   admin/      one file per route of the admin API
 //! bus/          the partitioned log of what has happened: sends, fetches, joins
 //! publish/      the consumer of that log: finds hot chats, marks them in Redis, pushes events
-//! fan_out.rs    the way from a stored event to its members, wired together
-//! join_throttle/ may somebody join a chat right now: five ways to know, one a file
-//! redis.rs      the connection to Redis: there or away, never waited for
+//! fan_out.rs    the path from a stored event to its members, wired together
+//! join_throttle/ decides whether a user may join a chat now: five implementations, one per file
+//! redis.rs      the connection to Redis: connected or away, never waited for
 //! clock.rs      the time that records carry
 //! deadline.rs   how long a caller waits, from the edge to the last statement
-//! listen/       accepts connections: counts them, bounds them, ends them
+//! listen/       accepts connections: counts, bounds and ends them
 //! store/        shard map, connections, transactions, retries
-//!   insert/     how a member is inserted, one policy a file
-//!   count/      how members are counted, one policy a file
+//!   insert/     how a member is inserted, one policy per file
+//!   count/      how members are counted, one policy per file
 //! traffic/      who causes the load: requests and bytes per chat, country and app
 //! push/         connected members: who listens to which chat, and how a push reaches them
 //! metrics/      what /metrics shows
 //! ```
 //!
-//! A request flows `listen` → `http` (metrics → admission → route) → `store` (shard → breaker → bulkhead → pool → statements).
+//! A request flows `listen` → `http` (metrics → admission → route) → `store` (shard → breaker → bulkhead → pool →
+//! statements).
 
 mod auth;
 mod bus;

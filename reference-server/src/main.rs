@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A tenth more fetches on the same cores than with the C library's: see docs/decisions/allocator.md.
+/// A tenth more fetches on the same cores than with the C library's allocator: see docs/decisions/allocator.md.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -1,11 +1,11 @@
-//! The connection to Redis: there, or away.
+//! The connection to Redis: connected or away.
 //!
-//! Every command has a short time limit. The first that fails puts Redis away for all: until a task in the background has
-//! reached it again nobody asks, so a Redis that is down or does not answer costs each partition one time limit and no more.
-//! Each change between the two is logged once.
+//! Every command has a short time limit. The first failure marks Redis as away for everybody: no commands are sent
+//! until a background task has reached it again, so a Redis that is down or hangs costs each partition one time limit
+//! and no more. Each transition is logged once.
 //!
-//! Rejected: the driver's own reconnecting manager. Its commands wait for the reconnection, so a Redis that accepts connections and
-//! does not answer would hold up every push.
+//! Rejected: the driver's own reconnecting manager. Its commands wait for the reconnection, so a Redis that accepts
+//! connections and does not answer would hold up every push.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,20 +19,20 @@ use crate::clock::Clock;
 use crate::config::RedisUrl;
 use crate::metrics::RedisMetrics;
 
-/// Longest wait for an answer or a connection. An answer usually takes well under a millisecond; a machine that is busy to the
-/// last core must not pass for a Redis that is away.
+/// Longest wait for an answer or a connection. An answer usually takes well under a millisecond; a fully loaded machine
+/// must not make Redis look away.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Pause between attempts to reach it again.
+/// Pause between attempts to reconnect.
 const RETRY: Duration = Duration::from_millis(100);
-/// An idle connection is tried this often.
+/// How often an idle connection is checked.
 const CHECK: Duration = Duration::from_millis(500);
 
-/// The configured address cannot be used.
+/// The configured URL cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the address in `redis` cannot be used: {0}; expected redis://host:port/")]
+#[error("invalid `redis` URL: {0}; expected redis://host:port/")]
 pub(crate) struct InvalidUrl(RedisError);
 
-/// Redis cannot be asked at present.
+/// Redis is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Away {
     /// On the server's clock.
@@ -49,7 +49,7 @@ pub(crate) struct Redis {
 
 #[derive(Clone)]
 enum State {
-    /// `number` tells a connection from those before it, whose late failures say nothing.
+    /// `number` distinguishes this connection from earlier ones, whose late failures are ignored.
     There {
         connection: MultiplexedConnection,
         number: u64,
@@ -61,7 +61,7 @@ enum State {
 }
 
 impl Redis {
-    /// Not reached yet: [`Redis::keep`] does that.
+    /// Not connected yet: [`Redis::keep`] does that.
     pub(crate) fn new(url: &RedisUrl, clock: Clock, metrics: RedisMetrics) -> Result<Arc<Self>, InvalidUrl> {
         let client = Client::open(url.as_str()).map_err(InvalidUrl)?;
         let (since, number) = (clock.now(), 0);
@@ -75,18 +75,18 @@ impl Redis {
         }))
     }
 
-    /// Tries to reach it once, so that a server that starts with a Redis does not begin without.
+    /// Tries to connect once, so that a server with a reachable Redis does not start without it.
     pub(crate) async fn reach(&self) {
         match self.connect().await {
             Ok(connection) => self.found(connection),
             Err(error) => {
                 self.metrics.failed();
-                tracing::warn!(%error, "redis cannot be reached; `settings.hot_chat.without_redis` and `join_limit.when_away` say what is done meanwhile");
+                tracing::warn!(%error, "redis is unreachable; `settings.hot_chat.without_redis` and `join_limit.when_away` apply until it is back");
             }
         }
     }
 
-    /// Watches the connection and makes a new one when it was lost, until `stop`.
+    /// Watches the connection and replaces it when lost, until `stop`.
     pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             loop {
@@ -115,7 +115,7 @@ impl Redis {
         answer.map_err(|error| self.failed(&error, number))
     }
 
-    /// A connection that has answered. The time limit is around everything, whatever the driver does.
+    /// A connection that has answered. The time limit covers everything, whatever the driver does.
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
@@ -141,7 +141,7 @@ impl Redis {
         };
         *state = State::There { connection, number };
         self.metrics.up(true);
-        tracing::info!("redis is there");
+        tracing::info!("redis is reachable");
     }
 
     fn failed(&self, error: &RedisError, failed: u64) -> Away {
@@ -153,11 +153,11 @@ impl Redis {
                 let since = self.clock.now();
                 *state = State::Away { since, number };
                 self.metrics.up(false);
-                tracing::warn!(%error, "redis is away; `settings.hot_chat.without_redis` and `join_limit.when_away` say what is done meanwhile");
+                tracing::warn!(%error, "redis is away; `settings.hot_chat.without_redis` and `join_limit.when_away` apply until it is back");
                 self.lost.notify_one();
                 since
             }
-            State::There { .. } => self.clock.now(), // back already
+            State::There { .. } => self.clock.now(), // already reconnected
         };
         Away { since }
     }

@@ -1,4 +1,4 @@
-//! Wires everything together: checks and opens the shards, listens, says so, and drains when asked to stop.
+//! Wires everything together: checks and opens the shards, listens, reports readiness, and drains when asked to stop.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::store::Store;
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     let config = file.config.clone();
-    let mut stop = StopSignal::install().context("cannot listen for signals")?;
+    let mut stop = StopSignal::install().context("failed to listen for signals")?;
     let mut metrics = Metrics::new();
     if config.redis.is_some() {
         metrics.show_redis();
@@ -33,12 +33,13 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
     let token = CancellationToken::new();
     let fan_out = FanOut::new(&config, live.clone(), &metrics, &tasks, &token).await?;
-    fan_out.role.start().await.context("cannot start publishing")?;
+    fan_out.role.start().await.context("failed to start publishing")?;
     let app = Arc::new(App::new(&config, live.clone(), store, fan_out, metrics, tasks.clone()));
 
     let public =
-        listen::bind(config.listen).with_context(|| format!("cannot listen on {} (`listen`)", config.listen))?;
-    let admin = listen::bind(config.admin).with_context(|| format!("cannot listen on {} (`admin`)", config.admin))?;
+        listen::bind(config.listen).with_context(|| format!("failed to listen on {} (`listen`)", config.listen))?;
+    let admin =
+        listen::bind(config.admin).with_context(|| format!("failed to listen on {} (`admin`)", config.admin))?;
     let ready = ready_line(&public, &admin)?;
     let limits = Limits {
         connections: config.max_connections.get(),
@@ -63,7 +64,7 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
         token.clone(),
         tasks.clone(),
     ));
-    writeln!(std::io::stdout(), "{ready}").context("cannot write to standard output")?;
+    writeln!(std::io::stdout(), "{ready}").context("failed to write to standard output")?;
     tracing::info!(%ready, settings = ?config.settings, "accepting requests");
 
     stop.received().await;
@@ -75,7 +76,7 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
         tracing::warn!(
             left = tasks.len(),
-            "stopped with work in progress; `settings.drain` has passed"
+            "stopped with work in progress after `settings.drain`"
         );
     }
     Ok(())

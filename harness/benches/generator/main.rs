@@ -5,8 +5,8 @@
 //! - at a constant 10,000/s, how far the median response that is reported is from the median that the server's side of
 //!   the wire saw.
 //!
-//! CPU is the operating system's own account of the finished child; the two programs take turns, so that a machine whose speed drifts is
-//! fair to both. Figures are medians over the turns.
+//! CPU is the operating system's own account of the finished child; the two programs take turns, so that a machine
+//! whose speed drifts is fair to both. Figures are medians over the turns.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 

@@ -1,7 +1,8 @@
 //! A tiny HTTP server on one thread: every request gets the same two bytes.
 //!
-//! To know the truth about a response it has to be seen from outside the generator: so the server can also probe itself,
-//! with a blocking client on a thread of its own that sends one request at a time beside the load and measures it.
+//! To know the truth about a response it has to be seen from outside the generator: so the server can also probe
+//! itself, with a blocking client on a thread of its own that sends one request at a time beside the load and measures
+//! it.
 
 use std::convert::Infallible;
 use std::io::{Read as _, Write as _};

@@ -1,7 +1,8 @@
 //! Memory of a member who is online and hears nothing, in the generator and in the reference server.
 //!
-//! `cargo bench -p bmt --bench members` runs the real pair twice a turn, once with hardly anybody online and once with 10,000, and divides
-//! the difference of their largest resident sizes by the difference in members. What both processes need anyway cancels out.
+//! `cargo bench -p bmt --bench members` runs the real pair twice a turn, once with hardly anybody online and once with
+//! 10,000, and divides the difference of their largest resident sizes by the difference in members. What both processes
+//! need anyway cancels out.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 

@@ -32,5 +32,5 @@ async fn main() -> Result<(), bmt_sandbox::SandboxError> {
 
 fn write_out(line: &str) {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{line}").expect("whoever started this reads its output");
+    writeln!(std::io::stdout(), "{line}").expect("the test that started this reads its output");
 }

@@ -9,7 +9,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStdout;
 
-use crate::{SandboxError, log};
+use crate::SandboxError;
+use crate::log::Log;
 
 /// Where one output stream of a child goes.
 #[derive(Debug, Clone)]
@@ -64,13 +65,13 @@ pub struct Child {
     pub(crate) name: String,
     pub(crate) process: std::process::Child,
     pub(crate) pid_file: PathBuf,
-    log: PathBuf,
+    log: Log,
     stdout: Option<BufReader<ChildStdout>>,
     pub(crate) ended: Option<ExitStatus>,
 }
 
 impl Child {
-    pub(crate) fn new(name: &str, process: std::process::Child, pid_file: PathBuf, log: PathBuf) -> Self {
+    pub(crate) fn new(name: &str, process: std::process::Child, pid_file: PathBuf, log: Log) -> Self {
         Self {
             name: name.to_owned(),
             process,
@@ -91,9 +92,14 @@ impl Child {
         self.process.id()
     }
 
-    /// The last lines of its standard error.
+    /// The last lines of its standard error that matter.
     pub fn log_tail(&self) -> String {
-        log::tail(&self.log)
+        self.log.end().lines
+    }
+
+    /// What it wrote to its standard error so far, or the end of that.
+    pub(crate) fn log_text(&self) -> String {
+        self.log.text().unwrap_or_default()
     }
 
     /// `Some` once it has ended; reaps it.
@@ -161,7 +167,7 @@ impl Child {
         SandboxError::ChildDied {
             name: self.name.clone(),
             status,
-            tail: self.log_tail(),
+            log: self.log.end(),
             remedy: remedy.to_owned(),
         }
     }
@@ -171,7 +177,7 @@ impl Child {
             name: self.name.clone(),
             waited,
             last: last.to_owned(),
-            tail: self.log_tail(),
+            log: self.log.end(),
         }
     }
 }

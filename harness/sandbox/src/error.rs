@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::LogEnd;
+
 /// Why a sandbox could not do what was asked. Every message ends with what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,7 +37,7 @@ pub enum SandboxError {
         /// The system's own words.
         source: io::Error,
     },
-    /// The port is in use by somebody else.
+    /// Another process uses the port.
     #[error(
         "{name}: port {port} is taken by another process; end it (`ss -ltnp 'sport = :{port}'` names it) or try again"
     )]
@@ -47,7 +49,7 @@ pub enum SandboxError {
     },
     /// The child runs but does not answer.
     #[error(
-        "{name} did not come up within {waited:?}: {last}; end of its log:\n{tail}\nlook whether the machine is overloaded or the disk slow, then try again"
+        "{name} did not come up within {waited:?}: {last}; {log}\ncheck whether the machine is overloaded or the disk slow, then try again"
     )]
     NotUp {
         /// The child.
@@ -56,22 +58,22 @@ pub enum SandboxError {
         waited: Duration,
         /// What the last attempt to reach it said.
         last: String,
-        /// The last lines of its log.
-        tail: String,
+        /// The lines of its log that matter.
+        log: LogEnd,
     },
     /// The child ended although it should be running.
-    #[error("{name} ended by itself ({status}); end of its log:\n{tail}\n{remedy}")]
+    #[error("{name} ended by itself ({status}); {log}\n{remedy}")]
     ChildDied {
         /// The child.
         name: String,
         /// How it ended.
         status: ExitStatus,
-        /// The last lines of its log.
-        tail: String,
+        /// The lines of its log that matter.
+        log: LogEnd,
         /// What to try next.
         remedy: String,
     },
-    /// The child does not obey a signal that nobody can refuse (it hangs in the kernel, usually on a disk).
+    /// The child does not react to `SIGKILL` or `SIGSTOP` (it hangs in the kernel, usually on a disk).
     #[error("{name} (pid {pid}) does not react to being killed or stopped; look for a hanging disk in `dmesg`")]
     Unkillable {
         /// The child.

@@ -1,18 +1,22 @@
 //! Flushes to the disk of one child, made slower on request: `fsync`, `fdatasync` and `msync`.
 //!
-//! For whoever rehearses a slow disk without being root and without a device to slow down. The kernel is asked (seccomp user
-//! notification) to hold these calls of the child and of its threads until a supervising thread lets them go on: at once, or so much later. Nothing
-//! is flushed twice or left out, and several threads' flushes wait at the same time, as they would for a disk.
+//! This rehearses a slow disk without root and without a device to slow down. The kernel is asked (seccomp user
+//! notification) to hold these calls of the child and of its threads until a supervising thread continues them, at once
+//! or after a delay. No flush is made twice or left out, and the flushes of several threads wait at the same time, as
+//! they would for a disk.
 //!
-//! How the child gets the filter: a filter belongs to a *thread* and is inherited by what that thread starts. So a thread of our own
-//! installs it, starts the child, and ends. Nothing has to run between `fork` and `exec`, and the descriptor that
-//! the kernel notifies is ours from the beginning.
+//! How the child gets the filter: a filter belongs to a *thread* and is inherited by what that thread starts. So a
+//! thread of our own installs it, starts the child, and ends. Nothing has to run between `fork` and `exec`, and the
+//! descriptor that the kernel notifies is ours from the beginning.
 //!
-//! If the supervisor goes away, the kernel answers held and further calls with `ENOSYS`: a flush then fails, rather than seem to
-//! have been made. That happens only when our whole process ends, and then the reaper kills the child.
+//! The supervisor preempts the generator where real time is allowed ([`crate::priority`]): a disk does not get slower
+//! because the generator is busy.
 //!
-//! Rejected: a preloaded library (it needs a C compiler, and statically linked servers do not see it); FUSE and device mapper (root, or a device);
-//! `ptrace` (stops the child at each call, and there is only one tracer).
+//! If the supervisor goes away, the kernel answers held and further calls with `ENOSYS`: a flush then fails, rather
+//! than seem to have been made. That happens only when our whole process ends, and then the reaper kills the child.
+//!
+//! Rejected: a preloaded library (it needs a C compiler, and statically linked servers do not see it); FUSE and device
+//! mapper (root, or a device); `ptrace` (stops the child at each call, and there is only one tracer).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,6 +28,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use crate::priority::{Rank, raise};
 
 /// As the kernel names the instruction set that this program was built for; no other can make calls here.
 const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
@@ -38,7 +44,7 @@ const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
 const CALL_AT: u32 = 0;
 const ARCHITECTURE_AT: u32 = 4;
 
-/// Lets the flushes of one child go on, at once or later; ends when dropped.
+/// Supervises the flushes of one child; ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Flushes {
     shared: Arc<Shared>,
@@ -77,7 +83,7 @@ impl Flushes {
         Ok((started, Self { shared, thread }))
     }
 
-    /// How much longer each flush takes from now on; nothing lets those go on that wait.
+    /// How much longer each flush takes from now on. Zero also releases those that wait.
     pub(crate) fn set_delay(&self, delay: Duration) {
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         self.shared.delay_ns.store(nanos, Ordering::Relaxed);
@@ -137,6 +143,7 @@ struct Supervisor {
 
 impl Supervisor {
     fn run(mut self) {
+        raise(Rank::Injector);
         while !self.shared.is_over.load(Ordering::Relaxed) {
             self.release();
             let next = self.held.peek().map(|Reverse((due, _))| *due);
@@ -175,7 +182,7 @@ impl Supervisor {
         }
     }
 
-    /// Lets go on what has waited long enough.
+    /// Continues the calls that have waited long enough.
     fn release(&mut self) {
         let all = self.shared.delay().is_zero();
         let now = Instant::now();
@@ -188,8 +195,8 @@ impl Supervisor {
     }
 }
 
-/// Runs `work` on a thread whose flushes, and those of every process that it starts, are held until the returned descriptor's owner lets
-/// them go on.
+/// Runs `work` on a thread whose flushes, and those of every process that it starts, are held until the owner of the
+/// returned descriptor continues them.
 fn on_filtered_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<(T, OwnedFd)> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().spawn_scoped(scope, || {
@@ -255,7 +262,7 @@ fn install() -> io::Result<OwnedFd> {
         )
     };
     match i32::try_from(descriptor) {
-        // SAFETY: the kernel has just opened it for us, closed on `exec`, and nobody else knows it.
+        // SAFETY: the kernel has just opened it for us, closed on `exec`, and nothing else owns it.
         Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
         _ => Err(io::Error::last_os_error()),
     }
@@ -271,7 +278,7 @@ fn receive(listener: &OwnedFd) -> Option<u64> {
     (done == 0).then_some(call.id)
 }
 
-/// Lets a held call go on as if nobody had looked. One whose thread has gone meanwhile is nobody's any more.
+/// Continues a held call as if it had not been held. If its thread has ended meanwhile, nothing happens.
 #[expect(unsafe_code, reason = "an ioctl that no crate wraps")]
 fn go_on(listener: &OwnedFd, call: u64) {
     let answer = libc::seccomp_notif_resp {
@@ -290,6 +297,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use super::*;
+    use crate::priority::Priority;
 
     const DELAY: Duration = Duration::from_millis(500);
 
@@ -325,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_that_nobody_lets_go_on_any_more_fails_and_does_not_hang() {
+    fn a_flush_without_a_supervisor_fails_and_does_not_hang() {
         let files = tempfile::tempdir().unwrap();
         let (mut shell, flushes) = flushing(&files, 1);
         flushes.set_delay(Duration::from_secs(3600));
@@ -342,6 +350,41 @@ mod tests {
             !shell.wait().unwrap().success(),
             "a flush that was not made must not look like one"
         );
+    }
+
+    #[test]
+    fn the_supervisor_is_scheduled_like_an_injector() {
+        let wanted = std::thread::spawn(|| (raise(Rank::Injector), real_time_priority("/proc/thread-self")));
+        let wanted = wanted.join().unwrap();
+        if wanted.0 != Priority::RealTime {
+            eprintln!("SKIPPED, NOTHING WAS TESTED: this process may not use real-time priorities");
+            return;
+        }
+        let ((), _flushes) = Flushes::supervise(|| ()).unwrap();
+        let begun = Instant::now();
+        while !supervisors().contains(&wanted.1) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", supervisors());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Field 40 of a thread's `stat` file.
+    fn real_time_priority(task: &str) -> u32 {
+        let stat = std::fs::read_to_string(format!("{task}/stat")).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        fields
+            .split_whitespace()
+            .nth(37)
+            .map_or(0, |field| field.parse().unwrap())
+    }
+
+    fn supervisors() -> Vec<u32> {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        tasks
+            .map(|task| task.path().display().to_string())
+            .filter(|task| std::fs::read_to_string(format!("{task}/comm")).is_ok_and(|comm| comm == "bmt-flushes\n"))
+            .map(|task| real_time_priority(&task))
+            .collect()
     }
 
     #[test]

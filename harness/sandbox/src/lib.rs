@@ -4,12 +4,14 @@
 //! (a normal return, a panic, Ctrl-C, `kill -9`), no process and no directory may stay behind.
 //!
 //! ```text
-//! sandbox.rs    Sandbox: one temporary directory and its reaper; starts children
+//! sandbox.rs    Sandbox: one temporary directory and its reaper
+//! place.rs      starts children in that directory, on given CPUs
 //! reaper.rs     the `sh` process that outlives us by a moment and removes everything
 //! child.rs      Child: signals, waiting, its first line, its log
 //! stop.rs       how a child ends: asked, killed, dropped
-//! log.rs        the last lines of a log, for error messages
-//! port.rs       PortLease: a TCP port nobody else is given while we restart on it
+//! log.rs        the lines of a log that matter, for error messages
+//! port.rs       PortLease: a TCP port that stays ours while we restart on it
+//! priority.rs   real-time priority for bmt's own threads
 //! binary.rs     where an installed program is looked for, and what to install if it is not there
 //! flushes.rs    flushes to the disk of a child, made slower on request
 //! proxy.rs      Proxy: connections through it can be made slow, or cut
@@ -26,7 +28,9 @@ mod error;
 mod flushes;
 mod log;
 pub mod mariadb;
+mod place;
 mod port;
+pub mod priority;
 mod proxy;
 mod reaper;
 mod redis;
@@ -37,7 +41,7 @@ pub use binary::find_binary;
 pub use child::{Child, Stream, Streams};
 pub use error::SandboxError;
 pub use flushes::can_delay_flushes;
-pub use log::tail;
+pub use log::LogEnd;
 pub use mariadb::{Durability, Shard, ShardOptions, Template};
 pub use port::PortLease;
 pub use proxy::Proxy;

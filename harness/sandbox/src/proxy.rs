@@ -1,14 +1,17 @@
 //! A TCP proxy on the loopback address: connections through it can be made slow, or cut, on purpose.
 //!
-//! For whoever rehearses a bad network between a server and its database. It runs on a thread of its own, so that a busy owner
-//! does not add to the delays, and ends with its owner.
+//! It rehearses a bad network between a server and its database. It runs on a thread of its own, which preempts the
+//! generator where real time is allowed ([`crate::priority`]), so that a busy owner does not add to the delays. It ends
+//! with its owner.
 //!
-//! - **Delay**: a delay line. Each chunk is passed on so long after it was read, to within a timer's two milliseconds, while the next ones
-//!   are read: throughput stays, up to [`IN_FLIGHT_MAX`] in each delay.
-//! - **Cut**: open connections are reset and the listener is closed, so that new ones are *refused*, as by a firewall that rejects or a
-//!   machine without the service. Rejected: swallowing them in silence, because a paused server already does that.
+//! - **Delay**: a delay line. Each chunk is passed on so long after it was read, to within a timer's two milliseconds,
+//!   while the next ones are read: throughput stays, up to [`IN_FLIGHT_MAX`] in each delay.
+//! - **Cut**: open connections are reset and the listener is closed, so that new ones are *refused*, as by a firewall
+//!   that rejects or a machine without the service. Not done: dropping packets in silence, because a paused server
+//!   already looks like that.
 //!
-//! An end of stream is passed on for each direction by itself; a connection that breaks on one side is reset on the other.
+//! An end of stream is passed on for each direction by itself; a connection that breaks on one side is reset on the
+//! other.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +27,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::priority::{Rank, raise};
 use crate::{PortLease, SandboxError};
 
 /// Bytes that may be under way in one direction of one connection.
@@ -147,8 +151,9 @@ struct Serving {
 }
 
 impl Serving {
-    /// The thread: says when it listens, and serves until nobody can give orders any more.
+    /// The thread: reports when it listens, and serves until its owner drops the sending end of `orders`.
     fn run(self, orders: mpsc::UnboundedReceiver<Order>, ready: &std::sync::mpsc::SyncSender<io::Result<()>>) {
+        raise(Rank::Injector);
         let up = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let listener = {
@@ -215,7 +220,7 @@ async fn link(mut client: TcpStream, to: SocketAddr, delay_ns: Arc<AtomicU64>, m
         _ = cuts.changed() => Err(io::ErrorKind::ConnectionReset.into()),
     };
     let Ok(mut server) = connected else {
-        // Too late to refuse it: nobody knew when it was accepted.
+        // Too late to refuse it: it was accepted before the server's state was known.
         let _ = client.set_zero_linger();
         return;
     };
@@ -250,7 +255,7 @@ async fn carry(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, delay_ns: &AtomicU
             let mut taken = taken.map_err(io::Error::other)?;
             let length = from.read(&mut buffer).await?;
             if length == 0 {
-                return Ok(()); // drops the line's beginning, so its end is told
+                return Ok(()); // drops `line`, which ends the writer's loop
             }
             let cost = length.max(CHUNK_COST_MIN as usize);
             drop(taken.split(CHUNK as usize - cost));

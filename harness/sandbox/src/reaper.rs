@@ -1,9 +1,9 @@
 //! The reaper: a tiny `sh` that removes everything as soon as its standard input closes.
 //!
-//! Why a process and not a `Drop` or a signal handler: neither runs on `kill -9` or when the machine is short of memory. A
-//! pipe closes in every case. It kills by process group (`DIR/pids/<pid>`, written after each start), and then
-//! whatever still carries the sandbox's mark in its environment: a child whose owner died between starting and noting
-//! it, or a grandchild that left its group.
+//! Why a process and not a `Drop` or a signal handler: neither runs on `kill -9` or when the machine is short of
+//! memory. A pipe closes in every case. It kills by process group (`DIR/pids/<pid>`, written after each start), and
+//! then whatever still carries the sandbox's mark in its environment: a child whose owner died between starting and
+//! noting it, or a grandchild that left its group.
 //!
 //! Rejected: `PR_SET_PDEATHSIG` follows the *thread* that started the child, which in a tokio program may end any time.
 

@@ -1,4 +1,4 @@
-//! One running `redis-server`, empty at every start: what a real one keeps over a restart is for its users to bear.
+//! One running `redis-server`, empty at every start: its users must not rely on what a real one keeps over a restart.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::binary::{find_binary, overridden};
-use crate::sandbox::spawn_in;
-use crate::{Child, PortLease, Sandbox, SandboxError, Streams, log};
+use crate::place::Place;
+use crate::{Child, PortLease, Sandbox, SandboxError, Streams};
 
 const PACKAGE: &str = "redis-server";
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -29,18 +29,20 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub struct Redis {
     name: String,
-    sandbox: std::path::PathBuf,
+    place: Place,
     server: std::path::PathBuf,
     lease: PortLease,
     child: Child,
 }
 
 impl Redis {
-    /// Starts `$BMT_REDIS_SERVER` if that is set, else the first `redis-server` (or `valkey-server`) found; returns when it answers.
+    /// Starts `$BMT_REDIS_SERVER` if that is set, else the first `redis-server` (or `valkey-server`) found; returns
+    /// when it answers.
     ///
     /// # Errors
-    /// [`SandboxError::MissingBinary`] with the package to install, [`SandboxError::ChildDied`] with the end of its log if it ends
-    /// meanwhile, [`SandboxError::NotUp`] after half a minute, [`SandboxError::PortTaken`] when five ports in a row were lost to others.
+    /// [`SandboxError::MissingBinary`] with the package to install, [`SandboxError::ChildDied`] with the end of its log
+    /// if it ends meanwhile, [`SandboxError::NotUp`] after half a minute, [`SandboxError::PortTaken`] when five ports
+    /// in a row were lost to others.
     pub async fn start(sandbox: &Sandbox) -> Result<Self, SandboxError> {
         let server = match overridden("BMT_REDIS_SERVER") {
             Some(named) => named?,
@@ -49,10 +51,10 @@ impl Redis {
         let name = format!("redis-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         for _ in 0..PORT_ATTEMPTS {
             let lease = PortLease::take()?;
-            let child = spawn(sandbox.dir(), &name, &server, &lease)?;
+            let child = spawn(sandbox.place(), &name, &server, &lease)?;
             let mut redis = Self {
                 name: name.clone(),
-                sandbox: sandbox.dir().to_owned(),
+                place: sandbox.place().clone(),
                 server: server.clone(),
                 lease,
                 child,
@@ -69,7 +71,7 @@ impl Redis {
     /// Kills it if it runs, and starts it again, empty, on the same port.
     pub async fn restart(&mut self) -> Result<(), SandboxError> {
         self.kill().await?;
-        self.child = spawn(&self.sandbox, &self.name, &self.server, &self.lease)?;
+        self.child = spawn(&self.place, &self.name, &self.server, &self.lease)?;
         self.ready().await
     }
 
@@ -138,8 +140,7 @@ impl Redis {
     }
 
     fn died(&self, status: ExitStatus) -> SandboxError {
-        let tail = log::tail(&self.sandbox.join("logs").join(format!("{}.log", self.name)));
-        if tail.contains("Address already in use") {
+        if self.child.log_text().contains("Address already in use") {
             let (name, port) = (self.name.clone(), self.lease.port());
             return SandboxError::PortTaken { name, port };
         }
@@ -147,18 +148,13 @@ impl Redis {
     }
 }
 
-fn spawn(
-    sandbox: &std::path::Path,
-    name: &str,
-    server: &std::path::Path,
-    lease: &PortLease,
-) -> Result<Child, SandboxError> {
+fn spawn(place: &Place, name: &str, server: &std::path::Path, lease: &PortLease) -> Result<Child, SandboxError> {
     let mut command = Command::new(server);
     command.args(["--bind", "127.0.0.1", "--port", &lease.port().to_string()]);
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
     command.args(["--maxmemory", MEMORY, "--maxmemory-policy", "volatile-ttl"]);
-    command.arg("--dir").arg(sandbox);
-    spawn_in(sandbox, name, command, &Streams::default())
+    command.arg("--dir").arg(place.dir());
+    place.spawn(name, command, &Streams::default())
 }
 
 async fn ping(port: u16) -> io::Result<()> {

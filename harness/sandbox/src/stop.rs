@@ -73,7 +73,7 @@ impl Child {
 
     pub(crate) fn note_end(&mut self, status: Option<ExitStatus>) {
         self.ended = status;
-        // Best effort: a note that stays is one more `kill` of nobody when the sandbox ends.
+        // Best effort: a note that stays costs one more `kill` without a target when the sandbox ends.
         let _ = std::fs::remove_file(&self.pid_file);
     }
 }

@@ -20,7 +20,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A zombie has ended; whoever inherited it has not yet looked.
+    // A zombie has ended; its new parent has not reaped it yet.
     stat.rsplit(')')
         .next()
         .is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))

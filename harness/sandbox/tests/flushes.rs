@@ -68,7 +68,7 @@ async fn commits_take_longer_during_and_not_before_or_after() {
     assert!(during >= DELAY && during < DELAY * 5, "{during:?}");
     assert!(reading < DELAY, "reading flushes nothing: {reading:?}");
     assert!(last < DELAY, "{last:?}");
-    // The delay outlives a restart of the shard, and a kill while it lasts hangs nobody.
+    // The delay outlives a restart of the shard, and a kill while it lasts does not hang.
     shard.set_flush_delay(DELAY).unwrap();
     shard.kill().await.unwrap();
     shard.restart().await.unwrap();

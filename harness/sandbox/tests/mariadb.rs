@@ -113,3 +113,31 @@ async fn a_paused_shard_answers_again_when_it_is_resumed() {
     shard.resume().unwrap();
     assert_eq!(query.await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn an_error_quotes_few_lines_and_names_the_log_that_is_kept() {
+    let kept = tempfile::tempdir().unwrap();
+    let log = kept.path().join("shard-0.log");
+    let sandbox = Sandbox::new().unwrap();
+    let template = Template::init(&sandbox).await.unwrap();
+    let options = |extra: &[&str]| ShardOptions {
+        log: Some(log.clone()),
+        extra: extra.iter().map(|&option| option.to_owned()).collect(),
+        ..ShardOptions::default()
+    };
+    let mut shard = Shard::start(&sandbox, &template, options(&[])).await.unwrap();
+    shard.kill().await.unwrap();
+    let text = shard.ensure_running("run again").unwrap_err().to_string();
+    assert!(text.contains(&log.display().to_string()), "{text}");
+    assert!(!text.contains("[Note]") && text.lines().count() <= 12, "{text}");
+    let refused = Shard::start(&sandbox, &template, options(&["--no-such-option=1"])).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("unknown variable 'no-such-option=1'"), "{text}");
+    assert!(!text.contains("[Note]") && text.lines().count() <= 12, "{text}");
+    drop((shard, template, sandbox));
+    let all = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        all.contains("ready for connections") && all.contains("unknown variable"),
+        "{all}"
+    );
+}

@@ -1,103 +1,159 @@
 //! From merged intervals and folded samples to the phases of a cell.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::fanout;
-use crate::drive::LaneTable;
-use crate::observe::Observed;
+use super::observed::Observed;
+use super::{fanout, figure};
 use crate::record::{
-    ClientConnections, ClientSide, Collected, Connections, Durations, Generator, Interval, Lane, LaneName,
-    OperationResult, Outcome, PhaseResult, Quantiles, Retries,
+    CellHeader, ClientConnections, ClientSide, Connections, Durations, Generator, Merged, OperationResult, Outcome,
+    PhaseResult, PhaseTotals, Quantiles, Retries, Series, Snapshot, UnsentCause,
 };
-use crate::workload::{Placement, Workload};
 
-/// The names of a workload's lanes, in the order of [`LaneTable`]. `placed` says whether it is known on which shard each chat lives.
-#[must_use]
-pub fn lane_names(workload: &Workload, placed: bool) -> Vec<LaneName> {
-    workload
-        .traffic
-        .iter()
-        .flat_map(|traffic| {
-            [Placement::HotShard, Placement::OtherShards].map(|placement| LaneName {
-                operation: traffic.name.clone(),
-                placement: (placed && traffic.group.is_some()).then_some(placement),
-            })
-        })
-        .collect()
+/// Fewest `ok` answers that make a service time an everyday one.
+const EVERYDAY_ANSWERS_MIN: u64 = 10;
+
+/// What the phases of a cell are assembled from.
+pub(super) struct Parts<'a> {
+    pub(super) workload: &'a Snapshot,
+    pub(super) header: &'a CellHeader,
+    pub(super) merged: &'a Merged,
+    pub(super) observed: &'a Observed,
+    /// When the cell ended, in seconds of it.
+    pub(super) ended_s: f64,
 }
 
-/// The phases of a cell that ended `ended` after its start; phases that had not begun by then are left out.
-#[must_use]
-pub fn phases(
-    workload: &Workload,
-    collected: &Collected,
-    observed: &Observed,
-    names: &[LaneName],
-    ended: Duration,
-) -> Vec<PhaseResult> {
-    workload
-        .profile
-        .phases()
-        .iter()
-        .zip(&collected.phases)
-        .enumerate()
-        .filter(|(_, (phase, _))| phase.start < ended)
-        .map(|(index, (phase, interval))| {
-            let end = phase.end.min(ended);
-            PhaseResult {
-                name: phase.name.clone(),
-                kind: phase.kind,
-                start_s: phase.start.as_secs_f64(),
-                end_s: end.as_secs_f64(),
-                target_rate: phase.rate,
-                operations: operations(workload, interval, names, (end - phase.start).as_secs_f64()),
-                connections: Connections {
-                    client: client_side(&interval.connections),
-                    server: observed.server(index),
-                    database: observed.database(index),
-                    push: interval
-                        .following
-                        .as_ref()
-                        .map(|following| client_side(&following.sockets)),
-                },
-                contention: observed.contention(index),
-                fanout: fanout::of_phase(workload, interval, observed.push(index)),
-                join_throttle: observed.joins(index),
-                resources: observed.resources(index),
-                schedule_lag_us: (&interval.schedule_lag).into(),
-                worker_cpu: interval.worker_cpu.share(),
-            }
-        })
-        .collect()
+impl Parts<'_> {
+    /// The phases that had begun when the cell ended.
+    pub(super) fn phases(&self) -> Vec<PhaseResult> {
+        let everyday_s = everyday_service_s(self.merged);
+        let phases = self.workload.phases.iter().zip(&self.merged.phases).enumerate();
+        phases
+            .filter(|(_, (phase, _))| phase.start.as_secs_f64() < self.ended_s)
+            .map(|(index, (phase, totals))| {
+                let (start_s, end_s) = (phase.start.as_secs_f64(), phase.end.as_secs_f64().min(self.ended_s));
+                let is_targets = holds_too_many(self.workload, totals, end_s - start_s, everyday_s);
+                let mut result = PhaseResult {
+                    name: phase.name.clone(),
+                    kind: phase.kind,
+                    start_s,
+                    end_s,
+                    target_rate: phase.rate,
+                    operations: self.operations(totals, end_s - start_s, is_targets),
+                    connections: Connections {
+                        client: client_side(&totals.connections()),
+                        server: self.observed.server(index),
+                        database: self.observed.database(index),
+                        push: totals.following().map(|following| client_side(&following.sockets)),
+                    },
+                    contention: self.observed.contention(index),
+                    fanout: fanout::of_phase(self.workload, self.header, totals, self.observed.push(index)),
+                    join_throttle: self.observed.joins(index),
+                    resources: self.observed.resources(index),
+                    neighbours: self.observed.neighbours(index),
+                    schedule_lag_us: (&totals.schedule_lag).into(),
+                    worker_cpu: totals.worker_cpu(),
+                    worker_run_delay: run_delay(totals),
+                    figures: BTreeMap::new(),
+                };
+                figure::fill(&mut result);
+                result
+            })
+            .collect()
+    }
+
+    fn operations(&self, totals: &PhaseTotals, seconds: f64, is_targets: bool) -> BTreeMap<String, OperationResult> {
+        let entries = self.workload.traffic.iter().enumerate();
+        entries
+            .map(|(entry, traffic)| {
+                let own = self.header.series.iter().enumerate();
+                let own: Vec<usize> = own
+                    .filter(|(_, name)| name.entry == entry)
+                    .map(|(index, _)| index)
+                    .collect();
+                let of = |series: &[usize]| {
+                    let retries_max = traffic.retries.then(|| totals.retries_max(series));
+                    operation(&merged(totals, series), seconds, is_targets, retries_max)
+                };
+                let mut result = of(&own);
+                result.placements = own
+                    .iter()
+                    .filter(|index| totals.series[**index].scheduled > 0)
+                    .filter_map(|index| Some((self.header.series[*index].placement?, of(&[*index]))))
+                    .collect();
+                (traffic.name.clone(), result)
+            })
+            .collect()
+    }
 }
 
 /// How the generator did over all phases.
-#[must_use]
-pub fn generator(threads: usize, collected: &Collected) -> Generator {
+pub(super) fn generator(workload: &Snapshot, merged: &Merged) -> Generator {
     let mut lag = Durations::default();
     let mut generator = Generator {
-        threads,
+        threads: workload.workers as usize,
         ..Generator::default()
     };
-    for interval in &collected.phases {
-        lag.merge(&interval.schedule_lag);
-        generator.cpu_max = generator.cpu_max.max(interval.worker_cpu.share());
-        generator.clipped += interval.schedule_lag.clipped();
-        for lane in &interval.lanes {
-            generator.unsent += lane.unsent;
-            let times = Outcome::ALL.into_iter().filter_map(|outcome| lane.times(outcome));
-            generator.clipped += times
-                .map(|times| times.response.clipped() + times.service.clipped())
-                .sum::<u64>();
-            generator.clipped += lane
-                .journeys
-                .as_ref()
-                .map_or(0, |journeys| journeys.until_done.clipped());
-        }
+    for totals in &merged.phases {
+        lag.merge(&totals.schedule_lag);
+        generator.cpu_max = generator.cpu_max.max(totals.worker_cpu());
+        generator.run_delay_max = match (generator.run_delay_max, run_delay(totals)) {
+            (Some(most), Some(own)) => Some(f64::max(most, own)),
+            (most, own) => most.or(own),
+        };
+        generator.unsent += totals.series.iter().map(Series::unsent).sum::<u64>();
+        generator.clipped += clipped(totals);
     }
     generator.schedule_lag_us = (&lag).into();
     generator
+}
+
+/// Durations of a phase that were above an hour, in whichever histogram.
+fn clipped(totals: &PhaseTotals) -> u64 {
+    let of_series = |series: &Series| {
+        let times = Outcome::ALL.into_iter().filter_map(|outcome| series.times(outcome));
+        let times: u64 = times
+            .map(|times| times.response.clipped() + times.service.clipped())
+            .sum();
+        let calls = series.logical_calls.as_ref();
+        times + calls.map_or(0, |calls| calls.until_done.clipped())
+    };
+    let following = totals.following().map_or(0, |following| {
+        following.freshness.clipped() + following.sockets.handshake.clipped()
+    });
+    let own = totals.schedule_lag.clipped() + totals.connections().handshake.clipped();
+    own + following + totals.series.iter().map(of_series).sum::<u64>()
+}
+
+/// The worst worker's.
+fn run_delay(totals: &PhaseTotals) -> Option<f64> {
+    let delays = totals.workers.values().filter_map(|used| {
+        let delay_ns = used.run_delay_ns? as f64;
+        (used.wall_ns > 0).then(|| delay_ns / used.wall_ns as f64)
+    });
+    delays.max_by(f64::total_cmp)
+}
+
+/// Mean service time of `ok` answers in the phase in which it was least; `None` where no phase has enough of them.
+fn everyday_service_s(merged: &Merged) -> Option<f64> {
+    let of_phase = |totals: &PhaseTotals| {
+        let mut service = Durations::default();
+        let ok = totals.series.iter().filter_map(|series| series.times(Outcome::Ok));
+        ok.for_each(|times| service.merge(&times.service));
+        let enough = service.count() >= EVERYDAY_ANSWERS_MIN;
+        enough.then(|| service.mean_us()).flatten().map(|us| us / 1e6)
+    };
+    merged.phases.iter().filter_map(of_phase).min_by(f64::total_cmp)
+}
+
+/// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate at
+/// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is.
+fn holds_too_many(workload: &Snapshot, totals: &PhaseTotals, seconds: f64, everyday_s: Option<f64>) -> bool {
+    let scheduled: u64 = totals.series.iter().map(|series| series.scheduled).sum();
+    let was_sent = totals.series.iter().any(|series| series.scheduled > series.unsent());
+    match everyday_s {
+        Some(everyday_s) if seconds > 0.0 => scheduled as f64 / seconds * everyday_s < f64::from(workload.connections),
+        _ => was_sent,
+    }
 }
 
 fn client_side(connections: &ClientConnections) -> ClientSide {
@@ -105,69 +161,60 @@ fn client_side(connections: &ClientConnections) -> ClientSide {
         opened: connections.opened,
         closed: connections.closed,
         failed: connections.failed,
+        replaced: connections.replaced,
         open_max: connections.open_max,
         handshake_us: (&connections.handshake).into(),
     }
 }
 
-fn operations(
-    workload: &Workload,
-    interval: &Interval,
-    names: &[LaneName],
-    seconds: f64,
-) -> BTreeMap<String, OperationResult> {
-    workload
-        .traffic
-        .iter()
-        .enumerate()
-        .map(|(entry, traffic)| {
-            let first = LaneTable::lane(entry, None);
-            let lanes = first..first + 2;
-            let mut whole = Lane::default();
-            interval.lanes[lanes.clone()].iter().for_each(|lane| whole.merge(lane));
-            let retries = traffic.retry.is_some();
-            let mut result = operation(&whole, seconds, retries);
-            result.placements = lanes
-                .filter(|lane| interval.lanes[*lane].scheduled > 0)
-                .filter_map(|lane| {
-                    Some((
-                        names[lane].placement?,
-                        operation(&interval.lanes[lane], seconds, retries),
-                    ))
-                })
-                .collect();
-            (traffic.name.clone(), result)
-        })
-        .collect()
+fn merged(totals: &PhaseTotals, series: &[usize]) -> Series {
+    let mut whole = Series::default();
+    series.iter().for_each(|index| whole.merge(&totals.series[*index]));
+    whole
 }
 
-fn operation(lane: &Lane, seconds: f64, retries: bool) -> OperationResult {
+/// `is_targets` says whose fault it is that arrivals found no connection.
+fn operation(series: &Series, seconds: f64, is_targets: bool, retries_max: Option<u64>) -> OperationResult {
+    let mut causes = series.unsent.clone();
+    let mut not_accepted = 0;
+    if is_targets {
+        for cause in [UnsentCause::NoConnection, UnsentCause::QueueFull] {
+            not_accepted += causes.remove(&cause).unwrap_or(0);
+        }
+    }
+    let answered: u64 = series.ok_answered.values().sum();
     let mut result = OperationResult {
-        scheduled: lane.scheduled,
-        sent: lane.scheduled - lane.unsent,
-        unsent: lane.unsent,
-        cut_off: lane.cut_off,
-        ok_by_second: by_second(&lane.ok_answered),
-        retries: retries.then(|| tried_again(lane)),
+        scheduled: series.scheduled,
+        sent: series.scheduled.saturating_sub(series.unsent()),
+        unsent: causes.values().sum(),
+        unsent_causes: causes,
+        cut_off: series.cut_off,
+        goodput_rate: if seconds > 0.0 { answered as f64 / seconds } else { 0.0 },
+        ok_by_second: by_second(&series.ok_answered),
+        retries: retries_max.map(|most| retries(series, most)),
         ..OperationResult::default()
     };
-    let (mut response, mut service) = (Durations::default(), Durations::default());
+    let (mut response, mut net, mut service) = (Durations::default(), Durations::default(), Durations::default());
     for outcome in Outcome::ALL {
-        let Some(times) = lane.times(outcome) else { continue };
+        let Some(times) = series.times(outcome) else { continue };
+        let name = outcome.name().to_owned();
         result.outcomes.insert(outcome, times.response.count());
-        result
-            .response_us
-            .insert(outcome.name().to_owned(), (&times.response).into());
-        result
-            .service_us
-            .insert(outcome.name().to_owned(), (&times.service).into());
+        result.response_us.insert(name.clone(), (&times.response).into());
+        let of_net = Quantiles::from(&times.net).without_histogram();
+        result.response_net_us.insert(name.clone(), of_net);
+        result.service_us.insert(name, (&times.service).into());
         response.merge(&times.response);
+        net.merge(&times.net);
         service.merge(&times.service);
     }
+    if not_accepted > 0 {
+        *result.outcomes.entry(Outcome::NotAccepted).or_default() += not_accepted;
+    }
     result.response_us.insert("all".to_owned(), Quantiles::from(&response));
+    result
+        .response_net_us
+        .insert("all".to_owned(), Quantiles::from(&net).without_histogram());
     result.service_us.insert("all".to_owned(), Quantiles::from(&service));
-    let ok = result.outcomes.get(&Outcome::Ok).copied().unwrap_or(0);
-    result.goodput_rate = if seconds > 0.0 { ok as f64 / seconds } else { 0.0 };
     result
 }
 
@@ -178,19 +225,22 @@ fn by_second(counts: &BTreeMap<u64, u64>) -> Vec<u64> {
         .collect()
 }
 
-fn tried_again(lane: &Lane) -> Retries {
-    let journeys = lane.journeys.as_deref().cloned().unwrap_or_default();
-    let succeeded = journeys.until_done.count();
+fn retries(series: &Series, retries_max: u64) -> Retries {
+    let calls = series.logical_calls.as_deref().cloned().unwrap_or_default();
+    let succeeded = calls.until_done.count();
     Retries {
-        first_tries: lane.scheduled - lane.retries,
-        retries: lane.retries,
-        retries_max: lane.retries_max,
+        first_tries: series.scheduled.saturating_sub(series.retries),
+        retries: series.retries,
+        retries_max,
         succeeded,
-        succeeded_at_first: journeys.at_first,
-        gave_up: journeys.gave_up,
-        cut_off: journeys.cut_off,
-        attempts_per_success: (succeeded > 0).then(|| journeys.attempts as f64 / succeeded as f64),
-        attempts_max: journeys.attempts_max,
-        until_done_us: Quantiles::from(&journeys.until_done),
+        succeeded_at_first: calls.at_first,
+        gave_up: calls.gave_up,
+        cut_off: calls.cut_off,
+        attempts_per_success: (succeeded > 0).then(|| calls.attempts as f64 / succeeded as f64),
+        attempts_max: calls.attempts_max,
+        until_done_us: Quantiles::from(&calls.until_done),
     }
 }
+
+#[cfg(test)]
+mod tests;

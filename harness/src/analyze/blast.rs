@@ -1,12 +1,13 @@
-//! How far a fault reached: each shard during it against the same shard before it, and how soon calls failed fast and were well again.
+//! How far a fault reached: each shard during it against the same shard before it, and how soon calls failed fast and
+//! were well again.
 //!
-//! Everything is told by when calls were *due*, in tenths of a second, so a call that a stalled shard held up belongs to the moment at
-//! which its caller began to wait. *Before* ends `GUARD` before the fault: what was under way when it began is not held against
-//! the time before.
+//! Everything is told by when calls were *due*, in tenths of a second, so a call that a stalled shard held up belongs
+//! to the moment at which its caller began to wait. *Before* ends `GUARD` before the fault: what was under way when it
+//! began is not held against the time before.
 
 use super::figure::p99_us;
+use crate::metric::Metric;
 use crate::record::{Blast, Calls, Cell, FaultResult, ShardBlast, TENTHS, TimeAxis};
-use crate::workload::Metric;
 
 /// Lengths in tenths of a second, as are all positions here.
 const SECOND: usize = TENTHS;
@@ -16,7 +17,8 @@ const GUARD: usize = SECOND / 2;
 const BEFORE: usize = 5 * SECOND;
 /// … and nothing is said of less than this.
 const BEFORE_MIN: usize = SECOND;
-/// Part of a second's calls that must be answered promptly for the shard to fail fast; trial calls of a half-open breaker are not.
+/// Part of a second's calls that must be answered promptly for the shard to fail fast; trial calls of a half-open
+/// breaker are not.
 const FAST_SHARE: f64 = 0.95;
 /// A shard is well again if it is well for so long.
 const WELL: usize = 3 * SECOND;
@@ -29,7 +31,7 @@ const P99_GROWTH_US: f64 = 20_000.0;
 
 /// A fault in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stretch {
+pub(super) struct Stretch {
     /// When it began, in seconds of the cell.
     pub start_s: f64,
     /// When it was undone.
@@ -39,17 +41,20 @@ pub struct Stretch {
 }
 
 /// Fills in what the cell's faults did; `sick` names the shard of each, in the same order.
-pub fn fill(cell: &mut Cell, axis: &TimeAxis, sick: &[Option<u16>]) {
+pub(super) fn fill(cell: &mut Cell, axis: &TimeAxis, sick: &[Option<u16>]) {
     let phases: Vec<(f64, f64)> = cell.phases.iter().map(|phase| (phase.start_s, phase.end_s)).collect();
     let end_s = phases.last().map_or(0.0, |(_, end_s)| *end_s);
+    // Faults begin in the planned order, so those that never began are the last.
     let stretches: Vec<Stretch> = cell
         .faults
         .iter()
         .zip(sick)
-        .map(|(fault, sick)| Stretch {
-            start_s: fault.start_s,
-            end_s: fault.end_s.unwrap_or(end_s).min(end_s),
-            sick: sick.map(usize::from),
+        .map_while(|(fault, sick)| {
+            Some(Stretch {
+                start_s: fault.start_s?,
+                end_s: fault.end_s.unwrap_or(end_s).min(end_s),
+                sick: sick.map(usize::from),
+            })
         })
         .collect();
     let mut earlier: Vec<Blast> = Vec::new();
@@ -65,7 +70,13 @@ pub fn fill(cell: &mut Cell, axis: &TimeAxis, sick: &[Option<u16>]) {
 
 /// What the fault `index` of `faults`, which are in order of time, did. `earlier` are the results of those before it.
 #[must_use]
-pub fn of_fault(axis: &TimeAxis, phases: &[(f64, f64)], faults: &[Stretch], index: usize, earlier: &[Blast]) -> Blast {
+pub(super) fn of_fault(
+    axis: &TimeAxis,
+    phases: &[(f64, f64)],
+    faults: &[Stretch],
+    index: usize,
+    earlier: &[Blast],
+) -> Blast {
     let fault = faults[index];
     let during = (first_whole(fault.start_s), last_whole(fault.end_s));
     let before = before(phases, faults, index, earlier);
@@ -73,22 +84,50 @@ pub fn of_fault(axis: &TimeAxis, phases: &[(f64, f64)], faults: &[Stretch], inde
         .shards()
         .iter()
         .enumerate()
-        .map(|(shard, calls)| shard_blast(shard, fault.sick == Some(shard), calls, before, during))
+        .map(|(shard, calls)| {
+            let place = Place {
+                shard,
+                sick: fault.sick == Some(shard),
+                sick_of_another: is_sick_of_another(faults, index, shard),
+            };
+            shard_blast(place, calls, before, during)
+        })
         .collect();
     let mut blast = Blast {
         before_s: before.map(|(from, to)| (from as f64 / SECOND as f64, to as f64 / SECOND as f64)),
         ..Blast::default()
     };
-    if let Some(sick) = fault.sick.filter(|sick| *sick < shards.len()) {
-        let calls = &axis.shards()[sick];
-        let since = |from_s: f64| move |tenth: usize| (tenth as f64 / SECOND as f64 - from_s).max(0.0);
-        blast.fail_fast_s = fails_fast(calls, during).map(since(fault.start_s));
-        let next_s = faults[index + 1..].iter().map(|next| next.start_s);
-        let limit = next_s.fold(calls.len(), |limit, next_s| limit.min(last_whole(next_s)));
-        blast.recovered_s = recovered(calls, (first_whole(fault.end_s), limit), &shards[sick]).map(since(fault.end_s));
+    let since = |from_s: f64| move |tenth: usize| (tenth as f64 / SECOND as f64 - from_s).max(0.0);
+    let next_s = faults[index + 1..].iter().map(|next| next.start_s);
+    let next = next_s.fold(usize::MAX, |limit, next_s| limit.min(last_whole(next_s)));
+    let well_again = |shard: usize| {
+        let calls = &axis.shards()[shard];
+        let stretch = (first_whole(fault.end_s), next.min(calls.len()));
+        recovered(calls, stretch, &shards[shard]).map(since(fault.end_s))
+    };
+    match fault.sick {
+        Some(sick) if sick < shards.len() => {
+            blast.fail_fast_s = fails_fast(&axis.shards()[sick], during).map(since(fault.start_s));
+            blast.recovered_s = well_again(sick);
+        }
+        Some(_) => {}
+        // Done to no shard, it is over when every shard is well again.
+        None => {
+            let all: Option<Vec<f64>> = (0..shards.len()).map(well_again).collect();
+            blast.recovered_s = all.and_then(|all| all.into_iter().max_by(f64::total_cmp));
+        }
     }
     blast.shards = shards;
     blast
+}
+
+/// Whether another fault that overlaps with `index` is done to the shard: what it suffers is then that fault's.
+fn is_sick_of_another(faults: &[Stretch], index: usize, shard: usize) -> bool {
+    let fault = faults[index];
+    faults.iter().enumerate().any(|(other_index, other)| {
+        let overlaps = other.start_s < fault.end_s && fault.start_s < other.end_s;
+        other_index != index && other.sick == Some(shard) && overlaps
+    })
 }
 
 /// The first tenth that lies after `s` as a whole; a little less than a tenth is rounding.
@@ -101,7 +140,8 @@ fn last_whole(s: f64) -> usize {
     (s * SECOND as f64 + 1e-6).floor().max(0.0) as usize
 }
 
-/// The undisturbed stretch right before a fault, at the rate that the fault met: within its phase, and after what an earlier fault did.
+/// The undisturbed stretch right before a fault, at the rate that the fault met: within its phase, and after what an
+/// earlier fault did.
 fn before(phases: &[(f64, f64)], faults: &[Stretch], index: usize, earlier: &[Blast]) -> Option<(usize, usize)> {
     let fault = faults[index];
     let end = last_whole(fault.start_s).saturating_sub(GUARD);
@@ -109,7 +149,7 @@ fn before(phases: &[(f64, f64)], faults: &[Stretch], index: usize, earlier: &[Bl
         .saturating_sub(first_whole(fault.start_s))
         .max(BEFORE);
     let phase_s = phases.iter().rfind(|(start_s, _)| *start_s <= fault.start_s)?.0;
-    let unrecovered = |blast: &Blast| blast.recovered_s.is_none() && blast.shards.iter().any(|shard| shard.sick);
+    let unrecovered = |blast: &Blast| blast.recovered_s.is_none() && !blast.shards.is_empty();
     if earlier.iter().any(unrecovered) {
         return None; // what came after it is no state to compare with
     }
@@ -135,9 +175,20 @@ fn figures(calls: &[Calls]) -> (u64, Option<u64>, Option<f64>) {
     (all, p99_us(calls), error_rate)
 }
 
-fn shard_blast(
+/// Which shard, and what is done to it.
+#[derive(Clone, Copy)]
+struct Place {
     shard: usize,
     sick: bool,
+    sick_of_another: bool,
+}
+
+fn shard_blast(
+    Place {
+        shard,
+        sick,
+        sick_of_another,
+    }: Place,
     calls: &[Calls],
     before: Option<(usize, usize)>,
     during: (usize, usize),
@@ -148,6 +199,7 @@ fn shard_blast(
     ShardBlast {
         shard,
         sick,
+        sick_of_another,
         requests_before,
         requests_during,
         p99_before_us,
@@ -157,8 +209,8 @@ fn shard_blast(
     }
 }
 
-/// The first tenth of the fault from which on, to its end, each second's calls are answered promptly; the last second begins a second before the
-/// end. `None` where that second is none of them, or where nothing was called.
+/// The first tenth of the fault from which on, to its end, each second's calls are answered promptly; the last second
+/// begins a second before the end. `None` where that second is none of them, or where nothing was called.
 fn fails_fast(calls: &[Calls], during: (usize, usize)) -> Option<usize> {
     let calls = part(calls, during);
     let is_fast = |second: &[Calls]| {
@@ -173,7 +225,8 @@ fn fails_fast(calls: &[Calls], during: (usize, usize)) -> Option<usize> {
     (rest.len() >= SECOND && is_called).then_some(during.0 + from)
 }
 
-/// The first tenth within `from..limit` from which the shard is as before for [`WELL`], or to the end if that comes earlier, but at least a second.
+/// The first tenth within `from..limit` from which the shard is as before for [`WELL`], or to the end if that comes
+/// earlier, but at least a second.
 fn recovered(calls: &[Calls], (from, limit): (usize, usize), before: &ShardBlast) -> Option<usize> {
     let (p99_us, error_rate) = (before.p99_before_us? as f64, before.error_rate_before?);
     let p99_max_us = (p99_us * P99_RATIO).max(p99_us + P99_GROWTH_US);
@@ -187,9 +240,10 @@ fn recovered(calls: &[Calls], (from, limit): (usize, usize), before: &ShardBlast
     })
 }
 
-/// One figure of a fault, as gates ask for it; `None` where there is none, and of a fault that did not come about or was not undone.
+/// One figure of a fault, as gates ask for it; `None` where there is none, and of a fault that did not come about or
+/// was not undone.
 #[must_use]
-pub fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
+pub(super) fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
     let blast = &fault.blast;
     match metric {
         _ if fault.problem.is_some() => None,
@@ -202,31 +256,44 @@ pub fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
     }
 }
 
-/// Why the fault has no such figure, in words; `None` where it has.
+/// Why a fault has no figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NoFigure {
+    /// It cannot be known.
+    Cannot(String),
+    /// It is as bad as can be.
+    Bad(String),
+}
+
+/// Why the fault has no such figure; `None` where it has, and where there is no reason.
 #[must_use]
-pub fn why_none(fault: &FaultResult, metric: Metric) -> Option<String> {
+pub(super) fn why_none(fault: &FaultResult, metric: Metric) -> Option<NoFigure> {
     if figure(fault, metric).is_some() {
         return None;
     }
     if let Some(problem) = &fault.problem {
-        return Some(format!("the fault failed: {problem}"));
+        return Some(NoFigure::Cannot(format!("the fault failed: {problem}")));
     }
     let has_before = fault.blast.before_s.is_some();
     let sick = fault.blast.shards.iter().find(|shard| shard.sick);
-    let why = match metric {
-        Metric::AcknowledgedLost => "could not be asked",
-        Metric::FailFastS if sick.is_some_and(|sick| sick.requests_during > 0) => "never",
-        Metric::RecoveredS if sick.is_some_and(|sick| sick.p99_before_us.is_some()) => "not within the run",
-        Metric::BlastP99Ratio if has_before && others(&fault.blast).count() > 0 => "no ok answer",
-        Metric::BlastP99Ratio | Metric::RecoveredS if !has_before => "nothing before it to compare with",
-        _ => return None,
-    };
-    Some(why.to_owned())
+    let cannot = |why: &str| Some(NoFigure::Cannot(why.to_owned()));
+    let bad = |why: &str| Some(NoFigure::Bad(why.to_owned()));
+    match metric {
+        Metric::AcknowledgedLost => cannot("could not be asked"),
+        Metric::FailFastS if sick.is_some_and(|sick| sick.requests_during > 0) => bad("never"),
+        Metric::RecoveredS if sick.is_some_and(|sick| sick.p99_before_us.is_some()) => bad("not within the run"),
+        Metric::BlastP99Ratio if has_before && others(&fault.blast).count() > 0 => bad("no ok answer"),
+        Metric::BlastP99Ratio | Metric::RecoveredS if !has_before => cannot("nothing before it to compare with"),
+        _ => None,
+    }
 }
 
-/// The shards that the fault is not done to, where anything was sent to them during it.
+/// The shards that no fault is done to meanwhile, where anything was sent to them during it.
 fn others(blast: &Blast) -> impl Iterator<Item = &ShardBlast> {
-    let others = blast.shards.iter().filter(|shard| !shard.sick);
+    let others = blast
+        .shards
+        .iter()
+        .filter(|shard| !shard.sick && !shard.sick_of_another);
     others.filter(|shard| shard.requests_during > 0)
 }
 
@@ -243,8 +310,8 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// Ten calls each tenth to each of two shards, in 20 s of which `during` is a fault of shard 0; `call` gives outcome and
-    /// milliseconds of a call by shard, tenth and number.
+    /// Ten calls each tenth to each of two shards, in 20 s of which `during` is a fault of shard 0; `call` gives
+    /// outcome and milliseconds of a call by shard, tenth and number.
     fn axis(call: impl Fn(usize, usize, usize) -> (Outcome, u64)) -> TimeAxis {
         let mut axis = TimeAxis::default();
         for second in 0..20 {
@@ -387,7 +454,9 @@ mod tests {
         let result = |axis: &TimeAxis| FaultResult {
             kind: "pause_shard".to_owned(),
             target: "shard 0".to_owned(),
-            start_s: FAULT.start_s,
+            planned_s: FAULT.start_s,
+            planned_end_s: FAULT.end_s,
+            start_s: Some(FAULT.start_s),
             end_s: Some(FAULT.end_s),
             problem: None,
             blast: blast(axis),
@@ -407,16 +476,27 @@ mod tests {
         }));
         let figures = metrics.map(|metric| figure(&spared, metric));
         assert_eq!(figures, [Some(1.5), Some(0.1), None, Some(0.0), None]);
-        let why = metrics.map(|metric| why_none(&spared, metric).unwrap_or_default());
-        assert_eq!(why, ["", "", "never", "", "could not be asked"]);
+        let words = |fault: &FaultResult| {
+            metrics.map(|metric| match why_none(fault, metric) {
+                Some(NoFigure::Cannot(why)) => format!("cannot: {why}"),
+                Some(NoFigure::Bad(why)) => why,
+                None => String::new(),
+            })
+        };
+        assert_eq!(words(&spared), ["", "", "never", "", "cannot: could not be asked"]);
         let swamped = result(&axis(|_, tenth, _| match tenth {
             100.. => (Outcome::Timeout, 2_000),
             _ => (Outcome::Ok, 4),
         }));
-        let why = metrics.map(|metric| why_none(&swamped, metric).unwrap_or_default());
         assert_eq!(
-            why,
-            ["no ok answer", "", "never", "not within the run", "could not be asked"]
+            words(&swamped),
+            [
+                "no ok answer",
+                "",
+                "never",
+                "not within the run",
+                "cannot: could not be asked"
+            ]
         );
         let failed = FaultResult {
             problem: Some("no such process".to_owned()),
@@ -428,8 +508,8 @@ mod tests {
             "what did not happen proves nothing"
         );
         assert_eq!(
-            why_none(&failed, Metric::FailFastS).unwrap(),
-            "the fault failed: no such process"
+            why_none(&failed, Metric::FailFastS),
+            Some(NoFigure::Cannot("the fault failed: no such process".to_owned()))
         );
     }
 
@@ -446,5 +526,59 @@ mod tests {
         };
         let blast = of_fault(&axis, &PHASES, &[FAULT, next], 0, &[]);
         assert_eq!(blast.recovered_s, None, "half a second is no recovery");
+    }
+
+    #[test]
+    fn what_a_shard_suffers_from_a_fault_of_its_own_is_not_held_against_another() {
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (0, 100..150) | (1, 120..170) => (Outcome::Timeout, 2_000),
+            _ => (Outcome::Ok, 4),
+        });
+        let second = Stretch {
+            start_s: 12.0,
+            end_s: 17.0,
+            sick: Some(1),
+        };
+        let faults = [FAULT, second];
+        let blast = of_fault(&axis, &PHASES, &faults, 0, &[]);
+        let flags: Vec<_> = blast
+            .shards
+            .iter()
+            .map(|shard| (shard.sick, shard.sick_of_another))
+            .collect();
+        assert_eq!(flags, [(true, false), (false, true)]);
+        assert_eq!(others(&blast).count(), 0);
+        let apart = [
+            FAULT,
+            Stretch {
+                start_s: 15.5,
+                ..second
+            },
+        ];
+        assert_eq!(others(&of_fault(&axis, &PHASES, &apart, 0, &[])).count(), 1);
+    }
+
+    #[test]
+    fn a_fault_of_the_whole_server_is_over_when_every_shard_is_well_again() {
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (_, 60..80) => (Outcome::Timeout, 2_000),
+            (1, 80..95) => (Outcome::Shed, 1),
+            _ => (Outcome::Ok, 4),
+        });
+        let paused = Stretch {
+            start_s: 6.0,
+            end_s: 8.0,
+            sick: None,
+        };
+        let next = Stretch {
+            start_s: 14.0,
+            end_s: 16.0,
+            sick: Some(0),
+        };
+        let faults = [paused, next];
+        let first = of_fault(&axis, &PHASES, &faults, 0, &[]);
+        assert!((first.recovered_s.unwrap() - 1.5).abs() < 1e-9, "{first:?}");
+        let second = of_fault(&axis, &PHASES, &faults, 1, &[first]);
+        assert_eq!(second.before_s, Some((9.5, 13.5)), "not while the server recovers");
     }
 }

@@ -1,107 +1,203 @@
-//! Who else suffered: traffic that was not the storm, compared with itself before the storm.
+//! Who else noticed: traffic that was not the storm, compared with itself before the storm, block by block.
 //!
-//! A bystander is an operation with a rate of its own. It is judged apart on the hot chat's shard and on the others, for that is
-//! what isolation is about. Its own `base` phase is the reference, so a variant that is slow at all times is not called a victim
-//! of the spike.
+//! A bystander is an operation with a rate of its own. It is judged apart on the hot chat's shard and on the others,
+//! for that is what isolation is about. Its own `base` phase is the reference, so a variant that is slow at all times
+//! is not called a victim of the spike. Where that reference is already slow, or is not the target's own figure,
+//! nothing can be said of the harm: it is [`Harm::Unknown`] then.
 
 use super::figure::{error_share, phase};
+use super::validity;
 use crate::arrival::PhaseKind;
+use crate::metric::Placement;
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
-use crate::workload::Placement;
 
-/// A p99 this many times the one before the storm counts as suffering …
+/// A p99 this many times the one before the storm counts as degraded …
 const P99_RATIO: f64 = 2.0;
 /// … if it also grew by this much: a few milliseconds are nobody's complaint.
 const P99_GROWTH_US: f64 = 20_000.0;
-/// More failures than before by this part of all requests count as suffering.
+/// More failures than before by this part of all requests count as degraded.
 const ERROR_GROWTH: f64 = 0.01;
+/// A bystander whose p99 was above this before the storm was degraded already, and growth alone does not tell by what.
+const SLOW_BEFORE_US: f64 = 100_000.0;
+/// Any growth of an already slow p99 by this factor is degradation all the same.
+const SLOW_RATIO: f64 = 1.25;
 
-/// What the storm did to one bystander.
+/// Whether a bystander noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Harm {
+    /// Not so that anybody would complain.
+    Unaffected,
+    /// The reference is missing, disturbed, or slow itself.
+    Unknown,
+    /// Slower, or with more failures.
+    Degraded,
+}
+
+/// What the storm did to one bystander of one variant, over all blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bystander {
     /// Name of the traffic entry.
     pub operation: String,
     /// Where its chats live.
     pub placement: Option<Placement>,
-    /// p99 of `ok` answers before the storm.
+    /// p99 of `ok` answers before the storm: the median block's.
     pub p99_before_us: Option<u64>,
     /// The same in the storm.
     pub p99_during_us: Option<u64>,
-    /// Part that did not end `ok` before the storm.
+    /// Part that did not end `ok` before the storm, mean of the blocks.
     pub errors_before: f64,
     /// The same in the storm.
     pub errors_during: f64,
-    /// Whether it suffered.
-    pub suffered: bool,
+    /// Blocks in which it was degraded.
+    pub degraded: usize,
+    /// Blocks that were compared.
+    pub blocks: usize,
+    /// The answer of most blocks.
+    pub harm: Harm,
 }
 
-/// The bystanders of a cell, between its last base phase and its last phase; empty where the profile has no base.
-#[must_use]
-pub fn of_cell(run: &Run, cell: &Cell) -> Vec<Bystander> {
-    let Some(before) = cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Base) else {
-        return Vec::new();
-    };
-    let Some(during) = cell.phases.iter().rfind(|phase| phase.kind == PhaseKind::Spike) else {
-        return Vec::new();
-    };
-    let entries = run.workload.traffic.iter().filter(|(_, entry)| entry.rate.is_some());
-    entries
-        .flat_map(|(name, _)| of_operation(name, before, during))
-        .collect()
+/// One block's comparison.
+#[derive(Debug, Clone, PartialEq)]
+struct Compared {
+    operation: String,
+    placement: Option<Placement>,
+    p99_before_us: Option<u64>,
+    p99_during_us: Option<u64>,
+    errors_before: f64,
+    errors_during: f64,
+    harm: Harm,
 }
 
-/// The bystanders of a variant's first repetition.
+/// The bystanders of a variant: what most of its blocks say.
 #[must_use]
 pub fn of_variant(run: &Run, variant: &str) -> Vec<Bystander> {
     let whole = run
         .cells
         .iter()
-        .filter(|cell| cell.variant == variant && cell.ended_early.is_none());
-    let cell = whole.min_by_key(|cell| cell.repetition);
-    cell.map(|cell| of_cell(run, cell)).unwrap_or_default()
+        .filter(|cell| cell.header.variant == variant && cell.ended_early.is_none());
+    let blocks: Vec<Vec<Compared>> = whole.map(|cell| of_cell(run, cell)).collect();
+    let Some(first) = blocks.first() else {
+        return Vec::new();
+    };
+    let of_one = |one: &Compared| {
+        let same = blocks
+            .iter()
+            .flatten()
+            .filter(|other| other.operation == one.operation && other.placement == one.placement);
+        summed_up(&same.collect::<Vec<_>>())
+    };
+    first.iter().map(of_one).collect()
 }
 
-fn of_operation(name: &str, before: &PhaseResult, during: &PhaseResult) -> Vec<Bystander> {
+fn summed_up(blocks: &[&Compared]) -> Bystander {
+    let count = |harm: Harm| blocks.iter().filter(|one| one.harm == harm).count();
+    let degraded = count(Harm::Degraded);
+    let mean = |value: fn(&Compared) -> f64| blocks.iter().map(|one| value(one)).sum::<f64>() / blocks.len() as f64;
+    let harm = if degraded * 2 > blocks.len() {
+        Harm::Degraded
+    } else if count(Harm::Unaffected) * 2 > blocks.len() {
+        Harm::Unaffected
+    } else {
+        Harm::Unknown
+    };
+    Bystander {
+        operation: blocks[0].operation.clone(),
+        placement: blocks[0].placement,
+        p99_before_us: median(blocks.iter().map(|one| one.p99_before_us)),
+        p99_during_us: median(blocks.iter().map(|one| one.p99_during_us)),
+        errors_before: mean(|one| one.errors_before),
+        errors_during: mean(|one| one.errors_during),
+        degraded,
+        blocks: blocks.len(),
+        harm,
+    }
+}
+
+fn median(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    let mut values: Vec<u64> = values.collect::<Option<_>>()?;
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+/// The bystanders of a cell, between its last base phase and its last spike; empty where the profile has no base.
+fn of_cell(run: &Run, cell: &Cell) -> Vec<Compared> {
+    let of_kind = |kind: PhaseKind| cell.phases.iter().rfind(|phase| phase.kind == kind);
+    let (Some(before), Some(during)) = (of_kind(PhaseKind::Base), of_kind(PhaseKind::Spike)) else {
+        return Vec::new();
+    };
+    let entries = run.header.workload.traffic.iter();
+    entries
+        .filter(|entry| entry.rate > 0.0 && entry.follow.is_none())
+        .flat_map(|entry| of_operation(&entry.name, before, during))
+        .collect()
+}
+
+fn of_operation(name: &str, before: &PhaseResult, during: &PhaseResult) -> Vec<Compared> {
+    let disturbed = [before, during]
+        .iter()
+        .any(|phase| validity::disturbed(phase).is_some());
     let (Some(before), Some(during)) = (before.operations.get(name), during.operations.get(name)) else {
         return Vec::new();
     };
     if during.placements.is_empty() {
-        return vec![compare(name, None, before, during)];
+        return vec![compare((name, None), before, during, disturbed)];
     }
-    during
-        .placements
-        .iter()
+    let placements = during.placements.iter();
+    placements
         .filter_map(|(placement, during)| {
-            Some(compare(
-                name,
-                Some(*placement),
-                before.placements.get(placement)?,
-                during,
-            ))
+            let before = before.placements.get(placement)?;
+            Some(compare((name, Some(*placement)), before, during, disturbed))
         })
         .collect()
 }
 
-fn compare(name: &str, placement: Option<Placement>, before: &OperationResult, during: &OperationResult) -> Bystander {
+fn compare(
+    (name, placement): (&str, Option<Placement>),
+    before: &OperationResult,
+    during: &OperationResult,
+    disturbed: bool,
+) -> Compared {
     let p99 = |operation: &OperationResult| operation.response_us.get(Outcome::Ok.name()).and_then(|ok| ok.p99);
     let (p99_before_us, p99_during_us) = (p99(before), p99(during));
     let (errors_before, errors_during) = (error_share(before), error_share(during));
-    let slower = match (p99_before_us, p99_during_us) {
-        (Some(before), Some(during)) => {
-            let (before, during) = (before as f64, during as f64);
-            during > before * P99_RATIO && during - before > P99_GROWTH_US
+    let late = [before, during]
+        .into_iter()
+        .any(|operation| validity::marked_p99(operation).is_some());
+    let harm = if errors_during - errors_before > ERROR_GROWTH {
+        Harm::Degraded
+    } else {
+        match (p99_before_us, p99_during_us) {
+            // The generator's own lateness, or a neighbour's work, is in one of them.
+            _ if late || disturbed => Harm::Unknown,
+            (Some(before), Some(during)) => slower(before as f64, during as f64),
+            _ => Harm::Unknown,
         }
-        (Some(_), None) => true,
-        _ => false,
     };
-    Bystander {
+    Compared {
         operation: name.to_owned(),
         placement,
         p99_before_us,
         p99_during_us,
         errors_before,
         errors_during,
-        suffered: slower || errors_during - errors_before > ERROR_GROWTH,
+        harm,
+    }
+}
+
+fn slower(before_us: f64, during_us: f64) -> Harm {
+    let grew_us = during_us - before_us;
+    if before_us > SLOW_BEFORE_US {
+        // It was degraded before the storm began: more of that is harm, the same again says nothing.
+        return if during_us > before_us * SLOW_RATIO && grew_us > P99_GROWTH_US {
+            Harm::Degraded
+        } else {
+            Harm::Unknown
+        };
+    }
+    if during_us > before_us * P99_RATIO && grew_us > P99_GROWTH_US {
+        Harm::Degraded
+    } else {
+        Harm::Unaffected
     }
 }
 
@@ -115,4 +211,26 @@ pub fn headline_phase(run: &Run) -> Option<&PhaseResult> {
         .or_else(|| cell.phases.iter().rfind(|phase| phase.kind != PhaseKind::Settle))
         .or(cell.phases.last())
         .and_then(|headline| phase(cell, &headline.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_reference_neither_hides_harm_nor_is_called_unaffected() {
+        for (before_ms, during_ms, harm) in [
+            (4.0, 9.0, Harm::Unaffected),
+            (4.0, 23.0, Harm::Unaffected),
+            (4.0, 25.0, Harm::Degraded),
+            (15.0, 36.0, Harm::Degraded),
+            (40.0, 75.0, Harm::Unaffected),
+            (196.0, 360.0, Harm::Degraded),
+            (196.0, 200.0, Harm::Unknown),
+            (196.0, 3.0, Harm::Unknown),
+        ] {
+            let found = slower(before_ms * 1e3, during_ms * 1e3);
+            assert_eq!(found, harm, "{before_ms} → {during_ms} ms");
+        }
+    }
 }

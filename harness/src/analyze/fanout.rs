@@ -1,20 +1,30 @@
 //! How the events of a phase reached the members who were online.
 
-use crate::drive::LaneTable;
-use crate::record::{Fanout, Interval, Outcome, PushSide, Quantiles};
-use crate::workload::Workload;
+use crate::record::{CellHeader, Fanout, Outcome, PhaseTotals, PushSide, Quantiles, Snapshot};
 
-/// `None` where nobody is online. Events and fetches belong to the phase in which they were due, pushes to that in which they arrived.
-pub(super) fn of_phase(workload: &Workload, interval: &Interval, server: Option<PushSide>) -> Option<Fanout> {
-    let (entry, _) = workload.follow()?;
-    let senders = workload.traffic.iter().enumerate();
-    let events: u64 = senders
-        .filter(|(_, traffic)| workload.is_followed(traffic))
-        .map(|(sender, _)| ok(interval, sender))
-        .sum();
-    let fetches = ok(interval, entry);
-    let following = interval.following.as_deref().cloned().unwrap_or_default();
+/// `None` where nobody is online. Events and fetches belong to the phase in which they were due, pushes to that in
+/// which they arrived.
+pub(super) fn of_phase(
+    workload: &Snapshot,
+    header: &CellHeader,
+    totals: &PhaseTotals,
+    server: Option<PushSide>,
+) -> Option<Fanout> {
+    let entries = || workload.traffic.iter().enumerate();
+    let (entry, follow) = entries().find_map(|(entry, traffic)| Some((entry, traffic.follow.as_ref()?)))?;
+    let ok = |entry: usize| -> u64 {
+        let own = header.series.iter().zip(&totals.series);
+        let own = own.filter(|(name, _)| name.entry == entry);
+        own.map(|(_, series)| series.count(Outcome::Ok)).sum()
+    };
+    let senders = entries().filter(|(_, traffic)| traffic.is_followed);
+    let events: u64 = senders.map(|(sender, _)| ok(sender)).sum();
+    let fetches = ok(entry);
+    let following = totals.following().unwrap_or_default();
     let received = following.freshness.count();
+    // A member may receive an event whose sender was never told that it was stored, so more may arrive than is owed.
+    let owed = events * u64::from(follow.online);
+    let missing = owed.saturating_sub(received);
     Some(Fanout {
         events,
         members: following.sockets.open_max,
@@ -22,19 +32,13 @@ pub(super) fn of_phase(workload: &Workload, interval: &Interval, server: Option<
         fetches,
         fetches_per_event: ratio(fetches, events),
         events_per_fetch: ratio(received, fetches),
-        freshness_us: Quantiles::from(&following.freshness),
-        stale_members_end: following.stale.map(|(_, members)| members),
+        freshness_us: Quantiles::with_missing(&following.freshness, missing),
+        missing,
+        missing_share: ratio(missing, owed),
+        stale_members_end: following.stale,
         revisions_skipped: following.skipped,
         server,
     })
-}
-
-/// Requests of a traffic entry that were answered `ok`.
-fn ok(interval: &Interval, entry: usize) -> u64 {
-    let first = LaneTable::lane(entry, None);
-    let lanes = &interval.lanes[first..first + 2];
-    let counts = lanes.iter().filter_map(|lane| lane.times(Outcome::Ok));
-    counts.map(|times| times.response.count()).sum()
 }
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {

@@ -1,9 +1,10 @@
-//! One figure of one cell in one phase, as gates and tables ask for it.
+//! The source of each metric: one figure of one phase, as gates, tables and results ask for it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::record::{Calls, Cell, OperationResult, Outcome, PhaseResult, Retries, Run};
-use crate::workload::{Metric, Placement};
+use crate::metric::{Metric, Placement, Scope};
+use crate::record::{Calls, Cell, Contention, Fanout, OperationResult, Outcome, PhaseResult, Quantiles, Retries, Run};
 
 /// Which operation a figure is of.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,27 +15,42 @@ pub struct Of<'a> {
     pub placement: Option<Placement>,
     /// Only the first part of the phase, in whole seconds.
     pub within: Option<Duration>,
+    /// Of response times less the generator's own lateness.
+    pub net: bool,
 }
 
-/// The figure, in the unit of [`crate::workload::gate_value_unit`]; `None` where there is no data.
+/// The figure, in the metric's unit; `None` where there is no data, or too little for a quantile.
 #[must_use]
 pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
-    match metric {
-        Metric::ConnectionsOpenMax => Some(phase.connections.client.open_max as f64),
-        Metric::AutoincWaitS => phase.contention.as_ref().map(|contention| contention.autoinc_wait_s),
-        Metric::RowLockWaitS => phase.contention.as_ref().map(|contention| contention.row_lock_wait_s),
-        Metric::Deadlocks => phase.contention.as_ref().map(|contention| contention.deadlocks as f64),
-        Metric::DatabaseCpu => database_cpu(phase),
-        Metric::FreshnessP50 => phase.fanout.as_ref()?.freshness_us.p50.map(|us| us as f64),
-        Metric::FreshnessP99 => phase.fanout.as_ref()?.freshness_us.p99.map(|us| us as f64),
-        Metric::StaleMembersEnd => phase.fanout.as_ref()?.stale_members_end.map(|members| members as f64),
-        Metric::FetchesPerEvent => phase.fanout.as_ref()?.fetches_per_event,
-        Metric::OkWithin => ok_within(phase, of),
-        Metric::JoinsAdmitted => {
+    match metric.scope() {
+        Scope::Operation | Scope::Retries => {
+            let operation = operation(phase, of)?;
+            match metric {
+                Metric::OkWithin => ok_within(phase, operation, of.within?),
+                _ => of_operation(operation, metric, of.net),
+            }
+        }
+        Scope::Phase => of_phase(phase, metric),
+        Scope::Members => of_members(phase.fanout.as_ref()?, metric),
+        Scope::Joins => {
             let side = phase.join_throttle.as_ref()?;
             Some((side.admitted + side.open) as f64)
         }
-        _ => operation(phase, of).and_then(|operation| operation_figure(operation, metric)),
+        Scope::Fault => None,
+    }
+}
+
+/// How many samples the figure rests on; `None` of a figure that does not depend on that.
+#[must_use]
+pub fn samples(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<u64> {
+    if metric.min_samples() == 0 {
+        return None;
+    }
+    match metric.scope() {
+        Scope::Operation => Some(ok(operation(phase, of)?).map_or(0, |ok| ok.count)),
+        Scope::Retries => Some(operation(phase, of)?.retries.as_ref()?.succeeded),
+        Scope::Members => phase.fanout.as_ref().map(|fanout| fanout.freshness_us.count),
+        Scope::Phase | Scope::Joins | Scope::Fault => None,
     }
 }
 
@@ -48,89 +64,184 @@ pub fn operation<'a>(phase: &'a PhaseResult, of: Of<'_>) -> Option<&'a Operation
     }
 }
 
-fn operation_figure(operation: &OperationResult, metric: Metric) -> Option<f64> {
+/// Writes every figure that the phase and its operations have into the result, by the metric's name.
+pub(super) fn fill(phase: &mut PhaseResult) {
+    let of_scope = |wanted: &dyn Fn(Scope) -> bool, value: &dyn Fn(Metric) -> Option<f64>| {
+        let metrics = Metric::ALL.iter().filter(|metric| wanted(metric.scope()));
+        metrics
+            .filter_map(|metric| Some((metric.name().to_owned(), value(*metric)?)))
+            .collect::<BTreeMap<_, _>>()
+    };
+    for operation in phase.operations.values_mut() {
+        for part in operation.placements.values_mut() {
+            part.figures = of_scope(&is_of_operation, &|metric| of_operation(part, metric, false));
+        }
+        operation.figures = of_scope(&is_of_operation, &|metric| of_operation(operation, metric, false));
+    }
+    phase.figures = of_scope(&|scope| !is_of_operation(scope), &|metric| {
+        figure(phase, metric, Of::default())
+    });
+}
+
+fn is_of_operation(scope: Scope) -> bool {
+    matches!(scope, Scope::Operation | Scope::Retries)
+}
+
+fn ok(operation: &OperationResult) -> Option<&Quantiles> {
+    operation.response_us.get(Outcome::Ok.name())
+}
+
+fn of_operation(operation: &OperationResult, metric: Metric, net: bool) -> Option<f64> {
     if operation.scheduled == 0 {
         return None;
     }
-    let ok = operation.response_us.get(Outcome::Ok.name());
-    let quantile = |value: fn(&crate::record::Quantiles) -> Option<u64>| ok.and_then(value).map(|us| us as f64);
+    let times = if net {
+        operation.response_net_us.get(Outcome::Ok.name())
+    } else {
+        ok(operation)
+    };
     match metric {
         Metric::GoodputRate => Some(operation.goodput_rate),
         Metric::ErrorShare => Some(error_share(operation)),
-        Metric::ResponseMean => ok.and_then(|ok| ok.mean),
-        Metric::ResponseP50 => quantile(|ok| ok.p50),
-        Metric::ResponseP90 => quantile(|ok| ok.p90),
-        Metric::ResponseP99 => quantile(|ok| ok.p99),
-        Metric::ResponseP999 => quantile(|ok| ok.p999),
-        Metric::ResponseMax => quantile(|ok| ok.max),
+        Metric::NotAcceptedShare => Some(part_of(operation, Outcome::NotAccepted)),
+        Metric::ResponseMean => times.and_then(|ok| ok.mean),
         Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::NotDoneShare => {
-            retries_figure(operation.retries.as_ref()?, metric)
+            of_retries(operation.retries.as_ref()?, metric)
         }
-        _ => None, // not an operation's
+        _ => quantile(times?, metric),
     }
 }
 
-fn retries_figure(retries: &Retries, metric: Metric) -> Option<f64> {
+fn quantile(times: &Quantiles, metric: Metric) -> Option<f64> {
+    let us = match metric {
+        Metric::ResponseP50 | Metric::UntilDoneP50 | Metric::FreshnessP50 => times.p50,
+        Metric::ResponseP90 => times.p90,
+        Metric::ResponseP99 | Metric::UntilDoneP99 | Metric::FreshnessP99 => times.p99,
+        Metric::ResponseP999 => times.p999,
+        Metric::ResponseMax => times.max,
+        _ => None, // not a quantile
+    };
+    us.map(|us| us as f64)
+}
+
+fn of_retries(retries: &Retries, metric: Metric) -> Option<f64> {
     match metric {
-        Metric::UntilDoneP50 => retries.until_done_us.p50.map(|us| us as f64),
-        Metric::UntilDoneP99 => retries.until_done_us.p99.map(|us| us as f64),
         Metric::AttemptsPerSuccess => retries.attempts_per_success,
-        // Who was still trying at the end has nothing either; without him a gate would see only those whose journey is over.
-        Metric::NotDoneShare if retries.first_tries > 0 => {
-            Some((retries.gave_up + retries.cut_off) as f64 / retries.first_tries as f64)
+        // A caller who was still trying at the end has nothing either; without these a gate would see only calls that
+        // are over.
+        Metric::NotDoneShare => {
+            (retries.first_tries > 0).then(|| (retries.gave_up + retries.cut_off) as f64 / retries.first_tries as f64)
         }
-        _ => None, // nobody came
+        _ => quantile(&retries.until_done_us, metric),
+    }
+}
+
+fn of_phase(phase: &PhaseResult, metric: Metric) -> Option<f64> {
+    let locks = |value: fn(&Contention) -> Option<f64>| phase.contention.as_ref().and_then(value);
+    match metric {
+        Metric::ConnectionsOpenMax => Some(phase.connections.client.open_max as f64),
+        Metric::AutoincWaitS => locks(|contention| Some(contention.autoinc_wait_s)),
+        Metric::RowLockWaitS => locks(|contention| contention.row_lock_wait_s),
+        Metric::Deadlocks => locks(|contention| contention.deadlocks.map(|deadlocks| deadlocks as f64)),
+        Metric::DatabaseCpu => database_cpu(phase),
+        Metric::ServerCpuPerRequest => server_cpu_per_request(phase),
+        _ => None, // not a phase's
+    }
+}
+
+fn of_members(fanout: &Fanout, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::StaleMembersEnd => fanout.stale_members_end.map(|members| members as f64),
+        Metric::FetchesPerEvent => fanout.fetches_per_event,
+        Metric::FreshnessMissingShare => fanout.missing_share,
+        _ => quantile(&fanout.freshness_us, metric),
     }
 }
 
 /// `ok` answers in the first seconds of the phase; `None` where it did not last that long.
-fn ok_within(phase: &PhaseResult, of: Of<'_>) -> Option<f64> {
-    let seconds = of.within?.as_secs();
+fn ok_within(phase: &PhaseResult, operation: &OperationResult, within: Duration) -> Option<f64> {
+    let seconds = within.as_secs();
     let lasted = phase.end_s - phase.start_s >= seconds as f64;
-    let by_second = &operation(phase, of)?.ok_by_second;
-    lasted.then(|| by_second.iter().take(seconds as usize).sum::<u64>() as f64)
+    lasted.then(|| operation.ok_by_second.iter().take(seconds as usize).sum::<u64>() as f64)
 }
 
 /// Part of what was scheduled that did not end `ok`; 0 of nothing.
 #[must_use]
 pub fn error_share(operation: &OperationResult) -> f64 {
-    let ok = operation.outcomes.get(&Outcome::Ok).copied().unwrap_or(0);
     if operation.scheduled == 0 {
         0.0
     } else {
-        1.0 - ok as f64 / operation.scheduled as f64
+        1.0 - part_of(operation, Outcome::Ok)
     }
+}
+
+/// Part of what was scheduled that ended in this way; 0 of nothing.
+fn part_of(operation: &OperationResult, outcome: Outcome) -> f64 {
+    let count = operation.outcomes.get(&outcome).copied().unwrap_or(0);
+    count as f64 / operation.scheduled.max(1) as f64
 }
 
 /// 99th percentile of the response times of `ok` answers: the smallest that 99 % of them do not exceed. `None` of none.
 #[must_use]
 pub fn p99_us(calls: &[Calls]) -> Option<u64> {
-    let mut all: Vec<u32> = calls.iter().flat_map(|calls| &calls.ok_us).copied().collect();
-    let rank = (all.len() * 99).div_ceil(100).checked_sub(1)?;
-    let (_, p99, _) = all.select_nth_unstable(rank);
-    Some(u64::from(*p99))
+    let mut all: BTreeMap<u32, u64> = BTreeMap::new();
+    for (us, count) in calls.iter().flat_map(|calls| &calls.ok_us) {
+        *all.entry(*us).or_default() += u64::from(*count);
+    }
+    let rank = (all.values().sum::<u64>() * 99).div_ceil(100);
+    let mut below = 0;
+    let reached = all.into_iter().find(|(_, count)| {
+        below += count;
+        below >= rank
+    });
+    reached.map(|(us, _)| u64::from(us))
 }
 
 /// Cores that the databases used, mean over the phase.
 #[must_use]
 pub fn database_cpu(phase: &PhaseResult) -> Option<f64> {
     let seconds = phase.end_s - phase.start_s;
-    let shards: Vec<f64> = phase
-        .resources
-        .iter()
-        .filter(|(name, _)| name.starts_with("shard "))
-        .map(|(_, used)| used.cpu_s)
-        .collect();
-    (!shards.is_empty() && seconds > 0.0).then(|| shards.iter().sum::<f64>() / seconds)
+    let used_s = cpu_s(phase, |name| name.starts_with("shard "))?;
+    (seconds > 0.0).then(|| used_s / seconds)
 }
 
-/// The median over a variant's repetitions of a figure; `None` where a repetition lacks it, or where there is none.
-///
-/// The run is the unit that repeats, so figures of runs may be ranked; requests are never pooled across runs here.
+/// Microseconds of CPU of the server and of the databases for each request that was answered, whatever the answer.
+fn server_cpu_per_request(phase: &PhaseResult) -> Option<f64> {
+    let used_s = match cpu_s(phase, |name| name == "server") {
+        Some(server_s) => server_s + cpu_s(phase, |name| name.starts_with("shard ")).unwrap_or(0.0),
+        // Somebody else's server on this machine: all its processes together.
+        None => phase.neighbours.as_ref()?.target_cpu? * (phase.end_s - phase.start_s),
+    };
+    let outcomes = phase.operations.values().flat_map(|operation| &operation.outcomes);
+    let answered: u64 = outcomes
+        .filter(|(outcome, _)| outcome.is_answer())
+        .map(|(_, count)| count)
+        .sum();
+    (answered > 0).then(|| used_s * 1e6 / answered as f64)
+}
+
+/// CPU seconds of the processes of some name; `None` where none was seen.
+fn cpu_s(phase: &PhaseResult, is_wanted: impl Fn(&str) -> bool) -> Option<f64> {
+    let used = phase.resources.iter().filter(|(name, _)| is_wanted(name));
+    used.map(|(_, used)| used.cpu_s).reduce(|sum, one| sum + one)
+}
+
+/// The figure of each block of a variant, by block; `None` where the block lacks it. Blocks that ended early do not
+/// count, unless all did.
 #[must_use]
-pub fn median_over_repetitions(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
-    let cells = run.cells.iter().filter(|cell| cell.variant == variant);
-    let mut values: Vec<f64> = cells.map(figure).collect::<Option<_>>()?;
+pub fn by_block(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> BTreeMap<u32, Option<f64>> {
+    let all = || run.cells.iter().filter(|cell| cell.header.variant == variant);
+    let any_whole = all().any(|cell| cell.ended_early.is_none());
+    let counted = all().filter(|cell| cell.ended_early.is_none() || !any_whole);
+    counted.map(|cell| (cell.header.block, figure(cell))).collect()
+}
+
+/// The median over a variant's blocks of a figure, for tables; `None` where a block lacks it, or where there is none.
+///
+/// The block is the unit that repeats, so its figures may be ranked; requests are never pooled across blocks here.
+#[must_use]
+pub fn median_over_blocks(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
+    let mut values: Vec<f64> = by_block(run, variant, figure).into_values().collect::<Option<_>>()?;
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
@@ -149,31 +260,21 @@ pub fn phase<'a>(cell: &'a Cell, name: &str) -> Option<&'a PhaseResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arrival::PhaseKind;
-    use crate::record::{Connections, JoinSide, Quantiles};
+    use crate::record::{JoinSide, Resources};
 
     const JOIN: Of<'static> = Of {
         operation: Some("join"),
         placement: None,
         within: None,
+        net: false,
     };
 
     /// Five seconds.
     fn phase_of(join: OperationResult, join_throttle: Option<JoinSide>) -> PhaseResult {
         PhaseResult {
-            name: "spike".to_owned(),
-            kind: PhaseKind::Spike,
-            start_s: 10.0,
-            end_s: 15.0,
-            target_rate: 10.0,
             operations: [("join".to_owned(), join)].into(),
-            connections: Connections::default(),
-            contention: None,
-            fanout: None,
             join_throttle,
-            resources: [].into(),
-            schedule_lag_us: Quantiles::default(),
-            worker_cpu: 0.0,
+            ..crate::analyze::fixture::phase("spike", crate::arrival::PhaseKind::Spike, OperationResult::default())
         }
     }
 
@@ -211,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_cut_off_is_not_done_any_more_than_who_gives_up() {
+    fn a_caller_who_is_cut_off_is_not_done_any_more_than_one_who_gives_up() {
         let not_done = |retries| {
             let join = OperationResult {
                 scheduled: 25,
@@ -230,5 +331,36 @@ mod tests {
         };
         assert_eq!(not_done(retries), Some(0.5));
         assert_eq!(not_done(Retries::default()), None, "nobody came");
+    }
+
+    #[test]
+    fn cpu_for_each_answer_is_that_of_the_server_and_of_every_database() {
+        let used = |cpu_s| Resources {
+            cpu_s,
+            ..Resources::default()
+        };
+        let join = OperationResult {
+            scheduled: 1_000,
+            outcomes: [(Outcome::Ok, 700), (Outcome::Throttled, 100), (Outcome::Timeout, 200)].into(),
+            ..OperationResult::default()
+        };
+        let mut phase = phase_of(join, None);
+        phase.resources = [
+            ("generator".to_owned(), used(9.0)),
+            ("server".to_owned(), used(0.2)),
+            ("shard 0".to_owned(), used(0.5)),
+            ("shard 1".to_owned(), used(0.1)),
+        ]
+        .into();
+        let figure = figure(&phase, Metric::ServerCpuPerRequest, Of::default()).unwrap();
+        assert!((figure - 1000.0).abs() < 1e-9, "0.8 s for 800 answers: {figure}");
+        phase.resources.clear();
+        assert_eq!(super::figure(&phase, Metric::ServerCpuPerRequest, Of::default()), None);
+        phase.neighbours = Some(crate::record::Neighbours {
+            target_cpu: Some(0.32),
+            ..crate::record::Neighbours::default()
+        });
+        let foreign = super::figure(&phase, Metric::ServerCpuPerRequest, Of::default()).unwrap();
+        assert!((foreign - 2000.0).abs() < 1e-9, "0.32 cores for 5 s: {foreign}");
     }
 }

@@ -1,18 +1,33 @@
-//! Pure judgements on what was recorded; each can be made again from the run directory alone.
+//! Judgements on what was recorded, pure, from the recording alone: the same live, re-read, or merged from several
+//! machines.
 //!
-//! - [`assemble`]: intervals and samples become the phases of a cell.
-//! - [`validity`]: whether the generator kept its schedule.
-//! - [`figure`]: one figure of one cell, as gates and tables ask for it.
-//! - [`gates`]: whether the build may ship.
-//! - [`bystanders`]: who else suffered.
-//! - [`blast`]: how far a fault reached.
-//! - [`timeline`]: the calls to each shard over time.
+//! ```text
+//! RunEvents ──► cell.rs ──► assemble.rs, observed/, fanout.rs ──► figure.rs: the source of each metric
+//!                  │        blast.rs, timeline.rs: faults
+//!                  ├──► validity.rs: whether the figures speak of the target
+//!                  ▼
+//!               run.rs ──► gates.rs, compare.rs ──► estimate.rs: what several blocks say
+//!                          bystanders.rs
+//! ```
+//!
+//! What may enter this room: the recording's types and the declarations of metrics. No clock, no file but through
+//! [`crate::record`].
 
-pub mod assemble;
-pub mod blast;
+mod assemble;
+mod blast;
 pub mod bystanders;
+mod cell;
+pub mod compare;
+pub mod estimate;
 mod fanout;
 pub mod figure;
-pub mod gates;
-pub mod timeline;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod gates;
+pub mod observed;
+mod run;
+mod timeline;
 pub mod validity;
+
+pub use cell::CellAnalysis;
+pub use run::{judged, recorded};

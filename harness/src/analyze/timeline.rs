@@ -5,7 +5,7 @@ use crate::record::{Calls, ShardTimeline, TENTHS, TimeAxis, Timeline};
 
 /// `None` where shards were not told apart.
 #[must_use]
-pub fn timeline(axis: &TimeAxis) -> Option<Timeline> {
+pub(super) fn timeline(axis: &TimeAxis) -> Option<Timeline> {
     let shards = axis.shards().iter().enumerate();
     let shards: Vec<ShardTimeline> = shards
         .map(|(shard, calls)| {

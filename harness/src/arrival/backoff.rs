@@ -1,9 +1,10 @@
 //! When a caller who was refused tries again.
 //!
-//! Exponential backoff, capped, as the clients of most services have it; where the answer says how long to wait, that replaces the
-//! exponential part. Jitter is laid on top of either, upward only and after the cap: nobody comes back earlier than he was asked to, and
-//! callers who have all reached the longest pause still do not come back together. *Full jitter* (anything from nothing to the pause) was
-//! rejected because it comes back too early, *decorrelated jitter* because it needs the last pause, and with it state.
+//! Exponential backoff, capped, as the clients of most services have it; where the answer says how long to wait, that
+//! replaces the exponential part. Jitter is laid on top of either, upward only and after the cap: nobody comes back
+//! earlier than asked, and callers who have all reached the longest pause still do not come back together.
+//! *Full jitter* (anything from nothing to the pause) was rejected because it comes back too early, *decorrelated
+//! jitter* because it needs the last pause, and with it state.
 //!
 //! The random part is a function of the seed, the caller and the attempt, so a run has the same pauses again.
 
@@ -18,7 +19,7 @@ use super::schedule::mixed;
 /// Keeps the pauses apart from everything else that is drawn from the same seed.
 const PURPOSE: u64 = 0x7265_7472_7900;
 
-/// How a caller paces his attempts.
+/// How a caller paces its attempts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
     /// Most attempts, the first included.
@@ -34,8 +35,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after attempt number `attempt` (from 1) came to nothing; `None` when it was the last one. `asked` is what the
-    /// answer said to wait, no time at all counting as nothing said; `chance` is from 0 to 1.
+    /// The pause after attempt number `attempt` (from 1) came to nothing; `None` when it was the last one. `asked` is
+    /// what the answer said to wait, no time at all counting as nothing said; `chance` is from 0 to 1.
     #[must_use]
     pub fn pause(&self, attempt: u16, asked: Option<Duration>, chance: f64) -> Option<Duration> {
         if attempt >= self.attempts {

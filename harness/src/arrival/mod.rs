@@ -1,7 +1,8 @@
 //! Arrival schedules: pure, deterministic, independent of the number of workers.
 //!
-//! A [`Profile`] says which rate is offered when; a [`Stream`] turns the rate of one traffic entry into
-//! arrivals; a [`Schedule`] merges the streams; [`Backoff`] says when who was refused comes again. Nothing here reads a clock: an arrival is an offset from the start of the run.
+//! A [`Profile`] says which rate is offered when; a [`Stream`] turns the rate of one traffic entry into arrivals; a
+//! [`Schedule`] merges the streams; [`Backoff`] says when who was refused comes again. Nothing here reads a clock: an
+//! arrival is an offset from the start of the run.
 
 mod backoff;
 mod profile;
@@ -10,5 +11,5 @@ mod stream;
 
 pub use backoff::Backoff;
 pub use profile::{Phase, PhaseKind, Profile};
-pub use schedule::{Arrival, Flow, Schedule};
-pub use stream::Stream;
+pub use schedule::{Arrival, Flow, Schedule, block_seed};
+pub use stream::{Arrivals, Stream};

@@ -1,15 +1,14 @@
 //! All streams of a workload, merged in time and dealt out to workers.
 //!
-//! Every worker walks the whole schedule and keeps each `workers`-th arrival. That costs a few nanoseconds an arrival and
-//! buys two things: the arrivals of a run do not depend on the number of workers, and no worker needs another.
+//! Every worker walks the whole schedule and keeps each `workers`-th arrival. That costs a few nanoseconds an arrival
+//! and buys two things: the arrivals of a run do not depend on the number of workers, and no worker needs another.
 
 use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand_distr::Zipf;
 use rand_xoshiro::SplitMix64;
 
-use super::{Phase, PhaseKind, Profile, Stream};
-use crate::workload::Arrivals;
+use super::{Arrivals, Phase, PhaseKind, Profile, Stream};
 
 /// What decides the arrivals of one traffic entry.
 #[derive(Debug, Clone)]
@@ -123,6 +122,16 @@ impl FlowState {
             let mut rng = SplitMix64::seed_from_u64(mixed(self.seed, self.ordinal));
             choice.sample(&mut rng) as usize - 1
         })
+    }
+}
+
+/// The seed of a block, from 1: arrivals, users and placement are the same for all of its cells, and others in other
+/// blocks. The first block has the seed itself.
+#[must_use]
+pub fn block_seed(seed: u64, block: u32) -> u64 {
+    match block {
+        0 | 1 => seed,
+        _ => mixed(seed, u64::from(block) << 32),
     }
 }
 

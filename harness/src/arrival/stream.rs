@@ -9,9 +9,21 @@ use rand::distr::Distribution;
 use rand::{RngExt, SeedableRng};
 use rand_distr::Exp1;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Phase, Profile};
-use crate::workload::Arrivals;
+
+/// How arrivals are spread in time around the offered rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Independent callers: exponential gaps, so bursts and lulls as in real traffic.
+    #[default]
+    Poisson,
+    /// Equal gaps.
+    Uniform,
+}
 
 /// A stretch of constant rate.
 #[derive(Debug, Clone)]

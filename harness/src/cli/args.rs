@@ -21,23 +21,29 @@ const EXIT_CODES: &str = "Exit codes:
     0  done, every gate passed
     1  unexpected failure
     2  wrong command line
+   98  UNCONVINCING: an expectation was not met, so the run does not show what it is there to show
    99  a gate failed
   104  the workload is not valid
   105  interrupted by a signal, partial results written
-  120  the run is INVALID: the generator could not keep its schedule
-  121  the target, or something it needs, could not be started or reached";
+  120  the run is INVALID: figures speak of the generator and not of the target
+  121  the target, or something it needs, could not be started or reached
+  122  INCONCLUSIVE: the blocks do not decide a gate or an expectation
+
+Where several hold, the first in this order decides: 105, 121, 120, 99, 98, 122, 0; every reason is printed.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run every cell of a workload, compare the variants, judge the gates
     Run(Box<Run>),
-    /// Validate a workload, and nothing else
+    /// Validate workloads and say how long they take, without running them
     Check(Check),
     /// Say what this machine can and cannot do, with a remedy for each problem
     Doctor,
     /// Print the JSON Schema of a workload file
     Schema,
-    /// Print the report of a run again, from its directory
+    /// Print the metrics that a gate can judge, as docs/METRICS.md lists them
+    Metrics,
+    /// Analyse the recording of a run again and print its report; exits as the run did
     Report(Report),
 }
 
@@ -57,13 +63,20 @@ pub(crate) struct Run {
     /// Seed of arrivals and of the order of the cells
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Number of blocks: in each every variant runs once, with the same arrivals
+    #[arg(long, value_name = "N")]
+    pub(crate) blocks: Option<u32>,
+    /// Run this variant against itself, and print the noise floor of every headline figure
+    #[arg(long, value_name = "VARIANT", conflicts_with = "variants")]
+    pub(crate) aa: Option<String>,
     /// Use the workload's own short form
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Drive a server that somebody else started, http://HOST:PORT
+    /// Drive a server that bmt did not start, http://HOST:PORT or http://HOST:PORT/BASE
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
-    /// Admin API of that server, http://HOST:PORT; its token is taken from BMT_TARGET_ADMIN_TOKEN
+    /// Admin API of that server, http://HOST:PORT, which applies the variants' settings; its token is taken from
+    /// BMT_TARGET_ADMIN_TOKEN
     #[arg(long, value_name = "URL", requires = "target")]
     pub(crate) target_admin: Option<String>,
     /// Where the databases and the server are started
@@ -97,18 +110,25 @@ pub(crate) enum Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Workload file
-    pub(crate) workload: PathBuf,
-    /// Change any key of the workload before it is checked
+    /// Workload files
+    #[arg(required = true, value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<PathBuf>,
+    /// Change any key of the workloads before they are checked
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Say the length of the short form only
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Run directory
+    /// Run directory, or a run.json (also as .gz) without its recording
     pub(crate) run: PathBuf,
-    /// Write Markdown to this file instead of printing the table
+    /// Write Markdown to this file, or to standard output where it is -, instead of printing the tables
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) format: Format,
 }

@@ -12,16 +12,20 @@ pub enum Exit {
     Unexpected = 1,
     /// The command line makes no sense.
     Usage = 2,
+    /// An expectation was not met: the run does not show what it is there to show.
+    Unconvincing = 98,
     /// A gate failed.
     GateFailed = 99,
     /// The workload is not valid.
     WorkloadInvalid = 104,
     /// Stopped by a signal; partial results are written.
     Interrupted = 105,
-    /// The generator did not keep its schedule.
+    /// Figures speak of the generator and not of the target.
     RunInvalid = 120,
     /// The target, or something it needs, could not be started or reached.
     TargetLost = 121,
+    /// A gate or an expectation could not be decided.
+    Inconclusive = 122,
 }
 
 impl From<Verdict> for Exit {
@@ -29,6 +33,8 @@ impl From<Verdict> for Exit {
         match verdict {
             Verdict::Passed => Self::Done,
             Verdict::Failed => Self::GateFailed,
+            Verdict::Unconvincing => Self::Unconvincing,
+            Verdict::Inconclusive => Self::Inconclusive,
             Verdict::Invalid => Self::RunInvalid,
             Verdict::Interrupted => Self::Interrupted,
             // No run that has ended has this verdict.

@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::args::{self, Format};
-use super::{Exit, print, refused};
-use crate::provision::{Admin, External};
+use super::exit::Exit;
+use super::output::{print, rejected};
+use crate::provision::{Admin, External, ProvisionError, SettingsError, check_external, check_settings};
 use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
 use crate::workload::{self, Overrides, Workload};
@@ -20,12 +21,14 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
         quick: arguments.quick,
         set,
         foreign: arguments.target.is_some(),
+        blocks: arguments.blocks,
     };
     let workload = match workload::load(&arguments.workload, &overrides) {
         Ok(workload) => workload,
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return Ok(rejected(&error)),
     };
-    if let Some(unknown) = unknown_variant(&workload, &arguments.variants) {
+    let wanted: Vec<String> = arguments.variants.iter().chain(&arguments.aa).cloned().collect();
+    if let Some(unknown) = unknown_variant(&workload, &wanted) {
         eprintln!(
             "bmt: there is no variant `{unknown}`; the workload has: {}",
             names(&workload).join(", ")
@@ -49,12 +52,29 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let interrupt = Interrupt::listen(Exit::Interrupted as i32)?;
-        anyhow::Ok(rehearse::rehearse(&workload, &options, &interrupt).await?)
+        if let Err(refused) = fits(&workload, &options).await {
+            return Ok(Err(refused));
+        }
+        anyhow::Ok(Ok(rehearse::rehearse(&workload, &options, &interrupt).await?))
     })?;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err((exit, problem)) => {
+            eprintln!("bmt: {problem}");
+            return Ok(exit);
+        }
+    };
     if let Some(lost) = &outcome.lost {
         eprintln!("bmt: {lost}");
     }
     match arguments.format {
+        Format::Text if arguments.aa.is_some() => {
+            print(&format!(
+                "{}\n{}",
+                report::terminal(&outcome.run),
+                report::noise_floor(&outcome.run)
+            ))?;
+        }
         Format::Text => print(&report::terminal(&outcome.run))?,
         Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&outcome.run)?))?,
     }
@@ -72,22 +92,43 @@ fn unknown_variant<'a>(workload: &Workload, wanted: &'a [String]) -> Option<&'a 
 
 fn options(arguments: &args::Run) -> anyhow::Result<Options> {
     let secret = |name: &str| std::env::var(name).unwrap_or_default();
-    let admin = arguments.target_admin.as_ref().map(|url| Admin {
-        url: url.trim_end_matches('/').to_owned(),
-        token: secret("BMT_TARGET_ADMIN_TOKEN"),
+    let admin = arguments.target_admin.as_ref().map(|url| {
+        let admin = Admin::parse(url, secret("BMT_TARGET_ADMIN_TOKEN"));
+        admin.map_err(|problem| anyhow::anyhow!("--target-admin: {problem}"))
     });
-    let target = arguments.target.as_ref().map(|url| External {
-        url: url.clone(),
+    let target = arguments.target.as_ref().map(|url| External::parse(url));
+    let target = target
+        .transpose()
+        .map_err(|problem| anyhow::anyhow!("--target: {problem}"))?;
+    let admin = admin.transpose()?;
+    let target = target.map(|target| External {
         admin,
         secret: secret("BMT_TARGET_SECRET"),
+        ..target
     });
     Ok(Options {
+        workload: arguments.workload.clone(),
         out: arguments.out.clone(),
+        aa: arguments.aa.clone(),
         variants: arguments.variants.clone(),
         target,
         pin: arguments.pin.as_deref().map(pin).transpose()?,
         command: command_line(),
     })
+}
+
+/// Refuses a workload that wants what the target of somebody else cannot have. A target that does not answer is left to
+/// the run, whose record says so.
+async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, String)> {
+    let Some(target) = &options.target else {
+        return Ok(());
+    };
+    check_external(workload, target, &options.variants).map_err(|problems| (Exit::WorkloadInvalid, problems))?;
+    match check_settings(workload, target, &options.variants).await {
+        Ok(()) | Err(SettingsError::Lost(ProvisionError::Unreachable { .. })) => Ok(()),
+        Err(refused @ SettingsError::Refused { .. }) => Err((Exit::WorkloadInvalid, refused.to_string())),
+        Err(SettingsError::Lost(lost)) => Err((Exit::TargetLost, lost.to_string())),
+    }
 }
 
 /// The command line as it was typed, with the program's short name.
@@ -140,8 +181,8 @@ fn pin_here(cpus: &[usize]) -> anyhow::Result<()> {
     rustix::thread::sched_setaffinity(None, &set).context("cannot pin the generator")
 }
 
-/// Every connection is a file, here and in the server that inherits the limit; running out of them in mid-run would look like a failing
-/// server. Raises the limit as far as this process may.
+/// Every connection is a file, here and in the server that inherits the limit; running out of them in mid-run would
+/// look like a failing server. Raises the limit as far as this process may.
 fn check_limits(workload: &Workload) -> Result<(), String> {
     let (connections, online) = (workload.generator().connections, workload.online());
     // The server opens its database connections besides, and both need some for themselves.

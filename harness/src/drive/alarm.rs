@@ -1,4 +1,6 @@
 //! Wakes the pacer when something is to happen before what it sleeps for.
+//!
+//! A leaf.
 
 use std::cell::Cell;
 

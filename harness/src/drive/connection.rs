@@ -1,60 +1,145 @@
 //! One HTTP/1.1 connection: opened for the arrivals that wait, kept for the next ones, closed when it breaks.
+//!
+//! A server may close a connection that is idle just when a request is on its way. As every client does, the generator
+//! then opens another and sends the request again, under these conditions: the connection had served a request and was
+//! idle before this one, no byte of an answer has come, and either the request writes nothing (GET), or it is known
+//! that the server cannot have read it (POST: the end of the connection had arrived before the request was written, or
+//! none of it could be written). Everything else that breaks is a `connect_error`. A request that follows directly on
+//! an answer is not sent again: the connection was not idle.
+//!
+//! Knows sockets, jobs and answers. Where jobs come from and what becomes of answers is its [`Owner`]'s.
 
 use std::future::poll_fn;
+use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::dispatch::Job;
+use super::job::{Free, Job};
 use super::reply::{Answer, Progress, Reply};
-use super::worker::Worker;
-use crate::record::Outcome;
+use crate::record::{Outcome, UnsentCause};
 
 /// Answers are read in pieces of at most this size.
 const PIECE: usize = 8 * 1024;
+/// A port that refuses does so at once; this pause keeps that from becoming a busy loop.
+const AFTER_FAILURE: Duration = Duration::from_millis(1);
 
-/// Opens a connection and serves arrivals on it until it closes.
-pub(super) async fn run(worker: Rc<Worker>) {
-    let since_ns = worker.clock.now_ns();
-    if let Ok(Ok(stream)) = tokio::time::timeout(worker.timeout, worker.open_stream()).await {
-        let id = worker.dispatch.borrow_mut().opened();
-        worker.note_opened(since_ns);
-        let mut connection = Connection::new(&worker, id, stream);
-        connection.serve().await;
-        drop(connection);
-        worker.dispatch.borrow_mut().closed(id);
-        worker.note_closed();
-    } else {
-        worker.note_open_failed();
-        let job = worker.dispatch.borrow_mut().open_failed();
-        if let Some(job) = job {
-            let sent_ns = since_ns.max(job.arrival.intended_ns);
-            worker.finish(
-                &job,
-                Outcome::ConnectError,
-                &Answer::default(),
-                sent_ns,
-                worker.clock.now_ns(),
-            );
-        }
-        // A port that refuses does so at once; do not turn that into a busy loop.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    worker.open_wanted();
+/// What a connection needs from its owner.
+pub(super) trait Owner {
+    fn now_ns(&self) -> u64;
+    /// Longest time that opening may take.
+    fn timeout(&self) -> Duration;
+    /// Opens a connection.
+    async fn connect(&self) -> std::io::Result<TcpStream>;
+    /// Opening began at `since_ns` and is done.
+    fn opened(&self, id: usize, since_ns: u64);
+    /// Opening began at `since_ns` and came to nothing.
+    fn open_failed(&self, id: usize, since_ns: u64, failure: Failure);
+    /// The connection is closed; `by_server` while it was idle.
+    fn closed(&self, id: usize, by_server: bool);
+    /// Opens as many connections as are wanted by now.
+    fn open_wanted(self: &Rc<Self>);
+    /// The next job for a connection that is free since `since_ns`.
+    fn poll_job(&self, id: usize, since_ns: u64, context: &Context<'_>) -> Poll<Job>;
+    /// Whether the connection has been idle for too long, or its request has run out of time.
+    fn is_expired(&self, id: usize) -> bool;
+    /// Notes whom to wake when it has.
+    fn wait(&self, id: usize, waker: &Waker);
+    /// The connection takes the job on: appends its request.
+    fn begin(&self, id: usize, job: &Job, request: &mut Vec<u8>) -> Wanted;
+    /// The job has ended.
+    fn ended(&self, id: usize, job: &Job, exchange: &Exchange, answer: &Answer<'_>);
+    /// The connection turned out to be closed before the job: another one is to take it. The generator was late by
+    /// `own_ns`.
+    fn replace(&self, id: usize, job: Job, own_ns: u64);
+    /// An answer was complete at `now_ns`, and the connection is about to be free.
+    fn is_free(self: &Rc<Self>, now_ns: u64);
 }
 
-struct Connection<'a> {
-    worker: &'a Rc<Worker>,
+/// What is to be known of a request beside its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// More of the answer is wanted than its status.
+    pub(super) reads_answer: bool,
+    /// It may be sent again when it is not known whether the server has seen it.
+    pub(super) is_repeatable: bool,
+}
+
+/// How a request ended, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exchange {
+    pub(super) outcome: Outcome,
+    pub(super) sent_ns: u64,
+    pub(super) done_ns: u64,
+    /// The generator's lateness until it was sent.
+    pub(super) own_ns: u64,
+}
+
+/// Why a connection could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// This machine could not even try.
+    Local(UnsentCause),
+    /// The target did not answer in time.
+    NotAccepted,
+    /// The target said no, or cannot be reached.
+    Refused,
+}
+
+impl Failure {
+    fn of(error: &Error) -> Self {
+        match UnsentCause::of_error(error) {
+            Some(cause) => Self::Local(cause),
+            None if error.kind() == ErrorKind::TimedOut => Self::NotAccepted,
+            None => Self::Refused,
+        }
+    }
+}
+
+/// Opens a connection and serves jobs on it until it closes.
+pub(super) async fn run<O: Owner>(owner: Rc<O>, id: usize) {
+    let since_ns = owner.now_ns();
+    let opened = match tokio::time::timeout(owner.timeout(), owner.connect()).await {
+        Ok(opened) => opened.map_err(|error| Failure::of(&error)),
+        Err(_) => Err(Failure::NotAccepted),
+    };
+    match opened {
+        Ok(stream) => {
+            owner.opened(id, since_ns);
+            let mut connection = Connection::new(&owner, id, stream);
+            let by_server = connection.serve().await;
+            drop(connection);
+            owner.closed(id, by_server);
+        }
+        Err(failure) => {
+            owner.open_failed(id, since_ns, failure);
+            tokio::time::sleep(AFTER_FAILURE).await;
+        }
+    }
+    owner.open_wanted();
+}
+
+struct Connection<'a, O> {
+    owner: &'a Rc<O>,
     id: usize,
     stream: TcpStream,
+    free: Free,
     request: Vec<u8>,
     written: usize,
     reply: Reply,
     piece: Box<[u8]>,
+}
+
+/// What comes next on an idle connection.
+enum Next {
+    Job { job: Job, was_idle: bool },
+    ClosedByServer,
+    Unused,
 }
 
 /// How an exchange ended.
@@ -63,6 +148,8 @@ struct Ended {
     /// HTTP status; 0 where the answer did not come whole.
     status: u16,
     keep_alive: bool,
+    /// The connection broke before a byte of the answer.
+    is_unanswered: bool,
 }
 
 impl Ended {
@@ -71,16 +158,21 @@ impl Ended {
             outcome,
             status: 0,
             keep_alive: false,
+            is_unanswered: false,
         }
     }
 }
 
-impl<'a> Connection<'a> {
-    fn new(worker: &'a Rc<Worker>, id: usize, stream: TcpStream) -> Self {
+impl<'a, O: Owner> Connection<'a, O> {
+    fn new(owner: &'a Rc<O>, id: usize, stream: TcpStream) -> Self {
         Self {
-            worker,
+            owner,
             id,
             stream,
+            free: Free {
+                since_ns: owner.now_ns(),
+                is_new: true,
+            },
             request: Vec::with_capacity(512),
             written: 0,
             reply: Reply::default(),
@@ -88,56 +180,81 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn serve(&mut self) {
-        let worker = self.worker;
-        let timeout_ns = u64::try_from(worker.timeout.as_nanos()).unwrap_or(u64::MAX);
-        while let Some(job) = self.next_job().await {
+    /// Says whether the server closed the connection while it was idle.
+    async fn serve(&mut self) -> bool {
+        let owner = self.owner;
+        loop {
+            let (job, was_idle) = match self.next().await {
+                Next::Job { job, was_idle } => (job, was_idle && !self.free.is_new),
+                Next::ClosedByServer => return true,
+                Next::Unused => return false,
+            };
             self.request.clear();
-            worker
-                .requests
-                .write(&job.arrival, worker.cursor(&job.arrival), &mut self.request);
+            let wanted = owner.begin(self.id, &job, &mut self.request);
             self.written = 0;
-            self.reply.reset(worker.reads_answer(&job));
-            let deadline_ns = job.arrival.intended_ns.saturating_add(timeout_ns);
-            worker.dispatch.borrow_mut().begin(self.id, job, deadline_ns);
-            let sent_ns = worker.clock.now_ns();
-            let ended = poll_fn(|context| self.poll_exchange(context)).await;
-            worker.dispatch.borrow_mut().end(self.id);
-            let done_ns = worker.clock.now_ns();
-            worker.finish(&job, ended.outcome, &self.reply.answer(ended.status), sent_ns, done_ns);
-            if !ended.keep_alive {
-                return;
+            self.reply.reset(wanted.reads_answer);
+            let sent_ns = owner.now_ns();
+            let own_ns = job.own_ns(self.free, sent_ns);
+            if was_idle && !wanted.is_repeatable && has_ended(&self.stream) {
+                owner.replace(self.id, job, own_ns);
+                return false;
             }
-            // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for the timer.
-            worker.admit_due_at(done_ns);
+            let ended = poll_fn(|context| self.poll_exchange(context)).await;
+            let is_unread = wanted.is_repeatable || self.written == 0;
+            if was_idle && ended.is_unanswered && is_unread {
+                owner.replace(self.id, job, own_ns);
+                return false;
+            }
+            let done_ns = owner.now_ns();
+            let exchange = Exchange {
+                outcome: ended.outcome,
+                sent_ns,
+                done_ns,
+                own_ns,
+            };
+            owner.ended(self.id, &job, &exchange, &self.reply.answer(ended.status));
+            if !ended.keep_alive {
+                return false;
+            }
+            self.free = Free {
+                since_ns: done_ns,
+                is_new: false,
+            };
+            // The clock was just read and arrivals may be due: admitting them here is more punctual than waiting for
+            // the timer.
+            owner.is_free(done_ns);
         }
     }
 
-    /// The next arrival for this connection; `None` when the server has closed it, or nobody has used it for long.
-    async fn next_job(&mut self) -> Option<Job> {
-        let idle_since_ns = self.worker.clock.now_ns();
-        let job = poll_fn(|context| {
+    /// The next job for this connection, unless it is closed before.
+    async fn next(&mut self) -> Next {
+        let mut was_idle = false;
+        let next = poll_fn(|context| {
             // Nothing is due from the server now: whatever comes, even bytes, is the end of this connection.
-            let closed = self.poll_read(context).is_ready();
-            let mut dispatch = self.worker.dispatch.borrow_mut();
-            if closed || dispatch.is_expired(self.id) {
-                return Poll::Ready(None);
+            if self.poll_read(context).is_ready() {
+                return Poll::Ready(Next::ClosedByServer);
             }
-            dispatch.poll_job(self.id, idle_since_ns, context).map(Some)
+            if self.owner.is_expired(self.id) {
+                return Poll::Ready(Next::Unused);
+            }
+            let polled = self.owner.poll_job(self.id, self.free.since_ns, context);
+            was_idle |= polled.is_pending();
+            polled.map(|job| Next::Job { job, was_idle })
         })
         .await;
-        // Admitting what was due opened nothing, for this connection was about to be free; now it is known whether that was enough.
-        self.worker.open_wanted();
-        job
+        // Admitting what was due opened nothing, for this connection was about to be free; now it is known whether that
+        // was enough.
+        self.owner.open_wanted();
+        next
     }
 
     fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
-        if self.worker.dispatch.borrow().is_expired(self.id) {
+        if self.owner.is_expired(self.id) {
             return Poll::Ready(Ended::broken(Outcome::Timeout));
         }
         let polled = self.poll_answer(context);
         if polled.is_pending() {
-            self.worker.dispatch.borrow_mut().wait(self.id, context.waker());
+            self.owner.wait(self.id, context.waker());
         }
         polled
     }
@@ -154,26 +271,33 @@ impl<'a> Connection<'a> {
         loop {
             let progress = match ready!(self.poll_read(context)) {
                 Ok(0) => match self.reply.closed() {
-                    Progress::Unfinished => return Poll::Ready(Ended::broken(Outcome::ConnectError)),
+                    Progress::Unfinished => return Poll::Ready(self.broken()),
                     progress => progress,
                 },
                 Ok(read) => self.reply.take(&self.piece[..read]),
-                Err(_) => return Poll::Ready(Ended::broken(Outcome::ConnectError)),
+                Err(_) => return Poll::Ready(self.broken()),
             };
             match progress {
                 Progress::Unfinished => {}
                 Progress::Malformed => return Poll::Ready(Ended::broken(Outcome::ProtocolError)),
                 Progress::Done { status, keep_alive } => {
-                    let outcome = Outcome::of_status(status);
-                    // An answer before the whole request was written leaves the connection in nobody knows which state.
-                    let keep_alive = keep_alive && self.written == self.request.len();
                     return Poll::Ready(Ended {
-                        outcome,
+                        outcome: Outcome::of_status(status),
                         status,
-                        keep_alive,
+                        // An answer before the whole request was written leaves the connection in nobody knows which
+                        // state.
+                        keep_alive: keep_alive && self.written == self.request.len(),
+                        is_unanswered: false,
                     });
                 }
             }
+        }
+    }
+
+    fn broken(&self) -> Ended {
+        Ended {
+            is_unanswered: self.reply.is_empty(),
+            ..Ended::broken(Outcome::ConnectError)
         }
     }
 
@@ -181,5 +305,48 @@ impl<'a> Connection<'a> {
         let mut piece = ReadBuf::new(&mut self.piece);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
         Poll::Ready(Ok(piece.filled().len()))
+    }
+}
+
+/// Whether the end of the connection has arrived, although the runtime may not have been told yet.
+fn has_ended(stream: &TcpStream) -> bool {
+    let mut byte = [0; 1];
+    let seen = recv(stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    !matches!(seen, Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_is_seen_before_the_runtime_is_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(!has_ended(&stream));
+        drop(accepted);
+        let begun = std::time::Instant::now();
+        // Without a turn of the runtime.
+        while !has_ended(&stream) {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_this_machine_cannot_do_is_not_the_targets_failure() {
+        use rustix::io::Errno;
+        for (errno, failure) in [
+            (Errno::MFILE, Failure::Local(UnsentCause::NoFile)),
+            (Errno::ADDRNOTAVAIL, Failure::Local(UnsentCause::NoPort)),
+            (Errno::NOBUFS, Failure::Local(UnsentCause::NoBuffer)),
+            (Errno::TIMEDOUT, Failure::NotAccepted),
+            (Errno::CONNREFUSED, Failure::Refused),
+            (Errno::CONNRESET, Failure::Refused),
+            (Errno::HOSTUNREACH, Failure::Refused),
+        ] {
+            assert_eq!(Failure::of(&errno.into()), failure, "{errno:?}");
+        }
     }
 }

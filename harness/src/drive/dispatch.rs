@@ -1,27 +1,17 @@
 //! Which connection serves which arrival.
 //!
-//! Idle connections are taken last-in first-out, as pools do: the connection used most recently is the one least likely to
-//! have been closed, and connections that the load does not need stay idle and visible as such. When none is idle, one more
-//! is opened as long as more arrivals wait than connections are being opened; beyond the bounds an arrival is refused
-//! and counted.
+//! Idle connections are taken last-in first-out, as pools do: the connection used most recently is the one least likely
+//! to have been closed, and connections that the load does not need stay idle and visible as such. When none is idle,
+//! one more is opened as long as more arrivals wait than connections are being opened; beyond the bounds an arrival is
+//! rejected and counted.
+//!
+//! Pure: knows jobs and whom to wake; time comes in, and sockets are the caller's.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use super::retries::Tried;
-use crate::arrival::Arrival;
-
-/// An arrival on its way to a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Job {
-    pub(crate) arrival: Arrival,
-    pub(crate) phase: usize,
-    pub(crate) lane: usize,
-    /// Where its chat lives, if that is known.
-    pub(crate) shard: Option<u16>,
-    /// What lies behind it, where it is a retry.
-    pub(crate) tried: Option<Tried>,
-}
+use super::idle::Idle;
+use super::job::Job;
 
 /// What became of an arrival.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,18 +21,27 @@ pub(crate) enum Placed {
     /// It waits.
     Waits,
     /// Too many wait already.
-    Refused,
+    Rejected,
+}
+
+/// An arrival that has waited out its time-out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Waited {
+    pub(crate) job: Job,
+    /// A connection was being opened for it, and the target has not accepted it.
+    pub(crate) is_opening: bool,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     handed: Option<Job>,
-    is_idle: bool,
     waker: Option<Waker>,
     /// What the connection is busy with, and until when.
     current: Option<(Job, u64)>,
     expired: bool,
     idle_since_ns: u64,
+    /// The connection is being opened since then.
+    opening_since_ns: Option<u64>,
 }
 
 impl Slot {
@@ -63,7 +62,7 @@ pub(crate) struct Dispatch {
     waiting: VecDeque<Job>,
     slots: Vec<Slot>,
     free: Vec<usize>,
-    idle: Vec<usize>,
+    idle: Idle,
     opening: usize,
     open: usize,
 }
@@ -77,7 +76,7 @@ impl Dispatch {
             waiting: VecDeque::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            idle: Vec::new(),
+            idle: Idle::new(),
             opening: 0,
             open: 0,
         }
@@ -88,17 +87,23 @@ impl Dispatch {
             return Placed::Handed;
         }
         if self.waiting.len() >= self.waiting_max {
-            return Placed::Refused;
+            return Placed::Rejected;
         }
         self.waiting.push_back(job);
         Placed::Waits
+    }
+
+    /// A job whose connection is to be replaced: it goes before all others.
+    pub(crate) fn place_first(&mut self, job: Job) {
+        if self.hand_over(job).is_err() {
+            self.waiting.push_front(job);
+        }
     }
 
     /// Gives the job to the connection that was used last; gives it back when none is idle.
     fn hand_over(&mut self, job: Job) -> Result<(), Job> {
         let id = self.idle.pop().ok_or(job)?;
         let slot = &mut self.slots[id];
-        slot.is_idle = false;
         slot.handed = Some(job);
         if let Some(waker) = slot.waker.take() {
             waker.wake();
@@ -108,52 +113,47 @@ impl Dispatch {
 
     /// Everything whose fate is not known yet: first what was never sent, then what was.
     pub(crate) fn abandon(&mut self) -> (Vec<Job>, Vec<Job>) {
-        let unsent = self.waiting.drain(..).collect::<Vec<_>>().into_iter();
-        let unsent = unsent
-            .chain(self.slots.iter_mut().filter_map(|slot| slot.handed.take()))
-            .collect();
-        let sent = self
-            .slots
-            .iter_mut()
-            .filter_map(|slot| slot.current.take())
-            .map(|(job, _)| job)
-            .collect();
-        (unsent, sent)
+        let handed = self.slots.iter_mut().filter_map(|slot| slot.handed.take());
+        let unsent = self.waiting.drain(..).chain(handed).collect();
+        let sent = self.slots.iter_mut().filter_map(|slot| slot.current.take());
+        (unsent, sent.map(|(job, _)| job).collect())
     }
 
-    /// Whether one more connection shall be opened now; the answer yes counts as opening it.
-    pub(crate) fn wants_connection(&mut self) -> bool {
-        let wanted = self.opening < self.waiting.len() && self.open + self.opening < self.connections_max;
-        self.opening += usize::from(wanted);
-        wanted
-    }
-
-    /// A connection is open; gives it its id.
-    pub(crate) fn opened(&mut self) -> usize {
-        self.opening -= 1;
-        self.open += 1;
-        self.free.pop().unwrap_or_else(|| {
+    /// The id of one more connection that shall be opened from now on, if one is wanted.
+    pub(crate) fn wants_connection(&mut self, now_ns: impl FnOnce() -> u64) -> Option<usize> {
+        if self.opening >= self.waiting.len() || self.open + self.opening >= self.connections_max {
+            return None;
+        }
+        self.opening += 1;
+        let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() - 1
-        })
+        });
+        self.slots[id].opening_since_ns = Some(now_ns());
+        Some(id)
+    }
+
+    /// A connection is open.
+    pub(crate) fn opened(&mut self, id: usize) {
+        self.slots[id].opening_since_ns = None;
+        self.opening -= 1;
+        self.open += 1;
     }
 
     /// A connection could not be opened. The arrival that waited longest shares its fate.
-    pub(crate) fn open_failed(&mut self) -> Option<Job> {
+    pub(crate) fn open_failed(&mut self, id: usize) -> Option<Job> {
+        self.slots[id].opening_since_ns = None;
         self.opening -= 1;
+        self.free.push(id);
         self.waiting.pop_front()
     }
 
-    /// A connection is gone. An arrival handed to it meanwhile goes back to the front of the queue.
-    pub(crate) fn closed(&mut self, id: usize) {
+    /// A connection is gone. An arrival handed to it meanwhile is returned: it was never sent.
+    pub(crate) fn closed(&mut self, id: usize) -> Option<Job> {
         self.open -= 1;
-        self.leave_idle(id);
-        if let Some(job) = std::mem::take(&mut self.slots[id]).handed
-            && self.hand_over(job).is_err()
-        {
-            self.waiting.push_front(job);
-        }
+        self.idle.remove(id);
         self.free.push(id);
+        std::mem::take(&mut self.slots[id]).handed
     }
 
     /// The next job of an idle connection: one handed to it, or the one that has waited longest.
@@ -162,23 +162,16 @@ impl Dispatch {
             return Poll::Ready(job);
         }
         if let Some(job) = self.waiting.pop_front() {
-            self.leave_idle(id);
+            self.idle.remove(id);
             return Poll::Ready(job);
         }
         let slot = &mut self.slots[id];
         slot.note(context.waker());
-        if !slot.is_idle {
-            slot.is_idle = true;
+        if !self.idle.contains(id) {
             slot.idle_since_ns = now_ns;
             self.idle.push(id);
         }
         Poll::Pending
-    }
-
-    fn leave_idle(&mut self, id: usize) {
-        if std::mem::take(&mut self.slots[id].is_idle) {
-            self.idle.retain(|idle| *idle != id);
-        }
     }
 
     /// From now on the connection is busy, until `deadline_ns` at the latest.
@@ -202,10 +195,10 @@ impl Dispatch {
     }
 
     /// Wakes the connections whose request has run out of time, and returns the arrivals that have waited it out.
-    pub(crate) fn expire(&mut self, now_ns: u64, timeout_ns: u64) -> Vec<Job> {
-        for slot in &mut self.slots {
+    pub(crate) fn expire(&mut self, now_ns: u64, timeout_ns: u64) -> Vec<Waited> {
+        for (id, slot) in self.slots.iter_mut().enumerate() {
             let over = slot.current.is_some_and(|(_, deadline_ns)| deadline_ns <= now_ns);
-            let unused = slot.is_idle && slot.idle_since_ns.saturating_add(self.idle_ns) <= now_ns;
+            let unused = self.idle.contains(id) && slot.idle_since_ns.saturating_add(self.idle_ns) <= now_ns;
             if (over || unused) && !slot.expired {
                 slot.expired = true;
                 if let Some(waker) = slot.waker.take() {
@@ -213,12 +206,27 @@ impl Dispatch {
                 }
             }
         }
-        let over = self
-            .waiting
-            .iter()
-            .take_while(|job| job.arrival.intended_ns.saturating_add(timeout_ns) <= now_ns)
-            .count();
-        self.waiting.drain(..over).collect()
+        let is_over = |job: &&Job| job.arrival.intended_ns.saturating_add(timeout_ns) <= now_ns;
+        let over = self.waiting.iter().take_while(is_over).count();
+        if over == 0 {
+            return Vec::new();
+        }
+        let stuck = self.stuck(now_ns, timeout_ns);
+        let waited = self.waiting.drain(..over).enumerate();
+        waited
+            .map(|(place, job)| Waited {
+                job,
+                is_opening: place < stuck,
+            })
+            .collect()
+    }
+
+    /// Connections that have been opening for at least half of the time-out: those were begun for the arrivals that
+    /// have waited longest. One begun later replaces a connection that the target did accept.
+    fn stuck(&self, now_ns: u64, timeout_ns: u64) -> usize {
+        let since_max_ns = now_ns.saturating_sub(timeout_ns / 2);
+        let opening = self.slots.iter().filter_map(|slot| slot.opening_since_ns);
+        opening.filter(|since_ns| *since_ns <= since_max_ns).count()
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -229,25 +237,17 @@ impl Dispatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn job(intended_ns: u64) -> Job {
-        let arrival = Arrival {
-            intended_ns,
-            flow: 0,
-            ordinal: intended_ns,
-            chat: 0,
-        };
-        Job {
-            arrival,
-            phase: 0,
-            lane: 0,
-            shard: None,
-            tried: None,
-        }
-    }
+    use crate::drive::job::tests::job;
 
     fn poll(dispatch: &mut Dispatch, id: usize) -> Poll<Job> {
         dispatch.poll_job(id, 0, &Context::from_waker(Waker::noop()))
+    }
+
+    /// Opens a connection, which is wanted.
+    fn open(dispatch: &mut Dispatch) -> usize {
+        let id = dispatch.wants_connection(|| 0).expect("something waits");
+        dispatch.opened(id);
+        id
     }
 
     #[test]
@@ -256,10 +256,10 @@ mod tests {
         for ns in 0..4 {
             assert_eq!(dispatch.place(job(ns)), Placed::Waits);
         }
-        assert!(dispatch.wants_connection());
-        assert!(dispatch.wants_connection());
-        assert!(!dispatch.wants_connection(), "two is the bound");
-        let first = dispatch.opened();
+        let first = dispatch.wants_connection(|| 0).unwrap();
+        assert!(dispatch.wants_connection(|| 0).is_some());
+        assert!(dispatch.wants_connection(|| 0).is_none(), "two is the bound");
+        dispatch.opened(first);
         assert_eq!(
             poll(&mut dispatch, first),
             Poll::Ready(job(0)),
@@ -273,8 +273,7 @@ mod tests {
         let ids: Vec<usize> = (0..2)
             .map(|ns| {
                 dispatch.place(job(ns));
-                assert!(dispatch.wants_connection());
-                let id = dispatch.opened();
+                let id = open(&mut dispatch);
                 assert!(poll(&mut dispatch, id).is_ready());
                 id
             })
@@ -286,50 +285,68 @@ mod tests {
     }
 
     #[test]
-    fn too_many_waiting_are_refused() {
+    fn too_many_waiting_are_rejected() {
         let mut dispatch = Dispatch::new(1, 2, 1_000);
         assert_eq!(dispatch.place(job(0)), Placed::Waits);
         assert_eq!(dispatch.place(job(1)), Placed::Waits);
-        assert_eq!(dispatch.place(job(2)), Placed::Refused);
+        assert_eq!(dispatch.place(job(2)), Placed::Rejected);
     }
 
     #[test]
     fn an_arrival_handed_to_a_connection_that_closes_is_not_lost() {
         let mut dispatch = Dispatch::new(1, 2, 1_000);
         dispatch.place(job(0));
-        assert!(dispatch.wants_connection());
-        let id = dispatch.opened();
+        let id = open(&mut dispatch);
         assert!(poll(&mut dispatch, id).is_ready());
         assert!(poll(&mut dispatch, id).is_pending());
         assert_eq!(dispatch.place(job(1)), Placed::Handed);
-        dispatch.closed(id);
-        assert!(dispatch.wants_connection(), "it waits again, for a new connection");
-        let id = dispatch.opened();
-        assert_eq!(poll(&mut dispatch, id), Poll::Ready(job(1)));
+        dispatch.place(job(2));
+        assert_eq!(dispatch.closed(id), Some(job(1)));
+        dispatch.place_first(job(1));
+        let id = open(&mut dispatch);
+        assert_eq!(poll(&mut dispatch, id), Poll::Ready(job(1)), "before what came later");
     }
 
     #[test]
     fn what_waits_too_long_is_given_up_and_what_runs_too_long_is_told() {
         let mut dispatch = Dispatch::new(1, 10, 1_000);
         dispatch.place(job(0));
-        assert!(dispatch.wants_connection());
-        let id = dispatch.opened();
+        let id = open(&mut dispatch);
         assert!(poll(&mut dispatch, id).is_ready());
         dispatch.begin(id, job(0), 100);
         dispatch.place(job(50));
         dispatch.place(job(51));
         assert_eq!(dispatch.expire(99, 100), []);
         assert!(!dispatch.is_expired(id));
-        assert_eq!(dispatch.expire(150, 100), [job(50)]);
+        let waited = Waited {
+            job: job(50),
+            is_opening: false,
+        };
+        assert_eq!(dispatch.expire(150, 100), [waited], "every connection is busy");
         assert!(dispatch.is_expired(id));
+    }
+
+    #[test]
+    fn what_waits_for_a_connection_that_the_target_never_accepts_is_told_apart() {
+        let mut dispatch = Dispatch::new(2, 10, 1_000);
+        for ns in 0..3 {
+            dispatch.place(job(ns));
+        }
+        assert!(dispatch.wants_connection(|| 0).is_some());
+        assert!(dispatch.wants_connection(|| 90).is_some(), "this one has hardly begun");
+        let opening: Vec<bool> = dispatch
+            .expire(110, 100)
+            .iter()
+            .map(|waited| waited.is_opening)
+            .collect();
+        assert_eq!(opening, [true, false, false]);
     }
 
     #[test]
     fn a_connection_that_nobody_uses_is_told_to_close() {
         let mut dispatch = Dispatch::new(1, 10, 1_000);
         dispatch.place(job(0));
-        assert!(dispatch.wants_connection());
-        let id = dispatch.opened();
+        let id = open(&mut dispatch);
         assert!(poll(&mut dispatch, id).is_ready());
         assert!(poll(&mut dispatch, id).is_pending(), "idle since 0");
         dispatch.expire(999, 100);
@@ -342,8 +359,7 @@ mod tests {
     fn what_is_abandoned_is_told_apart_by_whether_it_was_sent() {
         let mut dispatch = Dispatch::new(1, 10, 1_000);
         dispatch.place(job(1));
-        assert!(dispatch.wants_connection());
-        let id = dispatch.opened();
+        let id = open(&mut dispatch);
         assert!(poll(&mut dispatch, id).is_ready());
         dispatch.begin(id, job(1), 100);
         dispatch.place(job(2));

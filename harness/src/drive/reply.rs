@@ -1,7 +1,9 @@
 //! Reads one HTTP/1.1 answer off a byte stream, in pieces of any size.
 //!
-//! The generator wants the status and the end of the answer, and seldom more: so the head is parsed by `httparse`, and the body is counted
-//! and thrown away unless it was asked for. Where the body ends follows RFC 9112, section 6.3.
+//! The generator wants the status and the end of the answer, and seldom more: so the head is parsed by `httparse`, and
+//! the body is counted and thrown away unless it was asked for. Where the body ends follows RFC 9112, section 6.3.
+//!
+//! A leaf: bytes come in, sockets are elsewhere.
 
 use std::time::Duration;
 
@@ -35,8 +37,8 @@ pub(super) enum Progress {
 pub(super) struct Answer<'a> {
     /// HTTP status; 0 where no answer came.
     pub(super) status: u16,
-    /// `Retry-After`, where the answer was to be read and had one in seconds. A date is not understood: services that refuse for
-    /// seconds send seconds.
+    /// `Retry-After`, where the answer was to be read and had one in seconds. A date is not understood: services that
+    /// refuse for seconds send seconds.
     pub(super) retry_after_s: Option<u32>,
     /// The body, where it was to be read.
     pub(super) body: &'a [u8],
@@ -63,6 +65,7 @@ impl Answer<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     state: State,
+    has_begun: bool,
     /// What has arrived and cannot be judged yet: part of a head, or of a line between chunks.
     held: Vec<u8>,
     status: u16,
@@ -92,6 +95,7 @@ impl Reply {
     /// Begins a new answer; one that is read keeps its body.
     pub(super) fn reset(&mut self, is_read: bool) {
         self.state = State::Head;
+        self.has_begun = false;
         self.held.clear();
         self.is_read = is_read;
         self.retry_after_s = None;
@@ -107,8 +111,14 @@ impl Reply {
         }
     }
 
+    /// Whether nothing has arrived yet.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_begun
+    }
+
     /// Takes in what has arrived.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Progress {
+        self.has_begun = true;
         if self.held.is_empty() {
             return self.advance(bytes);
         }
@@ -209,7 +219,8 @@ impl Reply {
         if used == 0 { Step::Wait } else { Step::Next(used) }
     }
 
-    /// Keeps a piece of the body; a chunk's `left` counts the line end behind it, which is not part of it. False where it gets too long.
+    /// Keeps a piece of the body; a chunk's `left` counts the line end behind it, which is not part of it. False where
+    /// it gets too long.
     fn keep(&mut self, piece: &[u8], left: u64) -> bool {
         let line_end = if matches!(self.state, State::Chunk(_)) { 2 } else { 0 };
         let part = usize::try_from(left.saturating_sub(line_end)).unwrap_or(usize::MAX);
@@ -450,7 +461,8 @@ mod tests {
             cuts.sort_unstable();
             cuts.dedup();
             let got = read(cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]));
-            // What follows a complete answer is told apart only when it arrives with it; the connection refuses it when it comes later.
+            // What follows a complete answer is told apart only when it arrives with it; the connection refuses it when
+            // it comes later.
             let surplus = expected == Progress::Malformed && answer.ends_with("okay");
             prop_assert!(got == expected || surplus, "{answer:?} {cuts:?}: {got:?}");
         }

@@ -1,67 +1,57 @@
-//! Callers who try again, until they have what they want or give up: their journeys.
+//! Callers who retry until they have what they want or give up: their logical calls.
 //!
 //! ```text
-//!   answer ──► Retries::after: done? given up? or a pause (arrival/backoff.rs) ──► due ──► the pacer, as an arrival of its own
+//!   answer ──► Retries::after: done? given up? or a pause (arrival/backoff.rs) ──► due ──► the pacer, as an arrival
+//!                                                                                          of its own
 //! ```
 //!
-//! A retry is an arrival like any other, only that the answer decided its intended start: it is admitted, waits for a connection and is measured
-//! as an attempt in the second in which it is due. What the *caller* went through, from his first intended start on, is kept apart, with
-//! the phase of his first attempt. Entries without `retry` pay one comparison.
+//! A retry is an arrival like any other, only that the answer decided its intended start: it is admitted, waits for a
+//! connection and is measured as an attempt in the second in which it is due. What the *caller* went through, from the
+//! first intended start on, is kept apart, with the phase of the first attempt. Entries without `retry` pay one
+//! comparison.
+//!
+//! Pure: knows jobs and answers; time comes in, and what follows is returned.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dispatch::Job;
+use super::job::{Job, Tried};
 use super::reply::Answer;
-use super::worker::Worker;
 use crate::arrival::{Arrival, Backoff};
-use crate::record::{Journeys, Outcome};
+use crate::record::Outcome;
 
-/// HTTP's answer to who wants to be what he already is.
+/// HTTP's answer to a caller who wants to be what they already are.
 const CONFLICT: u16 = 409;
 
-/// Who tries again, and how.
+/// Who retries, and how.
 #[derive(Debug, Clone)]
 pub struct RetryPlan {
-    /// By traffic entry; `None` where nobody does.
+    /// By traffic entry; `None` where nobody retries.
     pub entries: Vec<Option<Retry>>,
-    /// Callers who may wait to try again at once, over all workers.
+    /// Pending retries at once, over all workers.
     pub waiting: usize,
     /// Seed of the pauses.
     pub seed: u64,
 }
 
-/// How the callers of one traffic entry try again.
+/// How the callers of one traffic entry retry.
 #[derive(Debug, Clone)]
 pub struct Retry {
     /// How often, and after which pauses.
     pub backoff: Backoff,
-    /// The outcomes that are tried again.
+    /// The outcomes that are retried.
     pub on: Vec<Outcome>,
     /// Whether a conflict says that an earlier attempt, whose end nobody knows, did the work: so with joins.
     pub conflict_is_done: bool,
-    /// From then on nobody tries again.
+    /// From then on nobody retries.
     pub until_ns: u64,
 }
 
-/// What lies behind a request that is a retry.
+/// A pending retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tried {
-    /// Intended start of the first attempt.
-    first_ns: u64,
-    /// Its phase.
-    phase: u32,
-    /// Attempts before this one.
-    attempts: u16,
-    /// One of them may have been done although no answer said so.
-    unknown: bool,
-}
-
-/// Somebody who waits to try again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Waits {
+struct Pending {
     at_ns: u64,
     flow: usize,
     ordinal: u64,
@@ -69,7 +59,7 @@ struct Waits {
     tried: Tried,
 }
 
-impl Waits {
+impl Pending {
     fn arrival(&self) -> Arrival {
         Arrival {
             intended_ns: self.at_ns,
@@ -82,19 +72,21 @@ impl Waits {
 
 /// What an attempt means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+pub(super) enum Then {
+    /// The logical call has succeeded.
     Done,
     GivesUp,
-    /// The run ends before he would try again.
+    /// The run ends before the next attempt.
     CutOff,
+    /// The next attempt is due at this time.
     Again(u64),
 }
 
-/// One worker's callers who wait to try again.
+/// One worker's pending retries.
 pub(super) struct Retries {
     plan: Arc<RetryPlan>,
     waiting_max: usize,
-    waiting: BinaryHeap<Reverse<Waits>>,
+    waiting: BinaryHeap<Reverse<Pending>>,
 }
 
 impl Retries {
@@ -106,23 +98,36 @@ impl Retries {
         }
     }
 
-    fn of(&self, job: &Job) -> Option<&Retry> {
-        self.plan.entries[job.arrival.flow].as_ref()
+    /// Whether the callers of the job retry, so that their answers are to be read.
+    pub(super) fn concern(&self, job: &Job) -> bool {
+        self.plan.entries[job.arrival.flow].is_some()
     }
 
-    /// When the next one tries again.
-    fn next_ns(&self) -> Option<u64> {
-        self.waiting.peek().map(|Reverse(waits)| waits.at_ns)
+    /// When the next one is due.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        self.waiting.peek().map(|Reverse(pending)| pending.at_ns)
     }
 
-    fn take(&mut self) -> Option<(Arrival, Tried)> {
-        let Reverse(waits) = self.waiting.pop()?;
-        Some((waits.arrival(), waits.tried))
+    pub(super) fn take(&mut self) -> Option<(Arrival, Tried)> {
+        let Reverse(pending) = self.waiting.pop()?;
+        Some((pending.arrival(), pending.tried))
     }
 
-    /// What follows from an attempt of an entry that `retry` says how to try again; who tries again waits from now on.
-    fn after(&mut self, retry: &Retry, job: &Job, outcome: Outcome, answer: &Answer<'_>, done_ns: u64) -> Then {
-        let made = attempts(job);
+    /// Takes all, due or not.
+    pub(super) fn abandon(&mut self) -> impl Iterator<Item = (Arrival, Tried)> {
+        let pending = std::mem::take(&mut self.waiting).into_iter();
+        pending.map(|Reverse(pending)| (pending.arrival(), pending.tried))
+    }
+
+    /// What follows from an attempt; `None` where nobody retries. A retry that follows is pending from now on.
+    pub(super) fn after(&mut self, job: &Job, outcome: Outcome, answer: &Answer<'_>, done_ns: u64) -> Option<Then> {
+        let plan = Arc::clone(&self.plan);
+        let retry = plan.entries[job.arrival.flow].as_ref()?;
+        Some(self.after_attempt(retry, job, outcome, answer, done_ns))
+    }
+
+    fn after_attempt(&mut self, retry: &Retry, job: &Job, outcome: Outcome, answer: &Answer<'_>, done_ns: u64) -> Then {
+        let made = job.attempts();
         let unknown = job.tried.is_some_and(|tried| tried.unknown);
         if outcome == Outcome::Ok || (unknown && retry.conflict_is_done && answer.status == CONFLICT) {
             return Then::Done;
@@ -145,12 +150,12 @@ impl Retries {
             flow, ordinal, chat, ..
         } = job.arrival;
         let tried = Tried {
-            first_ns: first_ns(job),
-            phase: u32::try_from(first_phase(job)).expect("a profile has fewer phases"),
+            first_ns: job.first_ns(),
+            phase: u32::try_from(job.first_phase()).expect("a profile has fewer phases"),
             attempts: made,
             unknown: unknown || !is_known(outcome),
         };
-        self.waiting.push(Reverse(Waits {
+        self.waiting.push(Reverse(Pending {
             at_ns,
             flow,
             ordinal,
@@ -166,99 +171,14 @@ fn is_known(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Timeout | Outcome::ConnectError | Outcome::ServerError)
 }
 
-/// Attempts made with this one.
-fn attempts(job: &Job) -> u16 {
-    job.tried.map_or(0, |tried| tried.attempts) + 1
-}
-
-fn first_ns(job: &Job) -> u64 {
-    job.tried.map_or(job.arrival.intended_ns, |tried| tried.first_ns)
-}
-
-/// Phase of the first attempt.
-pub(super) fn first_phase(job: &Job) -> usize {
-    job.tried.map_or(job.phase, |tried| tried.phase as usize)
-}
-
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-impl Worker {
-    pub(super) fn next_retry_ns(&self) -> Option<u64> {
-        self.retries.as_ref()?.borrow().next_ns()
-    }
-
-    pub(super) fn take_retry(&self) -> Option<(Arrival, Tried)> {
-        self.retries.as_ref()?.borrow_mut().take()
-    }
-
-    /// Whether the callers of a job try again, so that their answers are to be read.
-    pub(super) fn tries_again(&self, job: &Job) -> bool {
-        let retries = self.retries.as_ref();
-        retries.is_some_and(|retries| retries.borrow().of(job).is_some())
-    }
-
-    /// An attempt was answered, or got no answer.
-    pub(super) fn attempt_ended(&self, job: &Job, outcome: Outcome, answer: &Answer<'_>, done_ns: u64) {
-        let Some(retries) = &self.retries else { return };
-        let then = {
-            let mut retries = retries.borrow_mut();
-            let plan = Arc::clone(&retries.plan);
-            let Some(retry) = &plan.entries[job.arrival.flow] else {
-                return;
-            };
-            retries.after(retry, job, outcome, answer, done_ns)
-        };
-        match then {
-            Then::Again(at_ns) => self.alarm.set(at_ns),
-            Then::Done => self.note_journey(job, done_ns, |journeys| {
-                journeys.succeeded(attempts(job), done_ns.saturating_sub(first_ns(job)));
-            }),
-            Then::GivesUp => self.note_journey(job, done_ns, |journeys| journeys.gave_up += 1),
-            Then::CutOff => self.note_journey(job, done_ns, |journeys| journeys.cut_off += 1),
-        }
-    }
-
-    /// An attempt was never sent: the caller would wait for ever.
-    pub(super) fn attempt_unsent(&self, job: &Job, now_ns: u64) {
-        if self.tries_again(job) {
-            self.note_journey(job, now_ns, |journeys| journeys.gave_up += 1);
-        }
-    }
-
-    /// The run ends with these under way; whoever waits to try again shares their fate.
-    pub(super) fn cut_off_journeys(&self, under_way: &[Job]) {
-        let Some(retries) = &self.retries else { return };
-        let now_ns = self.clock.now_ns();
-        let cut_off = |journeys: &mut Journeys| journeys.cut_off += 1;
-        for job in under_way.iter().filter(|job| self.tries_again(job)) {
-            self.note_journey(job, now_ns, cut_off);
-        }
-        let waiting = std::mem::take(&mut retries.borrow_mut().waiting);
-        for Reverse(waits) in waiting {
-            let arrival = waits.arrival();
-            let job = Job {
-                phase: waits.tried.phase as usize,
-                lane: self.requests.lane(&arrival),
-                shard: self.requests.shard(&arrival),
-                arrival,
-                tried: Some(waits.tried),
-            };
-            self.note_journey(&job, now_ns, cut_off);
-        }
-    }
-
-    fn note_journey(&self, job: &Job, ended_ns: u64, note: impl FnOnce(&mut Journeys)) {
-        let mut ledger = self.ledger.borrow_mut();
-        let interval = ledger.at(first_phase(job), ended_ns);
-        note(interval.lanes[job.lane].journeys.get_or_insert_default());
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive::job;
 
     const MS: u64 = 1_000_000;
 
@@ -296,9 +216,7 @@ mod tests {
         Job {
             arrival,
             phase: 4,
-            lane: 4,
-            shard: None,
-            tried: None,
+            ..job::tests::job(intended_ns)
         }
     }
 
@@ -308,25 +226,24 @@ mod tests {
         Job {
             arrival,
             phase: 6,
-            lane: 4,
-            shard: None,
             tried: Some(tried),
+            ..job::tests::job(0)
         }
     }
 
-    const REFUSED: Answer<'_> = Answer {
+    const REJECTED: Answer<'_> = Answer {
         status: 429,
         retry_after_s: None,
         body: br#"{"error":"throttled","retry_after_ms":30}"#,
     };
 
     #[test]
-    fn the_same_caller_comes_again_when_asked_and_gives_up_after_the_last_attempt() {
+    fn the_same_caller_retries_when_asked_and_gives_up_after_the_last_attempt() {
         let (mut retries, retry) = (retries(10), retry(&[Outcome::Throttled]));
         let mut job = first(77, 1_000 * MS);
         for attempt in 1..=2 {
             let done_ns = job.arrival.intended_ns + 7 * MS;
-            let then = retries.after(&retry, &job, Outcome::Throttled, &REFUSED, done_ns);
+            let then = retries.after_attempt(&retry, &job, Outcome::Throttled, &REJECTED, done_ns);
             assert_eq!(then, Then::Again(done_ns + 30 * MS));
             job = again(&mut retries);
             let Arrival {
@@ -337,19 +254,19 @@ mod tests {
             } = job.arrival;
             assert_eq!((intended_ns, flow, ordinal, chat), (done_ns + 30 * MS, 2, 77, 5));
             assert_eq!(
-                (attempts(&job), first_ns(&job), first_phase(&job)),
+                (job.attempts(), job.first_ns(), job.first_phase()),
                 (attempt + 1, 1_000 * MS, 4)
             );
         }
         assert_eq!(
-            retries.after(&retry, &job, Outcome::Throttled, &REFUSED, 9_000 * MS),
+            retries.after_attempt(&retry, &job, Outcome::Throttled, &REJECTED, 9_000 * MS),
             Then::GivesUp
         );
         assert_eq!(retries.next_ns(), None);
     }
 
     #[test]
-    fn only_what_the_workload_names_is_tried_again() {
+    fn only_what_the_workload_names_is_retried() {
         let (mut retries, retry) = (retries(10), retry(&[Outcome::Shed]));
         for (outcome, then) in [
             (Outcome::Ok, Then::Done),
@@ -359,7 +276,7 @@ mod tests {
             (Outcome::Timeout, Then::GivesUp),
         ] {
             assert_eq!(
-                retries.after(&retry, &first(1, 0), outcome, &Answer::default(), 0),
+                retries.after_attempt(&retry, &first(1, 0), outcome, &Answer::default(), 0),
                 then
             );
         }
@@ -378,21 +295,21 @@ mod tests {
             (Outcome::ServerError, Then::Done),
         ] {
             let (mut retries, retry) = (retries(10), retry(&[before]));
-            retries.after(&retry, &first(1, 0), before, &Answer::default(), 0);
+            retries.after_attempt(&retry, &first(1, 0), before, &Answer::default(), 0);
             let job = again(&mut retries);
-            let after = retries.after(&retry, &job, Outcome::ClientError, &conflict, 0);
+            let after = retries.after_attempt(&retry, &job, Outcome::ClientError, &conflict, 0);
             assert_eq!(after, then, "{before:?}");
         }
         let (mut retries, retry) = (retries(10), retry(&[Outcome::Timeout]));
-        let then = retries.after(&retry, &first(1, 0), Outcome::ClientError, &conflict, 0);
+        let then = retries.after_attempt(&retry, &first(1, 0), Outcome::ClientError, &conflict, 0);
         assert_eq!(then, Then::GivesUp, "nobody tried before");
     }
 
     #[test]
-    fn who_finds_too_many_waiting_gives_up_and_who_would_be_too_late_is_cut_off() {
+    fn a_retry_too_many_is_given_up_and_one_after_the_end_is_cut_off() {
         let (mut retries, retry) = (retries(2), retry(&[Outcome::Throttled]));
         let mut after = |ordinal, done_ns| {
-            retries.after(
+            retries.after_attempt(
                 &retry,
                 &first(ordinal, 0),
                 Outcome::Throttled,

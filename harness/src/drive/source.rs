@@ -1,7 +1,10 @@
 //! Local addresses that connections are made from.
 //!
-//! One address has some 28,000 ports for connections to one server. On the loopback interface all of 127.0.0.0/8 is ours, so many
-//! connections are spread over several of its addresses; elsewhere the workload names the addresses that this machine has.
+//! One address has some 28,000 ports for connections to one server. On the loopback interface all of 127.0.0.0/8 is
+//! ours, so many connections are spread over several of its addresses; elsewhere the workload names the addresses that
+//! this machine has.
+//!
+//! A leaf.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -2,6 +2,8 @@
 //!
 //! The runtime's own timers tick once a millisecond, which at ten thousand arrivals a second would make every request
 //! most of a millisecond late and charge that to the server.
+//!
+//! A leaf.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -22,7 +24,8 @@ impl Timer {
             TimerfdClockId::Monotonic,
             TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
         )?;
-        // SAFETY: the descriptor is open, the `OwnedFd` that closes it moves into the `AsyncFd`, and nothing else has it.
+        // SAFETY: the descriptor is open, the `OwnedFd` that closes it moves into the `AsyncFd`, and nothing else has
+        // it.
         #[expect(
             unsafe_code,
             reason = "tokio cannot see that the descriptor outlives its registration; this is the only such place"

@@ -1,125 +1,92 @@
-//! One worker thread: its arrivals, its connections, its measurements.
+//! One worker thread: its runtime, its tasks, and how they come together.
+//!
+//! The only file that knows all the others. Tasks take turns on one thread and share a [`State`]; each borrows it for
+//! one step and never across an `await`.
 
-use std::cell::{Cell, RefCell};
-use std::iter::Peekable;
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 use super::alarm::Alarm;
-use super::dispatch::{Dispatch, Job, Placed};
-use super::ledger::Ledger;
-use super::members::{FollowPlan, Members};
+use super::chat::members::Members;
+use super::chat::request::RequestPlan;
+use super::chat::socket::{self, Listener};
+use super::connection::{self, Exchange, Failure, Owner, Wanted};
+use super::job::Job;
+use super::message::Message;
+use super::meter::Reading;
+use super::outbox::Outbox;
+use super::plan::{Plan, nanos};
+use super::priority::raise_priority;
 use super::reply::Answer;
-use super::request::{Cursor, RequestPlan};
-use super::retries::{Retries, Tried};
 use super::source::Sources;
+use super::state::{State, Step};
 use super::timer::Timer;
-use super::{Message, Plan, RetryPlan, connection, gather, raise_priority};
-use crate::arrival::{Arrival, Profile};
+use super::{coalesce, run_delay};
 use crate::clock::{Clock, Stop};
-use crate::record::Outcome;
 
 /// How often time-outs are looked for.
 const SWEEP: Duration = Duration::from_millis(10);
-/// Shortest sleep of the pacer. Arming a timer can cost as much as half a request, and waking is some ten microseconds late anyway;
-/// at rates where arrivals are closer than this, they are admitted a few at a time, or earlier by a connection that is done.
+/// Shortest sleep of the pacer. Arming a timer can cost as much as half a request, and waking is some ten microseconds
+/// late anyway; at rates where arrivals are closer than this, they are admitted a few at a time, or earlier by a
+/// connection that is done.
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 /// Arrivals admitted in a row before connections get their turn.
 const BURST_MAX: usize = 32;
+/// Arrivals given up in a row before the request to stop is looked at.
+const GIVEN_UP_MAX: usize = 4096;
+/// Every request ends with its time-out; this is for the sweep that enforces it.
+const AFTER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a worker thread starts from.
-pub(super) struct Setup {
-    pub(super) index: usize,
-    pub(super) plan: Plan,
-    pub(super) clock: Clock,
-    pub(super) stop: Stop,
-    pub(super) sink: SyncSender<(usize, Message)>,
+/// Starts the workers. The schedule begins at `clock`'s zero. Each worker ends its messages with [`Message::Done`].
+///
+/// # Errors
+/// When the system cannot start a thread.
+pub fn start(
+    plan: &Plan,
+    clock: Clock,
+    stop: &Stop,
+    sink: &SyncSender<Message>,
+) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+    (0..plan.workers)
+        .map(|index| {
+            let (plan, stop, sink) = (plan.clone(), stop.clone(), sink.clone());
+            std::thread::Builder::new()
+                .name(format!("bmt-worker-{index}"))
+                .spawn(move || run(&plan, index, clock, &stop, sink))
+        })
+        .collect()
 }
 
-/// What the tasks of a worker share. They take turns on one thread.
-pub(super) struct Worker {
-    pub(super) clock: Clock,
-    sources: Sources,
-    pub(super) timeout: Duration,
-    pub(super) requests: std::sync::Arc<RequestPlan>,
-    pub(super) dispatch: RefCell<Dispatch>,
-    pub(super) ledger: RefCell<Ledger>,
-    pub(super) alarm: Rc<Alarm>,
-    pub(super) keeps_acknowledged: bool,
-    /// `None` where nobody is online.
-    pub(super) members: Option<RefCell<Members>>,
-    /// `None` where nobody tries again.
-    pub(super) retries: Option<RefCell<Retries>>,
-    arrivals: RefCell<Peekable<Box<dyn Iterator<Item = Arrival>>>>,
-    pub(super) profile: std::sync::Arc<Profile>,
-    phase: Cell<usize>,
-    /// Arrivals admitted whose fate is not known yet.
-    pending: Cell<usize>,
-}
-
-impl Setup {
-    pub(super) fn run(self) -> std::io::Result<()> {
-        raise_priority();
-        let mut builder = Builder::new_current_thread();
-        if self.plan.follow.is_some() {
-            builder.on_thread_park(gather::before_waiting);
-        }
-        let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-        let worker = Rc::new(self.worker());
-        runtime.block_on(drive(Rc::clone(&worker), &self))?;
-        worker.abandon();
-        worker.report(&self, true);
-        let _ = self.sink.send((self.index, Message::Done));
-        Ok(())
+fn run(plan: &Plan, index: usize, clock: Clock, stop: &Stop, sink: SyncSender<Message>) -> std::io::Result<()> {
+    raise_priority();
+    run_delay::begin(clock);
+    let mut builder = Builder::new_current_thread();
+    if plan.follow.is_some() {
+        builder.on_thread_park(coalesce::before_waiting);
     }
-
-    fn worker(&self) -> Worker {
-        let share = |whole: usize| whole / self.plan.workers + usize::from(self.index < whole % self.plan.workers);
-        let limits = self.plan.limits;
-        let arrivals: Box<dyn Iterator<Item = Arrival>> =
-            Box::new(self.plan.schedule.clone().share_of(self.index, self.plan.workers));
-        let alarm = Rc::new(Alarm::default());
-        let members = |follow: &std::sync::Arc<FollowPlan>| {
-            let members = Members::new(follow.clone(), self.index, self.plan.workers, alarm.clone());
-            RefCell::new(members)
-        };
-        let retries = |plan: &std::sync::Arc<RetryPlan>| RefCell::new(Retries::new(plan.clone(), share(plan.waiting)));
-        Worker {
-            clock: self.clock,
-            sources: self.plan.sources.clone(),
-            timeout: limits.timeout,
-            requests: self.plan.requests.clone(),
-            dispatch: RefCell::new(Dispatch::new(
-                share(limits.connections),
-                share(limits.waiting),
-                u64::try_from(limits.idle.as_nanos()).unwrap_or(u64::MAX),
-            )),
-            ledger: RefCell::new(Ledger::new(
-                self.plan.requests.lanes(),
-                self.plan.shards,
-                limits.timeout,
-            )),
-            members: self.plan.follow.as_ref().map(members),
-            retries: self.plan.retries.as_ref().map(retries),
-            alarm,
-            keeps_acknowledged: self.plan.keeps_acknowledged,
-            arrivals: RefCell::new(arrivals.peekable()),
-            profile: self.plan.profile.clone(),
-            phase: Cell::new(0),
-            pending: Cell::new(0),
-        }
-    }
+    builder.on_thread_unpark(run_delay::woke);
+    let runtime = builder.enable_all().build_local(LocalOptions::default())?;
+    let worker = Rc::new(Worker::new(plan, index, clock, sink));
+    runtime.block_on(drive(Rc::clone(&worker), stop))?;
+    worker.state.borrow_mut().end(reading(clock));
+    Ok(())
 }
 
-async fn drive(worker: Rc<Worker>, setup: &Setup) -> std::io::Result<()> {
-    let housekeeping = keep_house(Rc::clone(&worker), setup);
+async fn drive(worker: Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
+    let housekeeping = keep_house(Rc::clone(&worker), stop);
     tokio::select! {
         biased;
-        paced = pace(&worker, &setup.stop) => paced?,
+        paced = pace(&worker, stop) => paced?,
         () = housekeeping => {}
     }
     Ok(())
@@ -128,294 +95,274 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) -> std::io::Result<()> {
 /// Admits each arrival when it is due, and returns when the last one has ended.
 async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
     let timer = Timer::new()?;
-    let end = worker.profile.end();
+    let end = Duration::from_nanos(worker.end_ns);
+    let drained = end.saturating_add(worker.timeout).saturating_add(AFTER_TIMEOUT);
     loop {
-        let next_ns = worker.admit_due();
+        let next_ns = worker.admit_due_at(worker.clock.now_ns());
         worker.open_wanted();
         if stop.is_asked() {
             return Ok(());
         }
-        let over = worker.clock.elapsed() >= end;
+        let elapsed = worker.clock.elapsed();
+        if elapsed >= drained {
+            worker.give_up(stop).await;
+            break;
+        }
+        let until_end = end.saturating_sub(elapsed);
         match next_ns {
-            _ if over && !worker.is_planned() => break,
-            None if !worker.is_caused() => break,
+            _ if until_end.is_zero() && !worker.state.borrow_mut().is_planned() => break,
+            None if !worker.state.borrow().is_caused() => break,
             None => worker.sleep(&timer, SWEEP).await?,
             Some(next_ns) => match worker.clock.until(Duration::from_nanos(next_ns)) {
-                Duration::ZERO => tokio::task::yield_now().await,
+                Duration::ZERO => yield_now().await,
                 wait => worker.sleep(&timer, wait.clamp(SLEEP_MIN, SWEEP * 10)).await?,
             },
         }
     }
-    worker.close_members();
-    // Every request ends with its time-out; the second more is for the sweep that enforces it.
-    let drained = end + worker.timeout + Duration::from_secs(1);
-    let pending = || worker.pending.get() > 0 && worker.clock.elapsed() < drained;
-    while (pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
+    worker.state.borrow_mut().close_members(worker.end_ns);
+    let is_pending = || worker.state.borrow().is_pending() && worker.clock.elapsed() < drained;
+    while (is_pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
         timer.sleep(Duration::from_millis(1)).await?;
     }
     Ok(())
 }
 
-/// Looks for time-outs, counts the worker's own CPU, reports complete seconds. Never returns while the run goes on.
-async fn keep_house(worker: Rc<Worker>, setup: &Setup) {
+/// Looks for time-outs, counts the worker's own use, reports what has happened. Never returns while the run goes on.
+async fn keep_house(worker: Rc<Worker>, stop: &Stop) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut before = Reading::now(&worker);
-    while !setup.stop.is_asked() {
+    while !stop.is_asked() {
         ticks.tick().await;
-        let now = Reading::now(&worker);
-        worker.expire(now.wall_ns);
-        if now.phase != before.phase || now.second() != before.second() {
-            worker.note_use(&before, &now);
-            worker.look_after_members(now.wall_ns);
-            worker.report(setup, false);
-            before = now;
-        }
+        let now_ns = worker.clock.now_ns();
+        worker.change(|state| {
+            state.expire(now_ns);
+            state.look(|| reading(worker.clock), now_ns);
+        });
     }
 }
 
-/// What the worker had used at one moment.
-struct Reading {
-    phase: usize,
-    cpu_ns: u64,
-    wall_ns: u64,
+/// What this thread has used by now.
+fn reading(clock: Clock) -> Reading {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Reading {
+        wall_ns: clock.now_ns(),
+        cpu_ns: time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs(),
+        run_delay_ns: run_delay::so_far_ns(),
+    }
 }
 
-impl Reading {
-    fn now(worker: &Worker) -> Self {
-        let wall_ns = worker.clock.now_ns();
-        Self {
-            phase: worker.profile.phase_at(Duration::from_nanos(wall_ns)),
-            cpu_ns: thread_cpu_ns(),
-            wall_ns,
-        }
-    }
-
-    fn second(&self) -> u64 {
-        self.wall_ns / 1_000_000_000
-    }
+/// What the tasks of a worker share.
+struct Worker {
+    clock: Clock,
+    timeout: Duration,
+    end_ns: u64,
+    sources: Sources,
+    requests: Arc<RequestPlan>,
+    alarm: Alarm,
+    state: RefCell<State>,
+    /// The tasks that hold the members' connections.
+    sockets: RefCell<Vec<Option<AbortHandle>>>,
 }
 
 impl Worker {
-    /// Admits every arrival that is due, and returns when the next one is; `None` after the last.
-    pub(super) fn admit_due(self: &Rc<Self>) -> Option<u64> {
-        self.admit_due_at(self.clock.now_ns())
+    fn new(plan: &Plan, index: usize, clock: Clock, sink: SyncSender<Message>) -> Self {
+        let state = State::new(plan, index, Outbox::new(sink), reading(clock));
+        let members = state.members.as_ref().map_or(0, Members::count);
+        Self {
+            clock,
+            timeout: plan.limits.timeout,
+            end_ns: plan.end_ns(),
+            sources: plan.sources.clone(),
+            requests: Arc::clone(&plan.requests),
+            alarm: Alarm::default(),
+            state: RefCell::new(state),
+            sockets: RefCell::new((0..members).map(|_| None).collect()),
+        }
     }
 
-    /// The same, with the time just read.
-    pub(super) fn admit_due_at(self: &Rc<Self>, now_ns: u64) -> Option<u64> {
-        for admitted in 0.. {
-            let scheduled_ns = self.arrivals.borrow_mut().peek().map(|arrival| arrival.intended_ns);
-            let (member_ns, retry_ns) = (self.next_of_members_ns(), self.next_retry_ns());
-            let next_ns = [scheduled_ns, member_ns, retry_ns].into_iter().flatten().min()?;
-            if next_ns > now_ns || admitted == BURST_MAX || now_ns == 0 {
-                return Some(next_ns);
-            }
-            let next = if scheduled_ns == Some(next_ns) {
-                self.arrivals.borrow_mut().next().map(|arrival| (arrival, None))
-            } else if member_ns == Some(next_ns) {
-                self.caused().map(|arrival| (arrival, None))
-            } else {
-                self.take_retry().map(|(arrival, tried)| (arrival, Some(tried)))
-            };
-            if let Some((arrival, tried)) = next {
-                self.admit(arrival, tried, now_ns);
+    /// Changes the state, and wakes the pacer if something is now due before it wakes by itself.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.borrow_mut();
+        let changed = change(&mut state);
+        if let Some(next_ns) = state.next_caused_ns() {
+            self.alarm.set(next_ns);
+        }
+        changed
+    }
+
+    /// Admits arrivals that are due, and returns when the next one is; `None` where none is known.
+    fn admit_due_at(self: &Rc<Self>, now_ns: u64) -> Option<u64> {
+        for _ in 0..BURST_MAX {
+            let step = self.state.borrow_mut().admit_next(now_ns);
+            match step {
+                Step::Done => {}
+                Step::Connect(member) => {
+                    let task = spawn_local(socket::follow(Rc::clone(self), member));
+                    self.sockets.borrow_mut()[member] = Some(task.abort_handle());
+                }
+                Step::Drop(members) => {
+                    let mut sockets = self.sockets.borrow_mut();
+                    members
+                        .iter()
+                        .filter_map(|member| sockets[*member].take())
+                        .for_each(|task| task.abort());
+                }
+                Step::Later(next_ns) => return next_ns,
             }
         }
-        None
+        Some(now_ns)
     }
 
-    /// Whether the schedule goes on, or somebody waits to try again.
-    fn is_planned(&self) -> bool {
-        self.arrivals.borrow_mut().peek().is_some() || self.next_retry_ns().is_some()
-    }
-
-    /// Whether arrivals may come up that are not on the schedule.
-    fn is_caused(&self) -> bool {
-        self.members.is_some() || self.retries.is_some()
+    /// Counts what the pacer did not come to. Nothing of it could be sent any more.
+    async fn give_up(&self, stop: &Stop) {
+        while !stop.is_asked() && self.state.borrow_mut().give_up(GIVEN_UP_MAX, self.clock.now_ns()) {
+            yield_now().await;
+        }
     }
 
     /// Sleeps until the pacer's next moment, or until one comes up that is earlier.
     async fn sleep(&self, timer: &Timer, wait: Duration) -> std::io::Result<()> {
-        let wait_ns = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        self.alarm.sleeps_until(self.clock.now_ns().saturating_add(wait_ns));
-        gather::pacer_sleeps(wait);
+        let now_ns = self.clock.now_ns();
+        // The end of the profile is such a moment: what is used after it is not counted.
+        let until_end = Duration::from_nanos(self.end_ns.saturating_sub(now_ns));
+        let wait = if until_end.is_zero() { wait } else { wait.min(until_end) };
+        self.alarm.sleeps_until(now_ns.saturating_add(nanos(wait)));
+        coalesce::pacer_sleeps(wait);
         let slept = tokio::select! {
             slept = timer.sleep(wait) => slept,
             () = self.alarm.rings() => Ok(()),
         };
         self.alarm.sleeps_until(0);
-        gather::pacer_is_awake();
+        coalesce::pacer_is_awake();
         slept
-    }
-
-    fn admit(self: &Rc<Self>, arrival: Arrival, tried: Option<Tried>, now_ns: u64) {
-        let job = Job {
-            phase: self.phase_at(arrival.intended_ns),
-            lane: self.requests.lane(&arrival),
-            shard: self.requests.shard(&arrival),
-            arrival,
-            tried,
-        };
-        self.ledger.borrow_mut().due(&job, now_ns);
-        let placed = self.dispatch.borrow_mut().place(job);
-        match placed {
-            Placed::Refused => self.unsent(&job, now_ns),
-            Placed::Handed | Placed::Waits => self.pending.set(self.pending.get() + 1),
-        }
-    }
-
-    /// Opens as many connections as the waiting arrivals want and the bound allows.
-    pub(super) fn open_wanted(self: &Rc<Self>) {
-        while self.dispatch.borrow_mut().wants_connection() {
-            tokio::task::spawn_local(connection::run(Rc::clone(self)));
-        }
-    }
-
-    /// Opens a connection for requests.
-    pub(super) async fn open_stream(&self) -> std::io::Result<tokio::net::TcpStream> {
-        let number = self.dispatch.borrow().open();
-        self.sources.connect(number).await
-    }
-
-    /// Who fetches, where members do.
-    pub(super) fn cursor(&self, arrival: &Arrival) -> Option<Cursor> {
-        self.members.as_ref()?.borrow().cursor(arrival)
-    }
-
-    fn unsent(&self, job: &Job, now_ns: u64) {
-        self.ledger.borrow_mut().unsent(job);
-        self.member_unanswered(job, now_ns);
-        self.attempt_unsent(job, now_ns);
-    }
-
-    /// Whether more of the answer is wanted than its status.
-    pub(super) fn reads_answer(&self, job: &Job) -> bool {
-        self.requests.concerns_members(&job.arrival) || self.tries_again(job) || self.wants_revision(job)
-    }
-
-    /// A request ended; `answer` is what was read of its answer.
-    pub(super) fn finish(&self, job: &Job, outcome: Outcome, answer: &Answer<'_>, sent_ns: u64, done_ns: u64) {
-        self.pending.set(self.pending.get() - 1);
-        let outcome = if self.requests.concerns_members(&job.arrival) {
-            self.member_answered(job, outcome, answer.body, done_ns)
-        } else {
-            outcome
-        };
-        let outcome = self.keep_promise(job, outcome, answer.body);
-        self.ledger.borrow_mut().done(job, outcome, sent_ns, done_ns);
-        if outcome == Outcome::Ok {
-            self.note_ok(job, done_ns);
-        }
-        self.attempt_ended(job, outcome, answer, done_ns);
-    }
-
-    /// Counts an answer in the second of the phase in which it came, whenever it was due.
-    fn note_ok(&self, job: &Job, done_ns: u64) {
-        let done = Duration::from_nanos(done_ns);
-        let phase = self.profile.phase_at(done);
-        let since = done.saturating_sub(self.profile.phases()[phase].start);
-        self.ledger
-            .borrow_mut()
-            .ok_answered(job.lane, phase, since.as_secs(), done_ns);
-    }
-
-    /// Arrivals come in order, so the phase only ever moves on.
-    fn phase_at(&self, ns: u64) -> usize {
-        let phases = self.profile.phases();
-        let mut phase = self.phase.get();
-        while phase + 1 < phases.len() && phases[phase].end.as_nanos() <= u128::from(ns) {
-            phase += 1;
-        }
-        self.phase.set(phase);
-        phase
-    }
-
-    /// Accounts for what the end of the run cuts off.
-    fn abandon(&self) {
-        let (unsent, sent) = self.dispatch.borrow_mut().abandon();
-        {
-            let mut ledger = self.ledger.borrow_mut();
-            unsent.iter().for_each(|job| ledger.unsent(job));
-            sent.iter().for_each(|job| ledger.cut_off(job));
-        }
-        self.cut_off_journeys(&unsent);
-        self.cut_off_journeys(&sent);
-    }
-
-    fn expire(&self, now_ns: u64) {
-        let timeout_ns = u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX);
-        let over = self.dispatch.borrow_mut().expire(now_ns, timeout_ns);
-        for job in over {
-            self.pending.set(self.pending.get() - 1);
-            self.unsent(&job, now_ns);
-        }
-    }
-
-    pub(super) fn note_opened(&self, since_ns: u64) {
-        let open = self.dispatch.borrow().open() as u64;
-        let now_ns = self.clock.now_ns();
-        self.note_connections(|connections| {
-            connections.opened += 1;
-            connections.open_max = connections.open_max.max(open);
-            connections.handshake.record_ns(now_ns.saturating_sub(since_ns));
-        });
-    }
-
-    pub(super) fn note_closed(&self) {
-        self.note_connections(|connections| connections.closed += 1);
-    }
-
-    pub(super) fn note_open_failed(&self) {
-        self.note_connections(|connections| connections.failed += 1);
-    }
-
-    fn note_connections(&self, note: impl FnOnce(&mut crate::record::ClientConnections)) {
-        let now_ns = self.clock.now_ns();
-        let phase = self.profile.phase_at(Duration::from_nanos(now_ns));
-        note(&mut self.ledger.borrow_mut().at(phase, now_ns).connections);
-    }
-
-    /// Books what was used between two readings to the phase and second of the first.
-    fn note_use(&self, from: &Reading, to: &Reading) {
-        let open = self.dispatch.borrow().open() as u64;
-        let mut ledger = self.ledger.borrow_mut();
-        let interval = ledger.at(from.phase, from.wall_ns);
-        interval.worker_cpu.cpu_ns += to.cpu_ns - from.cpu_ns;
-        interval.worker_cpu.wall_ns += to.wall_ns - from.wall_ns;
-        interval.connections.open_max = interval.connections.open_max.max(open);
-    }
-
-    /// Sends what is complete, or all of it at the end. A receiver that is behind gets it a second later.
-    fn report(&self, setup: &Setup, all: bool) {
-        let live = self.ledger.borrow_mut().take_live();
-        let _ = setup.sink.try_send((setup.index, Message::Live(Box::new(live))));
-        if all {
-            let rest: Vec<_> = self.ledger.borrow_mut().take_rest().collect();
-            for interval in rest {
-                let _ = setup.sink.send((setup.index, Message::Interval(Box::new(interval))));
-            }
-            return;
-        }
-        let now_ns = self.clock.now_ns();
-        let mut ledger = self.ledger.borrow_mut();
-        while let Some(interval) = ledger.take_complete(now_ns) {
-            match setup
-                .sink
-                .try_send((setup.index, Message::Interval(Box::new(interval))))
-            {
-                Ok(()) => {}
-                Err(TrySendError::Full((_, Message::Interval(interval)))) => {
-                    ledger.put_back(*interval);
-                    return;
-                }
-                Err(_) => return,
-            }
-        }
     }
 }
 
-fn thread_cpu_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+impl Owner for Worker {
+    fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        let number = self.state.borrow().dispatch.open();
+        self.sources.connect(number).await
+    }
+
+    fn opened(&self, id: usize, since_ns: u64) {
+        self.state.borrow_mut().opened(id, since_ns, self.clock.now_ns());
+    }
+
+    fn open_failed(&self, id: usize, since_ns: u64, failure: Failure) {
+        let now_ns = self.clock.now_ns();
+        self.change(|state| state.open_failed(id, since_ns, failure, now_ns));
+    }
+
+    fn closed(&self, id: usize, by_server: bool) {
+        self.state.borrow_mut().closed(id, by_server, self.clock.now_ns());
+    }
+
+    fn open_wanted(self: &Rc<Self>) {
+        loop {
+            let wanted = self
+                .state
+                .borrow_mut()
+                .dispatch
+                .wants_connection(|| self.clock.now_ns());
+            let Some(id) = wanted else { return };
+            spawn_local(connection::run(Rc::clone(self), id));
+        }
+    }
+
+    fn poll_job(&self, id: usize, since_ns: u64, context: &Context<'_>) -> Poll<Job> {
+        self.state.borrow_mut().dispatch.poll_job(id, since_ns, context)
+    }
+
+    fn is_expired(&self, id: usize) -> bool {
+        self.state.borrow().dispatch.is_expired(id)
+    }
+
+    fn wait(&self, id: usize, waker: &Waker) {
+        self.state.borrow_mut().dispatch.wait(id, waker);
+    }
+
+    fn begin(&self, id: usize, job: &Job, request: &mut Vec<u8>) -> Wanted {
+        self.state.borrow_mut().begin(id, job, request)
+    }
+
+    fn ended(&self, id: usize, job: &Job, exchange: &Exchange, answer: &Answer<'_>) {
+        // What the thread waited for its CPU before this turn made the answer late, if the request was on its way by
+        // then.
+        let in_flight_ns = exchange.done_ns.saturating_sub(exchange.sent_ns);
+        let delay_ns = run_delay::of_this_turn_ns(exchange.done_ns).min(in_flight_ns);
+        let exchange = Exchange {
+            own_ns: exchange.own_ns + delay_ns,
+            ..*exchange
+        };
+        self.change(|state| {
+            state.dispatch.end(id);
+            state.finish(job, &exchange, answer);
+        });
+    }
+
+    fn replace(&self, id: usize, job: Job, own_ns: u64) {
+        self.state.borrow_mut().replace(id, job, own_ns, self.clock.now_ns());
+    }
+
+    fn is_free(self: &Rc<Self>, now_ns: u64) {
+        self.admit_due_at(now_ns);
+    }
+}
+
+impl Listener for Worker {
+    fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn address(&self, member: usize) -> (String, String) {
+        let (chat, user) = self.of_members(|members| (members.chat(member), members.user(member)));
+        self.requests.push_address(chat, user)
+    }
+
+    async fn stream(&self, member: usize) -> std::io::Result<TcpStream> {
+        let (sources, number) = self.of_members(|members| (members.sources().clone(), members.number(member)));
+        sources.connect_member(number).await
+    }
+
+    fn connected(&self, member: usize, since_ns: u64) {
+        let now_ns = self.clock.now_ns();
+        self.note_member(|members, recorder| members.connected(member, since_ns, now_ns, recorder));
+    }
+
+    fn told(&self, member: usize, revision: u64) {
+        let now_ns = self.clock.now_ns();
+        self.note_member(|members, recorder| members.told(member, revision, now_ns, recorder));
+    }
+
+    fn not_connected(&self, member: usize, was_open: bool) {
+        let now_ns = self.clock.now_ns();
+        self.note_member(|members, recorder| members.not_connected(member, was_open, now_ns, recorder));
+    }
+}
+
+impl Worker {
+    fn of_members<T>(&self, ask: impl FnOnce(&Members) -> T) -> T {
+        let state = self.state.borrow();
+        ask(state.members.as_ref().expect("only members have WebSockets"))
+    }
+
+    fn note_member(&self, note: impl FnOnce(&mut Members, &mut crate::record::Recorder)) {
+        self.change(|state| {
+            if let Some(members) = &mut state.members {
+                note(members, &mut state.recorder);
+            }
+        });
+    }
 }

@@ -1,12 +1,10 @@
-//! The server's throttle of joins: read from its metrics, folded into phases.
+//! The server's throttle of joins, from its metrics.
 
-use serde::Serialize;
-
-use super::fold::grown_count;
-use crate::record::JoinSide;
+use serde::{Deserialize, Serialize};
 
 /// What the server said of its throttle at one moment. Counters are since it started.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct JoinSample {
     /// Joins under the limit.
     pub admitted: u64,
@@ -19,7 +17,7 @@ pub struct JoinSample {
     /// Commands to Redis.
     pub redis_calls: u64,
     /// Age of the oldest record that a throttle that follows the bus has not counted.
-    pub lag_s: f64,
+    pub lag_s: Option<f64>,
 }
 
 impl JoinSample {
@@ -32,53 +30,10 @@ impl JoinSample {
             ("hotchat_join_throttle_decisions_total", Some("open")) => self.open = count,
             ("hotchat_join_throttle_decisions_total", Some("closed")) => self.closed = count,
             ("hotchat_join_throttle_redis_calls_total", _) => self.redis_calls = count,
-            ("hotchat_join_throttle_lag_seconds", _) => self.lag_s = value,
+            ("hotchat_join_throttle_lag_seconds", _) => self.lag_s = Some(value),
             _ => return false,
         }
         true
-    }
-}
-
-/// The same, of one phase.
-#[derive(Debug, Clone, Default)]
-pub(super) struct JoinTotals {
-    admitted: f64,
-    refused: f64,
-    open: f64,
-    closed: f64,
-    redis_calls: f64,
-    lag_s_max: f64,
-}
-
-impl JoinTotals {
-    pub(super) fn gauges(&mut self, now: &JoinSample) {
-        self.lag_s_max = self.lag_s_max.max(now.lag_s);
-    }
-
-    pub(super) fn counters(&mut self, before: &JoinSample, after: &JoinSample, part: f64) {
-        let counters: [(&mut f64, u64, u64); 5] = [
-            (&mut self.admitted, before.admitted, after.admitted),
-            (&mut self.refused, before.refused, after.refused),
-            (&mut self.open, before.open, after.open),
-            (&mut self.closed, before.closed, after.closed),
-            (&mut self.redis_calls, before.redis_calls, after.redis_calls),
-        ];
-        for (total, before, after) in counters {
-            *total += grown_count(before, after) * part;
-        }
-    }
-
-    /// `None` where the throttle was not asked anything.
-    pub(super) fn side(&self) -> Option<JoinSide> {
-        let side = JoinSide {
-            admitted: self.admitted.round() as u64,
-            refused: self.refused.round() as u64,
-            open: self.open.round() as u64,
-            closed: self.closed.round() as u64,
-            redis_calls: self.redis_calls.round() as u64,
-            lag_s_max: self.lag_s_max,
-        };
-        (side.admitted + side.refused + side.open + side.closed > 0).then_some(side)
     }
 }
 
@@ -87,8 +42,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_throttle_decided_is_counted_by_phase() {
-        let (before, mut after) = (JoinSample::default(), JoinSample::default());
+    fn what_the_throttle_decided_is_read_and_other_series_are_left() {
+        let mut sample = JoinSample::default();
         let decisions = "hotchat_join_throttle_decisions_total";
         for (name, labels, value) in [
             (decisions, "decision=\"admitted\"}", 10.0),
@@ -98,22 +53,17 @@ mod tests {
             ("hotchat_join_throttle_redis_calls_total", "", 100.0),
             ("hotchat_join_throttle_lag_seconds", "", 1.5),
         ] {
-            assert!(after.take(name, labels, value), "{name} {labels}");
+            assert!(sample.take(name, labels, value), "{name} {labels}");
         }
-        assert!(!after.take("hotchat_pushes_total", "outcome=\"sent\"}", 1.0));
-        let mut totals = JoinTotals::default();
-        assert_eq!(totals.side(), None);
-        totals.gauges(&after);
-        totals.gauges(&before);
-        totals.counters(&before, &after, 0.5);
-        let expected = JoinSide {
-            admitted: 5,
-            refused: 45,
-            open: 2,
-            closed: 1,
-            redis_calls: 50,
-            lag_s_max: 1.5,
+        assert!(!sample.take("hotchat_pushes_total", "outcome=\"sent\"}", 1.0));
+        let expected = JoinSample {
+            admitted: 10,
+            refused: 90,
+            open: 4,
+            closed: 2,
+            redis_calls: 100,
+            lag_s: Some(1.5),
         };
-        assert_eq!(totals.side(), Some(expected));
+        assert_eq!(sample, expected);
     }
 }

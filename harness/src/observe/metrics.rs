@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::joins::JoinSample;
 use super::push::PushSample;
@@ -11,18 +11,19 @@ use super::push::PushSample;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the server said at one moment. Pool figures are summed over shards.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServerSample {
     /// Connections accepted since it started.
     pub connections_accepted: u64,
     /// Connections open now.
-    pub connections_open: u64,
+    pub connections_open: Option<u64>,
     /// Most connections that were open at once since it started.
-    pub connections_open_peak: u64,
+    pub connections_open_peak: Option<u64>,
     /// Database connections open now.
-    pub pool_open: u64,
+    pub pool_open: Option<u64>,
     /// Database connections in use now.
-    pub pool_in_use: u64,
+    pub pool_in_use: Option<u64>,
     /// Waits for a database connection since it started.
     pub pool_waits: u64,
     /// Their time.
@@ -35,8 +36,8 @@ pub struct ServerSample {
     pub joins: JoinSample,
 }
 
-/// Asks a server for its figures. One that answers with something else is not asked again: it is somebody else's, and
-/// every question would be load that nobody asked for.
+/// Asks a server for its figures. A server that answers with something else is not asked again: it is not the
+/// reference server, and every further question would be unwanted load.
 pub(super) struct Watch {
     url: String,
     client: reqwest::Client,
@@ -80,16 +81,19 @@ fn parse(text: &str) -> Option<ServerSample> {
         let Some((series, value)) = line.rsplit_once(' ') else {
             continue;
         };
-        let Ok(value) = value.parse::<f64>() else { continue };
+        // A figure that is not a number, as an average of nothing, says nothing.
+        let Some(value) = value.parse::<f64>().ok().filter(|value| value.is_finite()) else {
+            continue;
+        };
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let count = value as u64;
         known |= name == "hotchat_connections_accepted_total";
         match name {
             "hotchat_connections_accepted_total" => sample.connections_accepted = count,
-            "hotchat_connections_open" => sample.connections_open = count,
-            "hotchat_connections_open_peak" => sample.connections_open_peak = count,
-            "hotchat_pool_open" => sample.pool_open += count,
-            "hotchat_pool_in_use" => sample.pool_in_use += count,
+            "hotchat_connections_open" => sample.connections_open = Some(count),
+            "hotchat_connections_open_peak" => sample.connections_open_peak = Some(count),
+            "hotchat_pool_open" => *sample.pool_open.get_or_insert(0) += count,
+            "hotchat_pool_in_use" => *sample.pool_in_use.get_or_insert(0) += count,
             "hotchat_pool_wait_seconds_count" => sample.pool_waits += count,
             "hotchat_pool_wait_seconds_sum" => sample.pool_wait_s += value,
             "hotchat_pool_wait_seconds_bucket" => {
@@ -138,15 +142,19 @@ mod tests {
                 sample.connections_open,
                 sample.connections_open_peak
             ),
-            (12, 3, 7)
+            (12, Some(3), Some(7))
         );
-        assert_eq!(sample.pool_in_use, 7);
+        assert_eq!(
+            (sample.pool_in_use, sample.pool_open),
+            (Some(7), None),
+            "what is absent is not 0"
+        );
         assert_eq!((sample.pool_waits, sample.pool_wait_s), (4, 0.5));
         assert_eq!(sample.pool_wait_buckets, BTreeMap::from([(1000, 4)]));
     }
 
     #[test]
-    fn somebody_elses_metrics_are_not_taken_for_zeros() {
+    fn metrics_of_another_program_are_not_read_as_zeros() {
         assert_eq!(parse("process_open_fds 12\n"), None);
         assert_eq!(parse("<html>"), None);
     }

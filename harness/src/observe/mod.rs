@@ -1,32 +1,50 @@
-//! What the target says of itself while it is driven: locks, connections, CPU, memory.
+//! What the target and the machine show while the target is driven: locks, connections, CPU, memory, neighbours.
 //!
-//! An [`Observer`] is a thread of its own with a query connection to each shard. Ten times a second it counts who waits for which
-//! lock; once a second it reads every counter. All are asked at the same time, and who does not answer is left out. It hands over [`Sample`]s; [`Observed`] folds them into phases. What it costs is measured
-//! and part of the result, for an observer that disturbs what it observes must say so.
+//! ```text
+//! mod.rs        Observer: a thread that takes samples, ten a second
+//! sample.rs     Sample: one line of observed.jsonl; Cost: what taking them cost
+//! watched.rs    Watched: what to observe
+//! sources.rs    queries shards and server at the same time, within bounds
+//! shards.rs     one shard: waiters ten times a second, counters once
+//! metrics.rs    the server's /metrics; push.rs and joins.rs are parts of it
+//! processes.rs  CPU and memory of each process of the cell
+//! machine/      CPU of the machine, of bmt and of the target: what remains is a neighbour's
+//! ```
+//!
+//! Samples hold readings: cumulative counters and gauges of one moment. [`crate::analyze::observed`] folds them into
+//! phases. What was not observed is `None`, never 0. Observing is load too, so its cost is measured and part of the
+//! result. Memory does not grow with time: each source has one question and one answer under way, the machine one
+//! table of processes, and samples that the receiver does not take are dropped and counted.
+//!
+//! May enter: the clock of the run and the request to stop, addresses, process ids. Not: phases, what is offered,
+//! what the generator measures, figures for people.
 
-mod fold;
 mod joins;
+mod machine;
 mod metrics;
 mod processes;
 mod push;
+mod sample;
 mod shards;
 mod sources;
+mod watched;
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use serde::Serialize;
 
-pub use fold::Observed;
 pub use joins::JoinSample;
+pub use machine::{MachineSample, TargetCpu};
 pub use metrics::ServerSample;
 pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;
+pub use sample::{Cost, SAMPLE_SCHEMA, Sample, SampleSchema};
 pub use shards::{ShardCounters, ShardSample};
+pub use watched::Watched;
 
+use sample::nanoseconds;
 use sources::Sources;
 
 use crate::clock::{Clock, Stop};
@@ -35,49 +53,10 @@ use crate::clock::{Clock, Stop};
 const WAITERS_EVERY: Duration = Duration::from_millis(100);
 /// Counters are read at every so many counts of waiters.
 const COUNTERS_EVERY: u32 = 10;
-/// How long a sample waits for answers; what comes later is part of the next one.
+/// How long a sample waits for answers; later ones are part of the next sample.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(50);
 /// How long the last sample waits.
 const LAST_WITHIN: Duration = Duration::from_secs(1);
-
-/// What to observe.
-#[derive(Debug, Clone, Default)]
-pub struct Watched {
-    /// Connection strings of the shards, in order.
-    pub shards: Vec<String>,
-    /// Address of the server's `/metrics`, where it has them.
-    pub metrics_url: Option<String>,
-    /// Processes by the name that the result gives them.
-    pub processes: Processes,
-}
-
-/// What was seen at one moment.
-#[derive(Debug, Clone, Serialize)]
-pub struct Sample {
-    /// Seconds from the start of the cell.
-    pub at_s: f64,
-    /// By shard, in order; `None` where the shard did not answer.
-    pub shards: Vec<Option<ShardSample>>,
-    /// The server's own figures, once a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<ServerSample>,
-    /// By process, once a second.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub processes: BTreeMap<String, ProcessSample>,
-}
-
-/// What observing cost.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Cost {
-    /// CPU of the observing thread.
-    pub cpu: Duration,
-    /// Queries sent to the shards.
-    pub queries: u64,
-    /// Time until they were answered, summed.
-    pub query_time: Duration,
-    /// CPU that the shards spent on answering; `None` where their threads cannot be seen.
-    pub database_cpu: Option<Duration>,
-}
 
 /// A running observer.
 #[derive(Debug)]
@@ -86,18 +65,20 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts to observe, from the start of `clock` until `stop` is asked.
+    /// Starts to observe, from the start of `clock` until `stop` is asked. A sample that does not fit into `sink` is
+    /// dropped and counted: an observer that waited for its receiver would be late for the target.
     ///
     /// # Errors
     /// When the system cannot start a thread.
-    pub fn start(watched: Watched, clock: Clock, stop: Stop, sink: Sender<Sample>) -> std::io::Result<Self> {
+    pub fn start(watched: Watched, clock: Clock, stop: Stop, sink: SyncSender<Sample>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name("bmt-observer".to_owned())
             .spawn(move || {
                 let mut cost = runtime.block_on(observe(&watched, clock, &stop, &sink));
                 let cpu = clock_gettime(ClockId::ThreadCPUTime);
-                cost.cpu = Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec).unwrap_or(0));
+                let cpu = Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec).unwrap_or(0));
+                cost.cpu_ns = nanoseconds(cpu);
                 cost
             })?;
         Ok(Self { thread })
@@ -110,9 +91,10 @@ impl Observer {
     }
 }
 
-async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sample>) -> Cost {
+async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &SyncSender<Sample>) -> Cost {
     let mut cost = Cost::default();
     let mut sources = Sources::start(watched);
+    let mut machine = machine::Watch::new(watched.target);
     for tick in 0u32.. {
         tokio::time::sleep(clock.until(WAITERS_EVERY * tick)).await;
         // A machine that hangs must not turn one late sample into a burst of samples.
@@ -121,26 +103,29 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &Sender<Sam
         }
         let is_last = stop.is_asked();
         let counters = tick % COUNTERS_EVERY == 0 || is_last;
-        let mut sample = Sample {
-            at_s: clock.elapsed().as_secs_f64(),
-            shards: vec![None; watched.shards.len()],
-            server: None,
-            processes: BTreeMap::new(),
-        };
+        let mut sample = Sample::empty(clock.elapsed().as_secs_f64(), watched.shards.len());
+        if counters {
+            // First, for these come with the time of the sample; answers may take a while.
+            sample.processes = watched.processes.sample();
+            sample.machine = machine.sample(sample.at_s, &watched.processes);
+        }
         let patience = if is_last { LAST_WITHIN } else { ANSWERS_WITHIN };
         if is_last {
-            // Who still owes an answer is asked once more after it: the last counters complete the sums.
+            // A source that still owes an answer is asked once more after it: the last counters complete the sums.
             sources.take(patience, &mut sample, &mut cost).await;
         }
         sources.ask(counters);
         sources.take(patience, &mut sample, &mut cost).await;
-        if counters {
-            sample.processes = watched.processes.sample();
+        match sink.try_send(sample) {
+            Ok(()) => {}
+            // Counters are cumulative, so the next sample makes up for this one.
+            Err(TrySendError::Full(_)) => cost.samples_dropped += 1,
+            Err(TrySendError::Disconnected(_)) => break,
         }
-        if sink.send(sample).is_err() || is_last {
+        if is_last {
             break;
         }
     }
-    cost.database_cpu = sources.end().await;
+    cost.database_cpu_ns = sources.end().await.map(nanoseconds);
     cost
 }

@@ -1,14 +1,17 @@
 //! CPU and memory of processes, from `/proc`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use procfs::process::Process;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one process has used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProcessSample {
+    /// Its id; another one than before says that it was started again.
+    pub pid: u32,
     /// CPU seconds since it started, user and system.
     pub cpu_s: f64,
     /// Resident size now.
@@ -32,6 +35,11 @@ impl Processes {
         self
     }
 
+    /// The ids of all but one.
+    pub(super) fn others(&self, pid: u32) -> BTreeSet<u32> {
+        self.lock().values().copied().filter(|other| *other != pid).collect()
+    }
+
     /// Reads each process; one that is gone is left out.
     pub(super) fn sample(&self) -> BTreeMap<String, ProcessSample> {
         let processes = self.lock().clone();
@@ -42,6 +50,7 @@ impl Processes {
             .filter_map(|(name, pid)| {
                 let stat = Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
                 let sample = ProcessSample {
+                    pid,
                     cpu_s: (stat.utime + stat.stime) as f64 / ticks_per_second,
                     rss_bytes: stat.rss * page_bytes,
                 };
@@ -51,7 +60,7 @@ impl Processes {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
-        // A map that somebody panicked with is still one.
+        // Notes are single inserts, so a map whose holder panicked is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

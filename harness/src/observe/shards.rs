@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 
@@ -21,20 +21,25 @@ const COUNTERS: &str = "SELECT LOWER(VARIABLE_NAME) AS name, CAST(VARIABLE_VALUE
     ('INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'THREADS_RUNNING', 'THREADS_CONNECTED', 'QUESTIONS') \
     UNION ALL SELECT NAME, CAST(COUNT AS UNSIGNED) FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_table_lock_waits'";
 
+/// Number of rows that [`COUNTERS`] returns.
+const COUNTERS_READ: u32 = 7;
+
 /// What one shard said at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardSample {
     /// Statements waiting for the `AUTO-INC` lock.
     pub autoinc_waiters: u64,
     /// Threads waiting for the query cache.
     pub query_cache_waiters: u64,
     /// Counters since the shard started, once a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<ShardCounters>,
 }
 
 /// Counters and gauges of one shard.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardCounters {
     /// Waits for table locks inside InnoDB.
     pub table_lock_waits: u64,
@@ -108,7 +113,7 @@ impl Watch {
             autoinc_waiters: waiters.try_get::<i64, _>("autoinc")?.unsigned_abs(),
             query_cache_waiters: waiters.try_get::<i64, _>("query_cache")?.unsigned_abs(),
             counters: if counters {
-                Some(read_counters(connection).await?)
+                read_counters(connection).await?
             } else {
                 None
             },
@@ -149,8 +154,10 @@ async fn connect(url: &str) -> Result<Connected, sqlx::Error> {
     })
 }
 
-async fn read_counters(connection: &mut MySqlConnection) -> Result<ShardCounters, sqlx::Error> {
+/// `None` of a database that lacks one of the counters: its 0 would look like a figure.
+async fn read_counters(connection: &mut MySqlConnection) -> Result<Option<ShardCounters>, sqlx::Error> {
     let mut counters = ShardCounters::default();
+    let mut read = 0;
     for row in connection.fetch_all(COUNTERS).await? {
         let value = row.try_get::<u64, _>("value")?;
         match row.try_get::<String, _>("name")?.as_str() {
@@ -161,8 +168,9 @@ async fn read_counters(connection: &mut MySqlConnection) -> Result<ShardCounters
             "threads_running" => counters.threads_running = value,
             "threads_connected" => counters.threads_connected = value,
             "lock_table_lock_waits" => counters.table_lock_waits = value,
-            _ => {}
+            _ => continue,
         }
+        read += 1;
     }
-    Ok(counters)
+    Ok((read == COUNTERS_READ).then_some(counters))
 }

@@ -1,29 +1,32 @@
-//! The shards and the server, asked at the same time: one that does not answer keeps nobody else waiting.
+//! Queries all shards and the server at the same time; one that does not answer does not delay the others.
 //!
-//! Each source is a task that answers one question after another. An answer that comes too late for its sample goes into the next one; a source
-//! that still owes an answer is not asked again. So a shard that stands still is `None` in the samples, and the others stay in step.
+//! Each source is a task that answers one question after another. An answer that comes too late for its sample goes
+//! into the next one; a source that still owes an answer is not asked again. So a shard that stands still is `None`
+//! in the samples, and the others stay in step. Memory is bounded: one question and one answer for each source.
 //!
-//! Rejected: a patience so short that nobody waits long. A shard under load needs half a second at times, and its waiters are
-//! what the observer is there for.
+//! Rejected: a shorter patience. A shard under load needs half a second at times, and its waiters are what the
+//! observer is there for.
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
-use super::{Cost, Sample, Watched, metrics, shards};
+use super::sample::{Cost, Sample, nanoseconds};
+use super::watched::Watched;
+use super::{metrics, shards};
 
 /// Tasks that answer, and what they have answered.
 pub(super) struct Sources {
     shards: Vec<Source<shards::Watch>>,
     server: Option<Source<()>>,
-    answers: UnboundedReceiver<Answer>,
+    answers: Receiver<Answer>,
 }
 
 /// One task, and whether it owes an answer.
 struct Source<T> {
     /// Whether counters are wanted.
-    questions: UnboundedSender<bool>,
+    questions: Sender<bool>,
     is_busy: bool,
     /// Counters were wanted while it was busy.
     owes_counters: bool,
@@ -37,11 +40,11 @@ enum Answer {
         queries: u64,
         took: Duration,
     },
-    Server(Option<metrics::ServerSample>),
+    Server(Option<Box<metrics::ServerSample>>),
 }
 
 impl<T> Source<T> {
-    fn new(questions: UnboundedSender<bool>, task: JoinHandle<T>) -> Self {
+    fn new(questions: Sender<bool>, task: JoinHandle<T>) -> Self {
         Self {
             questions,
             is_busy: false,
@@ -56,14 +59,15 @@ impl<T> Source<T> {
         if !self.is_busy {
             // A task that is gone answers nothing, and is asked nothing any more.
             self.is_busy = true;
-            let _ = self.questions.send(counters);
+            let _ = self.questions.try_send(counters);
         }
     }
 }
 
 impl Sources {
     pub(super) fn start(watched: &Watched) -> Self {
-        let (answer, answers) = mpsc::unbounded_channel();
+        // Each source owes at most one answer, so none ever waits for room.
+        let (answer, answers) = mpsc::channel(watched.shards.len() + 1);
         let shards = watched.shards.iter().enumerate();
         let shards = shards.map(|(index, url)| shard(index, shards::Watch::new(url), answer.clone()));
         let server = watched.metrics_url.as_deref().map(metrics::Watch::new);
@@ -74,7 +78,7 @@ impl Sources {
         }
     }
 
-    /// Asks whoever owes no answer; the server only for counters.
+    /// Asks every source that owes no answer; the server only for counters.
     pub(super) fn ask(&mut self, counters: bool) {
         self.shards.iter_mut().for_each(|shard| shard.ask(counters));
         if let Some(server) = self.server.as_mut().filter(|server| counters || server.owes_counters) {
@@ -107,7 +111,7 @@ impl Sources {
             } => {
                 self.shards[index].is_busy = false;
                 cost.queries += queries;
-                cost.query_time += took;
+                cost.query_time_ns += nanoseconds(took);
                 // Of two answers for the same sample, the one with counters says more.
                 let said = sample.shards[index]
                     .as_ref()
@@ -120,7 +124,9 @@ impl Sources {
                 if let Some(server) = &mut self.server {
                     server.is_busy = false;
                 }
-                sample.server = seen.or(sample.server.take());
+                if let Some(seen) = seen {
+                    sample.server = Some(*seen);
+                }
             }
         }
     }
@@ -140,30 +146,32 @@ impl Sources {
     }
 }
 
-fn shard(index: usize, mut watch: shards::Watch, answer: UnboundedSender<Answer>) -> Source<shards::Watch> {
-    let (ask, mut questions) = mpsc::unbounded_channel();
+fn shard(index: usize, mut watch: shards::Watch, answer: Sender<Answer>) -> Source<shards::Watch> {
+    let (ask, mut questions) = mpsc::channel(1);
     let task = tokio::spawn(async move {
         while let Some(counters) = questions.recv().await {
             let begun = Instant::now();
             let (seen, queries) = watch.sample(counters).await;
             let took = begun.elapsed();
-            let _ = answer.send(Answer::Shard {
+            let shard = Answer::Shard {
                 index,
                 seen,
                 queries,
                 took,
-            });
+            };
+            let _ = answer.send(shard).await;
         }
         watch
     });
     Source::new(ask, task)
 }
 
-fn server(mut watch: metrics::Watch, answer: UnboundedSender<Answer>) -> Source<()> {
-    let (ask, mut questions) = mpsc::unbounded_channel();
+fn server(mut watch: metrics::Watch, answer: Sender<Answer>) -> Source<()> {
+    let (ask, mut questions) = mpsc::channel(1);
     let task = tokio::spawn(async move {
         while questions.recv().await.is_some() {
-            let _ = answer.send(Answer::Server(watch.sample().await));
+            let server = Answer::Server(watch.sample().await.map(Box::new));
+            let _ = answer.send(server).await;
         }
     });
     Source::new(ask, task)
@@ -171,22 +179,12 @@ fn server(mut watch: metrics::Watch, answer: UnboundedSender<Answer>) -> Source<
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::*;
-    use crate::observe::Processes;
+    use tokio::sync::mpsc::UnboundedReceiver;
 
-    fn empty(shards: usize) -> Sample {
-        Sample {
-            at_s: 0.0,
-            shards: vec![None; shards],
-            server: None,
-            processes: BTreeMap::new(),
-        }
-    }
+    use super::*;
 
     /// A server that answers each question as soon as it is let.
     async fn metrics_server(mut let_go: UnboundedReceiver<()>) -> String {
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_does_not_answer_keeps_nobody_waiting_and_a_late_answer_comes_with_the_next_sample() {
+    async fn a_silent_source_delays_no_other_and_a_late_answer_comes_with_the_next_sample() {
         // A shard that accepts and says nothing, as one that was stopped.
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shard = format!("mysql://u:p@{}/d", silent.local_addr().unwrap());
@@ -216,28 +214,28 @@ mod tests {
         let mut sources = Sources::start(&Watched {
             shards: vec![shard],
             metrics_url: Some(metrics_server(held).await),
-            processes: Processes::default(),
+            ..Watched::default()
         });
-        let (mut first, mut second, mut cost) = (empty(1), empty(1), Cost::default());
+        let (mut first, mut second, mut cost) = (Sample::empty(0.0, 1), Sample::empty(0.1, 1), Cost::default());
         let begun = Instant::now();
         sources.ask(true);
         sources.take(Duration::from_millis(50), &mut first, &mut cost).await;
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
         assert_eq!((&first.server, &first.shards[0]), (&None, &None));
-        // Nobody is asked while owing an answer.
+        // A source that owes an answer is not asked.
         sources.ask(true);
         let_go.send(()).unwrap();
-        // Until the shard is given up, after a second.
+        // Lasts until the query of the shard times out, after a second.
         sources.take(Duration::from_secs(30), &mut second, &mut cost).await;
         assert_eq!(
             second.server.as_ref().map(|server| server.connections_accepted),
             Some(7)
         );
         assert_eq!((second.shards[0].is_none(), cost.queries), (true, 2));
-        // Counters that were wanted meanwhile are made up for.
+        // Counters that were wanted meanwhile come with the next answer.
         let_go.send(()).unwrap();
         sources.ask(false);
-        let mut third = empty(1);
+        let mut third = Sample::empty(0.2, 1);
         sources.take(Duration::from_secs(30), &mut third, &mut cost).await;
         assert!(third.server.is_some());
         assert_eq!(cost.queries, 4, "the shard owes its counters too");

@@ -21,6 +21,25 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// Reads `http://HOST[:PORT][/BASE]`.
+    ///
+    /// # Errors
+    /// When it is anything else, with what is expected.
+    pub fn parse(url: &str, token: String) -> Result<Self, String> {
+        let parsed: Option<reqwest::Url> = url.parse().ok();
+        let is_plain =
+            |parsed: &reqwest::Url| parsed.scheme() == "http" && parsed.has_host() && parsed.query().is_none();
+        match parsed.filter(is_plain) {
+            Some(_) => Ok(Self {
+                url: url.trim_end_matches('/').to_owned(),
+                token,
+            }),
+            None => Err(format!(
+                "`{url}` is not an address of an admin API; expected http://HOST:PORT"
+            )),
+        }
+    }
+
     /// What the server says its settings are, defaults filled in.
     pub(crate) async fn settings(&self) -> Result<Settings, String> {
         match self.ask(reqwest::Method::GET, "/admin/settings", None).await? {
@@ -46,7 +65,7 @@ impl Admin {
             .map(drop)
     }
 
-    /// Which of these writes, asked for by chat, are not there.
+    /// Which of these writes, given by chat, are missing.
     pub(crate) async fn missing(&self, expected: &Json) -> Result<Acknowledged, String> {
         let answer = self
             .ask(reqwest::Method::POST, "/admin/missing", Some(expected.clone()))
@@ -110,7 +129,8 @@ impl Writes {
         {
             all.joined.extend(users.into_iter().map(|user| Joined { chat, user }));
             for Event { revision, body } in events {
-                let intended_ns = intended_ns(&body).ok_or_else(|| format!("nobody asked for a message `{body}`"))?;
+                let intended_ns = intended_ns(&body)
+                    .ok_or_else(|| format!("the answer names a message `{body}` that was never sent"))?;
                 all.sent.push(Sent {
                     chat,
                     revision,

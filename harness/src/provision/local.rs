@@ -8,17 +8,20 @@ use std::time::Duration;
 use bmt_sandbox::{Child, Durability, Sandbox, SandboxError, ShardOptions, Stream, Streams, Template};
 use serde_json::{Value as Json, json};
 
+use super::admin::Admin;
+use super::error::ProvisionError;
 use super::roles::{Breakable, RedisRole, ShardRole};
-use super::{Admin, ProvisionError, Target};
+use super::whereabouts::Whereabouts;
 use crate::observe::{Processes, Watched};
 use crate::workload::Settings;
 
-/// The server migrates its shards before it is ready, on a machine that may be busy.
+/// How long the server may take to be ready: it migrates its shards first, on a machine that may be busy.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// The server drains; its callers are gone by then.
+/// How long the server may drain; its callers are gone by then.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Processes that bmt started for one cell. Fields drop in order: the server before its shards, both before their directory.
+/// Processes that bmt started for one cell. Fields drop in order: the server before its shards, both before their
+/// directory.
 #[derive(Debug)]
 pub struct Local {
     pub(super) server: Child,
@@ -40,32 +43,29 @@ pub struct LocalPlan<'a> {
     pub breakable: Breakable,
     /// The server's settings.
     pub settings: &'a Settings,
-    /// Directory of the server's log.
+    /// Directory of the logs of the server and of its shards.
     pub logs: &'a Path,
-    /// CPUs that everything is kept on; anywhere if empty.
+    /// CPUs that everything is started on; anywhere if empty.
     pub cpus: &'a [usize],
 }
 
-/// Where the processes of a cell are kept, and where it is noted which they are: both again when one is started again.
-#[derive(Debug, Clone)]
-pub(super) struct Whereabouts {
-    cpus: Vec<usize>,
-    processes: Processes,
-}
-
-impl Whereabouts {
-    pub(super) fn note(&self, name: &str, pid: u32) -> Result<(), ProvisionError> {
-        self.processes.note(name, pid);
-        pin(pid, &self.cpus)
-    }
+/// How to reach a server that was started, and what can be observed of it.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) address: SocketAddr,
+    pub(super) admin: Admin,
+    pub(super) secret: String,
+    pub(super) watched: Watched,
+    pub(super) settings: Settings,
 }
 
 impl Local {
-    /// Starts the shards with the start-up options that the settings ask for, and the server on them. The server logs to `server.log`.
+    /// Starts the shards with the start-up options that the settings ask for, and the server on them. The server logs
+    /// to `server.log`, shard N to `shard-N.log`.
     ///
     /// # Errors
     /// When any of them does not come up, with the cause and the remedy.
-    pub async fn start(
+    pub(super) async fn start(
         template: &Template,
         LocalPlan {
             shards,
@@ -76,21 +76,24 @@ impl Local {
             logs,
             cpus,
         }: LocalPlan<'_>,
-    ) -> Result<Target, ProvisionError> {
+    ) -> Result<(Self, Started), ProvisionError> {
         let binary = server_binary()?;
-        let sandbox = Sandbox::new()?;
+        let sandbox = Sandbox::on_cpus(cpus)?;
         let options = ShardOptions {
             extra: database_options.to_vec(),
             ..shard_options(settings)
         };
         let whereabouts = Whereabouts {
-            cpus: cpus.to_vec(),
             processes: Processes::default().with("generator", std::process::id()),
         };
         let mut running = Vec::new();
         for index in 0..shards {
             let (here, noted) = ((&sandbox, template), whereabouts.clone());
-            running.push(ShardRole::start(here, index, options.clone(), breakable, noted).await?);
+            let options = ShardOptions {
+                log: Some(logs.join(format!("shard-{index}.log"))),
+                ..options.clone()
+            };
+            running.push(ShardRole::start(here, index, options, breakable, noted).await?);
         }
         let redis = match redis {
             true => Some(RedisRole::start(&sandbox, whereabouts.clone()).await?),
@@ -115,28 +118,29 @@ impl Local {
             stderr: Stream::File(logs.join("server.log")),
         };
         let mut server = sandbox.spawn("hotchat", command, &streams)?;
-        whereabouts.note("server", server.pid())?;
+        whereabouts.note("server", server.pid());
         let (address, admin) = addresses(&server.first_line(READY_WITHIN).await?)?;
         let admin = Admin { url: admin, token };
         let settings = admin.settings().await.unwrap_or_else(|_| settings.clone());
-        Ok(Target {
+        let started = Started {
             address,
-            authority: address.to_string(),
-            admin: Some(admin),
+            admin,
             secret,
             watched: Watched {
                 shards: running.iter().map(ShardRole::url).collect(),
                 metrics_url: Some(format!("http://{address}/metrics")),
                 processes: whereabouts.processes,
+                target: None,
             },
-            settings: Some(settings),
-            local: Some(Self {
-                server,
-                shards: running,
-                redis,
-                _sandbox: sandbox,
-            }),
-        })
+            settings,
+        };
+        let local = Self {
+            server,
+            shards: running,
+            redis,
+            _sandbox: sandbox,
+        };
+        Ok((local, started))
     }
 
     pub(super) fn ensure_running(&mut self) -> Result<(), ProvisionError> {
@@ -157,7 +161,7 @@ impl Local {
     }
 
     pub(super) async fn stop(mut self) {
-        // Whatever does not stop in time is killed; nothing of it is needed any more.
+        // What does not stop in time is killed; nothing of it is needed any more.
         let _ = self.server.terminate(STOP_WITHIN).await;
         for shard in &mut self.shards {
             shard.stop().await;
@@ -190,25 +194,6 @@ fn shard_options(settings: &Settings) -> ShardOptions {
         },
         ..defaults
     }
-}
-
-/// Keeps a process on `cpus`; children and threads that it starts later inherit it.
-fn pin(pid: u32, cpus: &[usize]) -> Result<(), ProvisionError> {
-    if cpus.is_empty() {
-        return Ok(());
-    }
-    let mut set = rustix::thread::CpuSet::new();
-    cpus.iter().for_each(|cpu| set.set(*cpu));
-    let tasks = format!("/proc/{pid}/task");
-    let entries = std::fs::read_dir(&tasks).map_err(|error| SandboxError::io(&tasks, error))?;
-    for task in entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
-    {
-        // A thread that has just ended needs no CPU.
-        let _ = rustix::thread::sched_setaffinity(rustix::process::Pid::from_raw(task), &set);
-    }
-    Ok(())
 }
 
 /// `$BMT_HOTCHAT`, or `hotchat` beside this program.

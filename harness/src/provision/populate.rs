@@ -1,13 +1,21 @@
 //! The chats that a workload needs, made through the server's own API.
+//!
+//! All chats are made first, in parallel, then dealt to their places ([`placement`](super::placement)), and then get
+//! their members.
 
+use std::future::Future;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value as Json, json};
-use tokio::task::JoinSet;
 
-use super::{Admin, ProvisionError, Target};
+use super::admin::Admin;
+use super::error::ProvisionError;
+use super::placement::deal;
+use super::target::Target;
 use crate::drive::{Chat, FIRST_MEMBER, Signer};
-use crate::workload::{ChatGroup, Placement};
+use crate::metric::Placement;
+use crate::workload::ChatGroup;
 
 /// Requests under way at once.
 const PARALLEL: usize = 16;
@@ -16,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The chats of each group, in the workload's order.
 pub type Populated = Vec<Vec<Chat>>;
 
-/// Makes the chats of all groups, loads their members, and says where each lives as seen from the hot chat.
+/// Makes the chats of all groups, loads their members, and says where each lives as seen from the hot chat. Which chat
+/// takes which place depends on `placement_seed` and on the ids that the server gives, not on timing.
 ///
 /// # Errors
 /// When the target refuses.
@@ -25,6 +34,7 @@ pub async fn populate(
     signer: &Signer,
     groups: &[ChatGroup],
     hot: Option<usize>,
+    placement_seed: u64,
 ) -> Result<Populated, ProvisionError> {
     let client = reqwest::Client::builder()
         .timeout(PATIENCE)
@@ -33,19 +43,14 @@ pub async fn populate(
         .map_err(|error| unprepared(target, &error))?;
     let caller = Caller {
         client,
-        base: format!("http://{}", target.authority),
+        base: format!("http://{}{}", target.authority, target.base_path),
         bearer: signer.clone(),
         admin: target.admin.clone(),
     };
-    let mut made: Vec<Vec<Made>> = Vec::new();
-    for group in groups {
-        made.push(
-            caller
-                .group(group)
-                .await
-                .map_err(|reason| unprepared(target, &reason))?,
-        );
-    }
+    let made = caller
+        .groups(groups, placement_seed)
+        .await
+        .map_err(|reason| unprepared(target, &reason))?;
     let hot_shard = hot.and_then(|group| made[group].first()).and_then(|chat| chat.shard);
     Ok(made
         .into_iter()
@@ -62,7 +67,6 @@ fn unprepared(target: &Target, reason: &impl ToString) -> ProvisionError {
 
 #[derive(Debug, Clone, Copy)]
 struct Made {
-    place: usize,
     id: u64,
     shard: Option<u64>,
 }
@@ -93,62 +97,44 @@ struct Caller {
 }
 
 impl Caller {
-    async fn group(&self, group: &ChatGroup) -> Result<Vec<Made>, String> {
-        let mut made = Vec::with_capacity(group.count as usize);
-        let mut under_way = JoinSet::new();
-        for place in 0..group.count as usize {
-            if under_way.len() == PARALLEL {
-                made.push(next(&mut under_way).await?);
-            }
-            let (caller, group) = (self.clone(), group.clone());
-            under_way.spawn(async move { caller.chat(place, &group).await });
-        }
-        while !under_way.is_empty() {
-            made.push(next(&mut under_way).await?);
-        }
-        made.sort_by_key(|chat| chat.place);
-        Ok(made)
+    async fn groups(&self, groups: &[ChatGroup], seed: u64) -> Result<Vec<Vec<Made>>, String> {
+        let sizes: Vec<usize> = groups.iter().map(|group| group.count as usize).collect();
+        let made = in_parallel((0..sizes.iter().sum()).map(|number| self.chat(number))).await?;
+        let dealt = deal(made, &sizes, seed, |chat| chat.id);
+        let loads = groups.iter().zip(&dealt).filter(|(group, _)| group.members > 0);
+        let loads = loads.flat_map(|(group, chats)| chats.iter().map(|chat| self.members(chat.id, group.members)));
+        in_parallel(loads).await?;
+        Ok(dealt)
     }
 
-    async fn chat(&self, place: usize, group: &ChatGroup) -> Result<Made, String> {
+    async fn chat(&self, number: usize) -> Result<Made, String> {
         let created = self
             .post(
                 format!("{}/v1/chats", self.base),
                 self.bearer.bearer(1),
-                json!({ "name": format!("{} {place}", group.name) }),
+                json!({ "name": format!("chat {number}") }),
             )
             .await?;
-        let id = created["chat_id"]
-            .as_u64()
-            .ok_or_else(|| format!("no chat_id in {created}"))?;
-        match &self.admin {
-            _ if group.members == 0 => {}
-            Some(admin) => {
-                let url = format!("{}/admin/chats/{id}/members", admin.url);
-                self.post(
-                    url,
-                    format!("Bearer {}", admin.token),
-                    json!({ "count": group.members, "first_user_id": FIRST_MEMBER }),
-                )
-                .await?;
-            }
-            // Without the admin API every member has to join like anybody else.
-            None => {
-                for user in FIRST_MEMBER..FIRST_MEMBER + u64::from(group.members) {
-                    self.post(
-                        format!("{}/v1/chats/{id}/members", self.base),
-                        self.bearer.bearer(user),
-                        json!({ "name": format!("u{user}") }),
-                    )
-                    .await?;
-                }
-            }
-        }
+        let id = created["chat_id"].as_u64();
         Ok(Made {
-            place,
-            id,
+            id: id.ok_or_else(|| format!("no chat_id in {created}"))?,
             shard: created["shard"].as_u64(),
         })
+    }
+
+    async fn members(&self, chat: u64, count: u32) -> Result<(), String> {
+        if let Some(admin) = &self.admin {
+            let url = format!("{}/admin/chats/{chat}/members", admin.url);
+            let body = json!({ "count": count, "first_user_id": FIRST_MEMBER });
+            return self.post(url, format!("Bearer {}", admin.token), body).await.map(drop);
+        }
+        // Without the admin API every member has to join like anybody else.
+        for user in FIRST_MEMBER..FIRST_MEMBER + u64::from(count) {
+            let url = format!("{}/v1/chats/{chat}/members", self.base);
+            let body = json!({ "name": format!("u{user}") });
+            self.post(url, self.bearer.bearer(user), body).await?;
+        }
+        Ok(())
     }
 
     async fn post(&self, url: String, authorization: String, body: Json) -> Result<Json, String> {
@@ -167,10 +153,12 @@ impl Caller {
     }
 }
 
-async fn next(under_way: &mut JoinSet<Result<Made, String>>) -> Result<Made, String> {
-    match under_way.join_next().await {
-        Some(Ok(made)) => made,
-        Some(Err(error)) => Err(error.to_string()),
-        None => Err("nothing was under way".to_owned()),
-    }
+/// Results in the order in which they come in.
+async fn in_parallel<T>(
+    requests: impl Iterator<Item = impl Future<Output = Result<T, String>>>,
+) -> Result<Vec<T>, String> {
+    stream::iter(requests).buffer_unordered(PARALLEL).try_collect().await
 }
+
+#[cfg(test)]
+mod tests;

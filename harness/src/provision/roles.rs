@@ -1,15 +1,16 @@
-//! Databases and Redis of a cell as something that a fault may take away for a while.
+//! Databases and Redis of a cell, which a fault may take away for a while.
 //!
-//! What was taken away on purpose is not missed ([`ShardRole::ensure_running`]), and what was started again is observed and pinned like the first.
+//! What was taken away on purpose is not missed ([`ShardRole::ensure_running`]), and what was started again is observed
+//! like the first.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bmt_sandbox::{Proxy, Redis, Sandbox, SandboxError, Shard, ShardOptions, Template};
 
-use super::ProvisionError;
-use super::local::Whereabouts;
+use super::error::ProvisionError;
 use super::table_lock::TableLock;
+use super::whereabouts::Whereabouts;
 
 /// A Redis that a fault may take away for a while.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct RedisRole {
 impl RedisRole {
     pub(super) async fn start(sandbox: &Sandbox, whereabouts: Whereabouts) -> Result<Self, ProvisionError> {
         let redis = Redis::start(sandbox).await?;
-        whereabouts.note("redis", redis.pid())?;
+        whereabouts.note("redis", redis.pid());
         Ok(Self {
             redis,
             whereabouts,
@@ -43,7 +44,8 @@ impl RedisRole {
     pub(crate) async fn bring_back(&mut self) -> Result<(), ProvisionError> {
         self.redis.restart().await?;
         self.is_away = false;
-        self.whereabouts.note("redis", self.redis.pid())
+        self.whereabouts.note("redis", self.redis.pid());
+        Ok(())
     }
 
     pub(crate) async fn pause(&mut self) -> Result<(), ProvisionError> {
@@ -63,7 +65,8 @@ impl RedisRole {
     }
 }
 
-/// What the faults of a workload need of its shards from the beginning. All shards get the same, so that they can be compared.
+/// What the faults of a workload need of its shards from the beginning. All shards get the same, so that they can be
+/// compared.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Breakable {
     /// The server reaches them through a proxy.
@@ -72,7 +75,7 @@ pub struct Breakable {
     pub disk: bool,
 }
 
-/// A shard, and what faults do to it.
+/// A shard and its faults.
 #[derive(Debug)]
 pub(crate) struct ShardRole {
     shard: Shard,
@@ -98,7 +101,7 @@ impl ShardRole {
         };
         let shard = Shard::start(sandbox, template, options).await?;
         let name = format!("shard {index}");
-        whereabouts.note(&name, shard.pid())?;
+        whereabouts.note(&name, shard.pid());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, shard.port()));
         let proxy = breakable.connections.then(|| Proxy::start(address)).transpose()?;
         Ok(Self {
@@ -119,7 +122,7 @@ impl ShardRole {
         }
     }
 
-    /// Where bmt itself reaches it, whatever is done to the server's connections.
+    /// Where bmt itself reaches it, whatever faults the server's connections have.
     pub(super) fn url(&self) -> String {
         self.shard.url()
     }
@@ -138,7 +141,8 @@ impl ShardRole {
     pub(crate) async fn bring_back(&mut self) -> Result<(), ProvisionError> {
         self.shard.restart().await?;
         self.is_away = false;
-        self.whereabouts.note(&self.name, self.shard.pid())
+        self.whereabouts.note(&self.name, self.shard.pid());
+        Ok(())
     }
 
     pub(crate) async fn pause(&mut self) -> Result<(), ProvisionError> {
@@ -167,7 +171,7 @@ impl ShardRole {
         }
     }
 
-    /// The way of the server's connections.
+    /// The proxy that the server's connections pass.
     ///
     /// # Errors
     /// When it was started without one.
@@ -180,19 +184,12 @@ impl ShardRole {
         if self.is_away {
             return Ok(());
         }
-        match self.shard.try_wait()? {
-            None => Ok(()),
-            Some(status) => Err(ProvisionError::Sandbox(SandboxError::ChildDied {
-                name: format!("{} (mariadbd, pid {})", self.shard.name(), self.shard.pid()),
-                status,
-                tail: self.shard.error_log_tail(),
-                remedy: "it was killed, or its log says why; run again once that is mended".to_owned(),
-            })),
-        }
+        let remedy = "it was killed, or its log says why; run again once that is mended";
+        Ok(self.shard.ensure_running(remedy)?)
     }
 
     pub(super) async fn stop(&mut self) {
-        // Nothing of it is needed any more.
+        // Its data is not needed any more.
         let _ = self.shard.kill().await;
     }
 }

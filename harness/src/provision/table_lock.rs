@@ -1,10 +1,12 @@
-//! A session of our own that keeps a shard's tables locked, for a while at a time.
+//! A session of bmt that keeps a shard's tables locked, for a while at a time.
 //!
-//! This is how queries become slow without a slow machine: they wait, holding their connection, as behind a report or a migration that nobody should have
-//! started at noon. `LOCK TABLES … WRITE` waits until running transactions have ended, and whoever comes later waits behind it.
+//! It makes queries slow without a slow machine: they wait and hold their connection, as behind a report or a
+//! migration that runs at the wrong time. `LOCK TABLES … WRITE` waits for running transactions, and later queries wait
+//! behind it.
 //!
-//! The lock lives as long as its connection, so the database gives it up whenever we end, however. Rejected: `SLEEP` in the server's own
-//! queries (they would have to know), and a query that burns CPU (slow for every shard on the machine).
+//! The lock lives as long as its connection, so the database releases it however bmt ends; a request for it ends with
+//! its connection as well. Rejected: `SLEEP` in the server's own queries (the server would have to know), and a query
+//! that burns CPU (slow for every shard on the machine).
 
 use std::time::Duration;
 
@@ -13,7 +15,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How long the tables are free between two locks: those who waited are let in together when a lock ends, so it can be short.
+/// How long the tables are free between two locks. All waiting queries are let in together when a lock ends, so it can
+/// be short.
 const FREE: Duration = Duration::from_millis(10);
 /// How long to wait before another try when the shard is away.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -65,7 +68,7 @@ async fn repeat(options: &MySqlConnectOptions, hold: Duration, first: MySqlConne
     loop {
         if let Some(mut connection) = held.take() {
             tokio::time::sleep(hold).await;
-            // Closing gives up the lock as well, if it comes to that.
+            // Closing releases the lock as well.
             let _ = connection.execute(sqlx::raw_sql("UNLOCK TABLES")).await;
             let _ = connection.close().await;
             tokio::time::sleep(FREE).await;
@@ -136,6 +139,24 @@ mod tests {
         for _ in 0..3 {
             assert!(insert(&mut connection).await < HOLD / 2, "free");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_given_up_does_not_hold_up_others_for_long() {
+        let sandbox = Sandbox::new().unwrap();
+        let (shard, mut connection) = shard(&sandbox).await;
+        let mut long = MySqlConnection::connect(&shard.url()).await.unwrap();
+        long.execute(sqlx::raw_sql("BEGIN; INSERT INTO a VALUES (1)"))
+            .await
+            .unwrap();
+        let url = shard.url();
+        let locking = TableLock::start(&url, HOLD);
+        let interrupted = tokio::time::timeout(Duration::from_millis(300), locking).await;
+        assert!(interrupted.is_err(), "it waits for the long transaction");
+        let row = sqlx::raw_sql("INSERT INTO a VALUES (2)");
+        let inserted = tokio::time::timeout(PATIENCE + Duration::from_secs(15), connection.execute(row)).await;
+        inserted.expect("nobody waits behind the lock for ever").unwrap();
+        long.execute(sqlx::raw_sql("COMMIT")).await.unwrap();
     }
 
     #[tokio::test]

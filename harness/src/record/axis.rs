@@ -1,8 +1,13 @@
-//! Every call to each shard, in tenths of a second by its intended start: for cells in which something is broken or changed.
+//! Every call to each shard, in tenths of a second by its intended start: for cells in which something is broken or
+//! changed.
 //!
-//! What a fault does begins and ends in the middle of a second, and whether calls fail fast is decided in less than one. So tenths, and
-//! in each the response times themselves: four bytes for an `ok` answer, which is less than a histogram where few calls go to
-//! many tenths, and no percentile of them is rounded. A cell holds them until it ends: 100,000 answers are 400 kB.
+//! What a fault does begins and ends in the middle of a second, and whether calls fail fast is decided in less than
+//! one. So tenths, and in each the response times of `ok` answers, rounded to 3 significant digits and counted: at most
+//! some thousand counts a tenth, however many calls, and a few where few calls were made.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 
@@ -13,14 +18,32 @@ const TENTH_NS: u64 = 100_000_000;
 pub const PROMPT_NS: u64 = 100_000_000;
 
 /// The calls to one shard that were due in one tenth of a second.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Calls {
     /// All that ended, or were never sent.
+    #[serde(skip_serializing_if = "is_zero")]
     pub all: u32,
     /// Of these, answered within [`PROMPT_NS`], whatever the answer.
+    #[serde(skip_serializing_if = "is_zero")]
     pub prompt: u32,
-    /// Response times of the `ok` answers, in microseconds.
-    pub ok_us: Vec<u32>,
+    /// How many `ok` answers took so many microseconds, to 3 significant digits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ok_us: BTreeMap<u32, u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Rounds up to 3 significant digits, so that a bound that held still holds.
+fn rounded_us(us: u32) -> u32 {
+    let mut unit = 1;
+    while us / unit >= 1000 {
+        unit *= 10;
+    }
+    us.div_ceil(unit).saturating_mul(unit)
 }
 
 impl Calls {
@@ -29,7 +52,8 @@ impl Calls {
         self.all += 1;
         self.prompt += u32::from(outcome.is_answer() && response_ns <= PROMPT_NS);
         if outcome == Outcome::Ok {
-            self.ok_us.push(u32::try_from(response_ns / 1000).unwrap_or(u32::MAX));
+            let us = rounded_us(u32::try_from(response_ns / 1000).unwrap_or(u32::MAX));
+            *self.ok_us.entry(us).or_default() += 1;
         }
     }
 
@@ -38,21 +62,30 @@ impl Calls {
         self.all += 1;
     }
 
+    /// `ok` answers.
+    #[must_use]
+    pub fn ok(&self) -> u64 {
+        self.ok_us.values().map(|count| u64::from(*count)).sum()
+    }
+
     /// Calls that did not end `ok`.
     #[must_use]
     pub fn not_ok(&self) -> u64 {
-        u64::from(self.all) - self.ok_us.len() as u64
+        u64::from(self.all) - self.ok()
     }
 
     fn merge(&mut self, other: &Self) {
         self.all += other.all;
         self.prompt += other.prompt;
-        self.ok_us.extend_from_slice(&other.ok_us);
+        for (us, count) in &other.ok_us {
+            *self.ok_us.entry(*us).or_default() += count;
+        }
     }
 }
 
 /// One second of one shard.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ShardSecond {
     tenths: [Calls; TENTHS],
 }
@@ -69,25 +102,20 @@ impl ShardSecond {
         &self.tenths
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
-            mine.merge(theirs);
-        }
-    }
-
     fn is_empty(&self) -> bool {
         self.tenths.iter().all(|calls| calls.all == 0)
     }
 }
 
 /// A whole cell; without shards where nothing was kept apart.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimeAxis {
     shards: Vec<Vec<Calls>>,
 }
 
 impl TimeAxis {
-    /// The calls of each shard, by tenths from the start of the cell. All are of the same length: up to the last second with a call.
+    /// The calls of each shard, by tenths from the start of the cell. All are of the same length: up to the last second
+    /// with a call.
     #[must_use]
     pub fn shards(&self) -> &[Vec<Calls>] {
         &self.shards
@@ -118,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_prompt_and_neither_ok_nor_a_latency() {
+    fn a_rejection_is_prompt_and_neither_ok_nor_a_latency() {
         let mut calls = Calls::default();
         calls.ended(Outcome::Ok, 2_000_000);
         calls.ended(Outcome::Shed, 1_000_000);
@@ -127,7 +155,26 @@ mod tests {
         calls.ended(Outcome::Timeout, 5_000_000_000);
         calls.unsent();
         assert_eq!((calls.all, calls.prompt, calls.not_ok()), (6, 2, 4));
-        assert_eq!(calls.ok_us, [2_000, 100_000]);
+        assert_eq!(calls.ok_us, [(2_000, 1), (100_000, 1)].into());
+    }
+
+    #[test]
+    fn memory_is_bounded_however_many_answers_and_times_keep_three_digits() {
+        let mut calls = Calls::default();
+        for us in 0..2_000_000 {
+            calls.ended(Outcome::Ok, us * 1000);
+        }
+        assert_eq!(calls.ok(), 2_000_000);
+        assert!(calls.ok_us.len() < 4_000, "{}", calls.ok_us.len());
+        for (us, rounded) in [
+            (7, 7),
+            (999, 999),
+            (1_234, 1_240),
+            (2_000, 2_000),
+            (1_999_001, 2_000_000),
+        ] {
+            assert_eq!(rounded_us(us), rounded);
+        }
     }
 
     #[test]

@@ -1,100 +1,200 @@
-//! What happened to the arrivals of one second of one phase.
+//! One second of one phase as one worker measured it: the line of the file, the message between threads, and the live
+//! event.
 //!
-//! An interval belongs to the *intended* second of its arrivals, not to the one in which they ended: so the intervals of a
-//! phase merge to exactly the phase, and an arrival that the spike made wait is the spike's even if it ends after it.
+//! An arrival belongs to its *intended* second, whenever it ended: so the intervals of a phase merge to exactly the
+//! phase, and an arrival that the spike kept waiting is the spike's even if it ends after it. A worker reports every
+//! second what has happened since its last report, so an answer that comes late makes another interval of the same
+//! second. Merging adds them up.
 
 use std::collections::BTreeMap;
 
-use super::{Acknowledged, Durations, Outcome, ShardSecond};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{Acknowledged, Durations, Outcome, ShardSecond, UnsentCause};
+
+/// The version of [`Interval`] that this bmt writes and reads.
+pub const INTERVAL_SCHEMA: &str = "bmt.interval/1";
+
+/// Written with each interval; any other version is refused when it is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IntervalSchema;
+
+impl Serialize for IntervalSchema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(INTERVAL_SCHEMA)
+    }
+}
+
+impl<'de> Deserialize<'de> for IntervalSchema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            INTERVAL_SCHEMA => Ok(Self),
+            other => Err(de::Error::custom(format!(
+                "an interval of schema {other}; this bmt reads {INTERVAL_SCHEMA}"
+            ))),
+        }
+    }
+}
+
+/// What one worker measured of one second of one phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// [`INTERVAL_SCHEMA`].
+    pub schema: IntervalSchema,
+    /// Who measured, from 0.
+    pub worker: u32,
+    /// Index of the phase.
+    pub phase: usize,
+    /// Whole seconds from the start of the cell.
+    pub second: u64,
+    /// By index of the series.
+    pub series: Vec<Series>,
+    /// When the pacer woke − intended.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
+    pub schedule_lag: Durations,
+    /// The generator's connections.
+    #[serde(default)]
+    pub connections: ClientConnections,
+    /// What the worker used, by the time at which it did.
+    #[serde(default)]
+    pub used: WorkerUse,
+    /// What members saw; `None` where none did anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub following: Option<Box<Following>>,
+    /// The same calls by shard, in tenths of a second; empty where that is not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardSecond>,
+    /// Writes that were acknowledged; `None` where they are not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Box<Acknowledged>>,
+}
 
 /// Times of the requests that ended in one way.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
     /// Done − intended: what a caller sees.
     pub response: Durations,
     /// Done − sent: what the server did.
     pub service: Durations,
+    /// Response time less the generator's own lateness: what a caller would have seen of a punctual generator.
+    pub net: Durations,
 }
 
 impl Times {
-    fn merge(&mut self, other: &Self) {
+    /// Adds everything that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
+        self.net.merge(&other.net);
     }
 }
 
 /// One traffic entry at one placement.
-#[derive(Debug, Clone, Default)]
-pub struct Lane {
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
     /// Arrivals that the schedule had.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub scheduled: u64,
-    /// Arrivals that were never sent: the queue was full, or no connection came free within the time-out.
-    pub unsent: u64,
+    /// Arrivals that were never sent, by cause.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unsent: BTreeMap<UnsentCause, u64>,
     /// Arrivals that were sent, and whose answer the end of the run cut off.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub cut_off: u64,
-    /// Of those scheduled, the ones that try again what came to nothing before.
+    /// Of those scheduled, the ones that are a retry.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
-    /// Most of them in one second, where seconds are merged; an upper bound where lanes are.
-    pub retries_max: u64,
-    /// Answers of outcome `ok` by the second of the phase, from 0, in which they were complete. Unlike all other figures these belong to
-    /// the moment of the answer.
+    /// Answers of outcome `ok` by the second of the phase, from 0, in which they were complete. Unlike all other
+    /// figures these belong to the moment of the answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ok_answered: BTreeMap<u64, u64>,
-    /// What became of callers who try again; `None` where nobody ended.
-    pub journeys: Option<Box<Journeys>>,
-    outcomes: [Option<Box<Times>>; Outcome::ALL.len()],
+    /// Logical calls that ended; `None` where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logical_calls: Option<Box<LogicalCalls>>,
+    /// Times by outcome.
+    #[serde(default, skip_serializing_if = "ByOutcome::is_empty")]
+    pub outcomes: ByOutcome,
 }
 
-impl Lane {
-    /// Notes one answer, or its absence.
-    pub fn record(&mut self, outcome: Outcome, response_ns: u64, service_ns: u64) {
-        let times = self.outcomes[outcome as usize].get_or_insert_default();
-        times.response.record_ns(response_ns);
-        times.service.record_ns(service_ns);
-    }
+/// Times by outcome; outcomes that did not occur take no room.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ByOutcome([Option<Box<Times>>; Outcome::ALL.len()]);
 
+impl ByOutcome {
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+}
+
+impl Serialize for ByOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let occurred = Outcome::ALL.into_iter().zip(&self.0);
+        serializer.collect_map(occurred.filter_map(|(outcome, times)| Some((outcome, times.as_ref()?))))
+    }
+}
+
+impl<'de> Deserialize<'de> for ByOutcome {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut read = Self::default();
+        for (outcome, times) in BTreeMap::<Outcome, Box<Times>>::deserialize(deserializer)? {
+            read.0[outcome as usize] = Some(times);
+        }
+        Ok(read)
+    }
+}
+
+impl Series {
     /// The times of one outcome, where it occurred.
     #[must_use]
     pub fn times(&self, outcome: Outcome) -> Option<&Times> {
-        self.outcomes[outcome as usize].as_deref()
+        self.outcomes.0[outcome as usize].as_deref()
     }
 
-    /// Whether nothing was noted.
+    pub(super) fn times_mut(&mut self, outcome: Outcome) -> &mut Times {
+        self.outcomes.0[outcome as usize].get_or_insert_default()
+    }
+
+    /// Arrivals that were never sent, whatever the cause.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.scheduled + self.unsent + self.cut_off == 0
-            && self.outcomes.iter().all(Option::is_none)
-            && self.ok_answered.is_empty()
-            && self.journeys.is_none()
+    pub fn unsent(&self) -> u64 {
+        self.unsent.values().sum()
+    }
+
+    /// Requests that ended in this way.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.times(outcome).map_or(0, |times| times.response.count())
     }
 
     /// Adds everything that `other` holds.
     pub fn merge(&mut self, other: &Self) {
         self.scheduled += other.scheduled;
-        self.unsent += other.unsent;
         self.cut_off += other.cut_off;
         self.retries += other.retries;
-        self.retries_max += other.retries_max;
+        for (cause, count) in &other.unsent {
+            *self.unsent.entry(*cause).or_default() += count;
+        }
         for (second, count) in &other.ok_answered {
             *self.ok_answered.entry(*second).or_default() += count;
         }
-        if let Some(theirs) = &other.journeys {
-            self.journeys.get_or_insert_default().merge(theirs);
+        if let Some(theirs) = &other.logical_calls {
+            self.logical_calls.get_or_insert_default().merge(theirs);
         }
-        for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
-            if let Some(theirs) = theirs {
-                mine.get_or_insert_default().merge(theirs);
+        for outcome in Outcome::ALL {
+            if let Some(theirs) = other.times(outcome) {
+                self.times_mut(outcome).merge(theirs);
             }
         }
     }
 }
 
-/// What became of callers who try again until they have what they want, or give up.
+/// What became of callers who retry until they have what they want, or give up.
 ///
-/// A journey begins with a caller's first attempt and is the phase's in which that was due. Within the phase it is kept with the second in which
-/// it ended, for it may last longer than any request: the seconds of its beginning are long reported by then.
-#[derive(Debug, Clone, Default)]
-pub struct Journeys {
-    /// First intended start → the answer that ended it well.
+/// A logical call begins with the caller's first attempt and belongs to the phase in which that was due. Within the
+/// phase it is kept with the second in which it ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogicalCalls {
+    /// First intended start → the answer that ended the call well.
     pub until_done: Durations,
     /// Of these, the ones that needed one attempt.
     pub at_first: u64,
@@ -108,7 +208,7 @@ pub struct Journeys {
     pub cut_off: u64,
 }
 
-impl Journeys {
+impl LogicalCalls {
     /// One that ended well.
     pub fn succeeded(&mut self, attempts: u16, took_ns: u64) {
         self.until_done.record_ns(took_ns);
@@ -127,103 +227,82 @@ impl Journeys {
     }
 }
 
-/// The generator's own connections.
-#[derive(Debug, Clone, Default)]
+/// Connections that the generator holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientConnections {
     /// Opened.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub opened: u64,
     /// Closed, by either side.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub closed: u64,
     /// Attempts that failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub failed: u64,
+    /// Connections that the server had closed while they were idle, found out when a request was to be sent, and
+    /// replaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replaced: u64,
     /// Most that were open at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub open_max: u64,
     /// Time from the first SYN until a request could be written.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
     pub handshake: Durations,
 }
 
 impl ClientConnections {
-    fn merge_counts(&mut self, other: &Self) {
+    /// Adds everything but the maximum, of which several workers' and several seconds' fold differently.
+    pub fn merge_counts(&mut self, other: &Self) {
         self.opened += other.opened;
         self.closed += other.closed;
         self.failed += other.failed;
+        self.replaced += other.replaced;
         self.handshake.merge(&other.handshake);
     }
 }
 
 /// What members who are online saw in one second of one phase.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Following {
     /// Pushes that arrived.
     pub pushes: u64,
-    /// Intended send of an event → a member has it; of the events that were due in this second. Its count is the number of events that
-    /// members received, each member counted.
+    /// Intended send of an event → a member has it; of the events that were due in this second. Its count is the number
+    /// of events that members received, each member counted.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
     pub freshness: Durations,
     /// Revisions that a member was never given although it has later ones.
     pub skipped: u64,
     /// The members' WebSocket connections.
     pub sockets: ClientConnections,
-    /// Members that lacked what they should have had: when that was looked at, in whole seconds, and how many.
-    pub stale: Option<(u64, u64)>,
+    /// Members that lacked what they should have had, as last counted in this second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<u64>,
 }
 
 impl Following {
-    fn merge_counts(&mut self, other: &Self) {
+    /// Adds everything but what is looked at in moments.
+    pub fn merge_counts(&mut self, other: &Self) {
         self.pushes += other.pushes;
         self.freshness.merge(&other.freshness);
         self.skipped += other.skipped;
         self.sockets.merge_counts(&other.sockets);
     }
-
-    fn merge_worker(&mut self, other: &Self) {
-        self.merge_counts(other);
-        self.sockets.open_max += other.sockets.open_max;
-        self.stale = match (self.stale, other.stale) {
-            (Some((second, mine)), Some((_, theirs))) => Some((second, mine + theirs)),
-            (mine, theirs) => mine.or(theirs),
-        };
-    }
-
-    fn merge_second(&mut self, other: &Self) {
-        self.merge_counts(other);
-        self.sockets.open_max = self.sockets.open_max.max(other.sockets.open_max);
-        self.stale = self.stale.max(other.stale);
-    }
 }
 
-/// What happened to the arrivals of one second of one phase, in one worker or in all.
-#[derive(Debug, Clone, Default)]
-pub struct Interval {
-    /// Index of the phase.
-    pub phase: usize,
-    /// Whole seconds from the start of the run.
-    pub second: u64,
-    /// By lane.
-    pub lanes: Vec<Lane>,
-    /// When the pacer woke − intended.
-    pub schedule_lag: Durations,
-    /// The generator's connections.
-    pub connections: ClientConnections,
-    /// CPU that the worker used, and the time in which it did; the busiest worker's where several are merged.
-    pub worker_cpu: CpuUse,
-    /// What members saw; `None` where none did anything.
-    pub following: Option<Box<Following>>,
-    /// The same calls by shard; empty where that is not asked for. Of one second, never merged into phases.
-    pub shards: Vec<ShardSecond>,
-    /// Writes that were acknowledged; `None` where they are not looked for. Never merged into phases.
-    pub acknowledged: Option<Box<Acknowledged>>,
-}
-
-/// CPU time over wall time of one thread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CpuUse {
+/// What one worker thread used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerUse {
     /// Nanoseconds on a CPU.
     pub cpu_ns: u64,
     /// Nanoseconds that passed.
     pub wall_ns: u64,
+    /// Nanoseconds in which it could have run and had to wait for a CPU; `None` where the kernel does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_delay_ns: Option<u64>,
 }
 
-impl CpuUse {
+impl WorkerUse {
     /// CPU over wall, 0 to 1; 0 before any time has passed.
     #[must_use]
     pub fn share(self) -> f64 {
@@ -233,60 +312,53 @@ impl CpuUse {
             self.cpu_ns as f64 / self.wall_ns as f64
         }
     }
+
+    /// Adds another stretch of the same worker.
+    pub fn add(&mut self, other: Self) {
+        self.cpu_ns += other.cpu_ns;
+        self.wall_ns += other.wall_ns;
+        self.run_delay_ns = match (self.run_delay_ns, other.run_delay_ns) {
+            (Some(mine), Some(theirs)) => Some(mine + theirs),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
 }
 
 impl Interval {
-    /// An empty interval with room for `lanes`.
+    /// An empty interval with room for `series`.
     #[must_use]
-    pub fn new(phase: usize, second: u64, lanes: usize) -> Self {
+    pub fn new(worker: u32, phase: usize, second: u64, series: usize) -> Self {
         Self {
+            worker,
             phase,
             second,
-            lanes: vec![Lane::default(); lanes],
+            series: vec![Series::default(); series],
             ..Self::default()
         }
     }
+}
 
-    /// Adds the same second of another worker. Open connections add up, so their maximum is an upper bound.
-    pub fn merge_worker(&mut self, other: &Self) {
-        self.merge_counts(other);
-        self.connections.open_max += other.connections.open_max;
-        if let Some(theirs) = &other.following {
-            self.following.get_or_insert_default().merge_worker(theirs);
-        }
-        if self.shards.len() < other.shards.len() {
-            self.shards.resize_with(other.shards.len(), ShardSecond::default);
-        }
-        for (mine, theirs) in self.shards.iter_mut().zip(&other.shards) {
-            mine.merge(theirs);
-        }
-        if let Some(theirs) = &other.acknowledged {
-            self.acknowledged.get_or_insert_default().merge(theirs);
-        }
-        if other.worker_cpu.share() > self.worker_cpu.share() {
-            self.worker_cpu = other.worker_cpu;
-        }
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
 
-    /// Adds another second of the same phase.
-    pub fn merge_second(&mut self, other: &Self) {
-        self.merge_counts(other);
-        for (mine, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
-            mine.retries_max = mine.retries_max.max(theirs.retries);
-        }
-        self.connections.open_max = self.connections.open_max.max(other.connections.open_max);
-        if let Some(theirs) = &other.following {
-            self.following.get_or_insert_default().merge_second(theirs);
-        }
-        self.worker_cpu.cpu_ns += other.worker_cpu.cpu_ns;
-        self.worker_cpu.wall_ns += other.worker_cpu.wall_ns;
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn merge_counts(&mut self, other: &Self) {
-        for (mine, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
-            mine.merge(theirs);
-        }
-        self.schedule_lag.merge(&other.schedule_lag);
-        self.connections.merge_counts(&other.connections);
+    #[test]
+    fn another_version_is_refused_in_words() {
+        let text = serde_json::to_string(&Interval::new(0, 1, 2, 3)).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Interval>(&text).unwrap(),
+            Interval::new(0, 1, 2, 3)
+        );
+        let other = text.replace(INTERVAL_SCHEMA, "bmt.interval/9");
+        let refused = serde_json::from_str::<Interval>(&other).unwrap_err().to_string();
+        assert!(
+            refused.contains("bmt.interval/9") && refused.contains(INTERVAL_SCHEMA),
+            "{refused}"
+        );
     }
 }

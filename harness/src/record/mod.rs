@@ -1,21 +1,42 @@
-//! What was measured: histograms, one-second intervals, the run directory and its versioned schema.
+//! What was measured, and what analysis makes of it.
 //!
-//! Measuring writes raw results here; [`crate::analyze`] judges them later and [`crate::report`] prints them.
+//! ```text
+//! Sample ──► Recorder ──► Interval ──► file, other threads, live views ──► Merged ──► analysis
+//! ```
+//!
+//! What may enter this room: types that are written to or read from the run directory, and how they add up. It knows
+//! arrivals' phases, and neither chats nor HTTP. Judging is [`crate::analyze`]'s, printing [`crate::report`]'s.
 
 mod acknowledged;
 mod axis;
-mod collect;
-mod directory;
+mod error;
+mod event;
+mod header;
 mod histogram;
 mod interval;
+mod merged;
 mod outcome;
+mod recorder;
+mod recording;
 mod run;
+mod sample;
 
 pub use acknowledged::{Acknowledged, Joined, Sent};
 pub use axis::{Calls, PROMPT_NS, ShardSecond, TENTHS, TimeAxis};
-pub use collect::{Collected, Collector};
-pub use directory::{CellDirectory, DirectoryError, LaneName, RunDirectory, directory_name};
+pub use error::RecordingError;
+pub use event::{RunEvent, Subscriber};
+pub use header::{
+    CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, RECORDING_SCHEMA,
+    RunHeader, SeriesName, Snapshot, TrafficSnapshot,
+};
 pub use histogram::{DecodeError, Durations};
-pub use interval::{ClientConnections, CpuUse, Following, Interval, Journeys, Lane, Times};
-pub use outcome::Outcome;
+pub use interval::{
+    ByOutcome, ClientConnections, Following, INTERVAL_SCHEMA, Interval, IntervalSchema, LogicalCalls, Series, Times,
+    WorkerUse,
+};
+pub use merged::{Merged, PhaseTotals};
+pub use outcome::{Outcome, UnsentCause};
+pub use recorder::{PhaseBounds, Recorder};
+pub use recording::{Recording, RunWriter, read_run, write_run};
 pub use run::*;
+pub use sample::{Due, Sample};

@@ -1,4 +1,4 @@
-//! How a request can end.
+//! How a request can end, and why an arrival was never sent.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,18 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// 2xx.
     Ok,
+    /// 2xx, but not what was asked for: the answer fails a check.
+    WrongAnswer,
     /// 429: the caller was asked to slow down.
     Throttled,
     /// 503: the server protected itself.
     Shed,
     /// No full answer within the time-out, counted from the intended start.
     Timeout,
-    /// No connection, or one that broke before the answer was complete.
+    /// The target took no connection, or held every one that the generator had, although it needs fewer on any other
+    /// day.
+    NotAccepted,
+    /// A connection was refused, or broke before the answer was complete.
     ConnectError,
     /// Any other 3xx or 4xx.
     ClientError,
@@ -26,11 +31,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which results list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
+        Self::WrongAnswer,
         Self::Throttled,
         Self::Shed,
         Self::Timeout,
+        Self::NotAccepted,
         Self::ConnectError,
         Self::ClientError,
         Self::ServerError,
@@ -50,16 +57,19 @@ impl Outcome {
         }
     }
 
-    /// Whether the server answered that it would not do the work.
+    /// Whether the server rejected the work to protect itself.
     #[must_use]
-    pub fn is_refusal(self) -> bool {
+    pub fn is_rejection(self) -> bool {
         matches!(self, Self::Throttled | Self::Shed)
     }
 
     /// Whether the server answered at all, in HTTP.
     #[must_use]
     pub fn is_answer(self) -> bool {
-        !matches!(self, Self::Timeout | Self::ConnectError | Self::ProtocolError)
+        !matches!(
+            self,
+            Self::Timeout | Self::NotAccepted | Self::ConnectError | Self::ProtocolError
+        )
     }
 
     /// The name used in every file and table.
@@ -67,13 +77,89 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::WrongAnswer => "wrong_answer",
             Self::Throttled => "throttled",
             Self::Shed => "shed",
             Self::Timeout => "timeout",
+            Self::NotAccepted => "not_accepted",
             Self::ConnectError => "connect_error",
             Self::ClientError => "client_error",
             Self::ServerError => "server_error",
             Self::ProtocolError => "protocol_error",
+        }
+    }
+}
+
+/// Why an arrival was never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum UnsentCause {
+    /// More arrivals waited for a connection than `generator.waiting` allows.
+    #[serde(rename = "queue_full")]
+    QueueFull,
+    /// No connection came free within the time-out.
+    #[serde(rename = "no_connection")]
+    NoConnection,
+    /// The run ended first.
+    #[serde(rename = "run_ended")]
+    RunEnded,
+    /// The pacer came to it when its time-out had already passed.
+    #[serde(rename = "pacer_late")]
+    TooLate,
+    /// This machine has no local port left for a connection.
+    #[serde(rename = "EADDRNOTAVAIL")]
+    NoPort,
+    /// This process may open no more files.
+    #[serde(rename = "EMFILE")]
+    NoFile,
+    /// This machine may open no more files.
+    #[serde(rename = "ENFILE")]
+    NoFileAnywhere,
+    /// The kernel has no memory for a socket.
+    #[serde(rename = "ENOBUFS")]
+    NoBuffer,
+    /// Another error of this machine's own sockets.
+    #[serde(rename = "local_error")]
+    OtherLocal,
+}
+
+impl UnsentCause {
+    /// The cause behind an error of opening a connection, where that is this machine's own and not the target's.
+    #[must_use]
+    pub fn of_error(error: &std::io::Error) -> Option<Self> {
+        match rustix::io::Errno::from_io_error(error)? {
+            rustix::io::Errno::ADDRNOTAVAIL => Some(Self::NoPort),
+            rustix::io::Errno::MFILE => Some(Self::NoFile),
+            rustix::io::Errno::NFILE => Some(Self::NoFileAnywhere),
+            rustix::io::Errno::NOBUFS | rustix::io::Errno::NOMEM => Some(Self::NoBuffer),
+            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM | rustix::io::Errno::ADDRINUSE => {
+                Some(Self::OtherLocal)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a socket of this machine failed, rather than a bound of the generator being reached.
+    #[must_use]
+    pub fn is_local_error(self) -> bool {
+        !matches!(
+            self,
+            Self::QueueFull | Self::NoConnection | Self::RunEnded | Self::TooLate
+        )
+    }
+
+    /// The name used in every file and table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::NoConnection => "no_connection",
+            Self::RunEnded => "run_ended",
+            Self::TooLate => "pacer_late",
+            Self::NoPort => "EADDRNOTAVAIL",
+            Self::NoFile => "EMFILE",
+            Self::NoFileAnywhere => "ENFILE",
+            Self::NoBuffer => "ENOBUFS",
+            Self::OtherLocal => "local_error",
         }
     }
 }
@@ -106,5 +192,29 @@ mod tests {
         for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, place);
         }
+    }
+
+    #[test]
+    fn a_name_is_what_files_say() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
+        }
+        for cause in [
+            UnsentCause::QueueFull,
+            UnsentCause::TooLate,
+            UnsentCause::NoPort,
+            UnsentCause::OtherLocal,
+        ] {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.name());
+        }
+    }
+
+    #[test]
+    fn an_error_of_this_machine_is_told_from_one_of_the_target() {
+        let cause = |errno: rustix::io::Errno| UnsentCause::of_error(&errno.into());
+        assert_eq!(cause(rustix::io::Errno::ADDRNOTAVAIL), Some(UnsentCause::NoPort));
+        assert_eq!(cause(rustix::io::Errno::MFILE), Some(UnsentCause::NoFile));
+        assert_eq!(cause(rustix::io::Errno::CONNREFUSED), None);
+        assert_eq!(cause(rustix::io::Errno::CONNRESET), None);
     }
 }

@@ -1,7 +1,8 @@
-//! After a cell with faults, before its target is stopped: is everything there that was acknowledged?
+//! Looks for every acknowledged write after a cell with faults, before its target is stopped.
 //!
-//! Every write is asked for, not a sample of them: the promise is that none is lost. The server answers for some thousand writes a request from its
-//! databases' rows. What seems to be missing is asked for a second time, since a transaction may be on its way.
+//! All writes are looked for, not a sample: none may be lost. The server compares some thousand writes a request with
+//! its database rows. Writes that seem to be missing are looked for a second time, since a transaction may still be
+//! under way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,17 +14,17 @@ use crate::drive::message;
 use crate::provision::{Admin, Target};
 use crate::record::{Acknowledged, AcknowledgedResult, Joined, Sent};
 
-/// A request's body may have 64 KiB, of which a little is left.
+/// Largest body: the server accepts 64 KiB, less a margin.
 const BODY_MAX: usize = 63 * 1024;
-/// Most that a chat takes of it besides its writes.
+/// Most bytes of a chat besides its writes.
 const CHAT_MAX: usize = 64;
-/// Most that a join takes: twenty digits and a comma.
+/// Most bytes of a join: twenty digits and a comma.
 const JOIN_MAX: usize = 21;
-/// Most that a message takes: `{"body":"at 18446744073709551615","revision":18446744073709551615},`.
+/// Most bytes of a message: `{"body":"at 18446744073709551615","revision":18446744073709551615},`.
 const MESSAGE_MAX: usize = 67;
-/// Each request is repeated for so long: a shard that was broken until the end takes its time to answer again.
+/// How long each request is repeated: a shard that was broken until the end needs time to recover.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two questions about the same.
+/// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Looks for every write.
@@ -43,7 +44,7 @@ pub(super) async fn look_for(target: &Target, writes: &Acknowledged) -> Acknowle
     result
 }
 
-/// What there is to look for, and why nobody knows whether it is there.
+/// The number of acknowledged writes, and why it is unknown whether they are there.
 pub(super) fn unknown(writes: &Acknowledged, problem: Option<String>) -> AcknowledgedResult {
     AcknowledgedResult {
         joins: writes.joined.len() as u64,
@@ -70,7 +71,7 @@ async fn missing(admin: &Admin, writes: &Acknowledged) -> Result<Acknowledged, S
     Ok(missing)
 }
 
-/// Writes in an order in which those of a chat are together, cut into requests.
+/// The writes sorted by chat and cut into requests.
 fn batches(writes: &Acknowledged) -> Vec<Acknowledged> {
     let mut sorted = writes.clone();
     sorted.joined.sort_unstable_by_key(|joined| (joined.chat, joined.user));
@@ -90,7 +91,7 @@ fn batches(writes: &Acknowledged) -> Vec<Acknowledged> {
     joined.chain(sent).collect()
 }
 
-/// Pieces that fit into a request's body; a write takes up to `each` bytes, and its chat once [`CHAT_MAX`].
+/// Pieces that fit into a request's body. Each write takes up to `each` bytes, and each chat [`CHAT_MAX`] once.
 fn cut<T: Copy>(writes: &[T], each: usize, chat: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
     let mut pieces: Vec<Vec<T>> = Vec::new();
     let mut room = 0;
@@ -110,7 +111,7 @@ fn cut<T: Copy>(writes: &[T], each: usize, chat: impl Fn(&T) -> u64) -> Vec<Vec<
     pieces
 }
 
-/// The writes as the server is asked for them, by chat.
+/// The body of the request: the writes by chat.
 fn question(batch: &Acknowledged) -> Json {
     let mut chats: BTreeMap<u64, (Vec<u64>, Vec<&Sent>)> = BTreeMap::new();
     for Joined { chat, user } in &batch.joined {
@@ -128,7 +129,8 @@ fn question(batch: &Acknowledged) -> Json {
     json!({ "chats": chats.collect::<Vec<_>>() })
 }
 
-/// Asks until there is an answer. The patience is each request's own: many writes need many requests, and the last is not to pay for the first.
+/// Repeats the request until it is answered. Each request has its own patience, so that a slow one does not use up
+/// that of the next.
 async fn missing_of(admin: &Admin, batch: &Acknowledged) -> Result<Acknowledged, String> {
     let expected = question(batch);
     let until = Instant::now() + PATIENCE;
@@ -148,8 +150,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_write_is_asked_for_once_and_no_request_is_too_large() {
-        // As long as numbers can be; as many chats as writes, and then many writes of one chat.
+    fn every_write_is_looked_for_once_and_no_request_is_too_large() {
+        // Numbers of the greatest length; first one write a chat, then many writes of one chat.
         let number = |n: u64| u64::MAX - n;
         let joined = (0..5000).map(|n| Joined {
             chat: number(n.min(2000)),

@@ -1,63 +1,94 @@
-//! One cell: a fresh target, its chats, the profile, and what came of it.
+//! One cell: a fresh target, its chats, the profile, and everything that happened told as it did.
 
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::error::RehearseError;
+use super::intake::Intake;
+use super::listeners::Listeners;
 use super::plan::Planned;
 use super::script::Script;
-use super::{RehearseError, Stage};
-use super::{acknowledged, load};
-use crate::analyze::{assemble, blast, timeline, validity};
+use super::stage::Stage;
+use super::{acknowledged, load, snapshot};
 use crate::clock::{Clock, Stop};
-use crate::drive::{self, Message, Plan, Signer};
-use crate::observe::{Cost, Observed, Observer, Sample};
-use crate::provision::{Breakable, Local, LocalPlan, Populated, ProvisionError, Target, populate};
-use crate::record::{AcknowledgedResult, Cell, CellDirectory, Collector, LaneName, ObserverCost};
-use crate::report::Progress;
-use crate::workload::{Injection, Settings, Workload};
+use crate::drive::{self, Plan, Signer};
+use crate::observe::{Cost, Observer};
+use crate::provision::{BorrowedSettings, Breakable, LocalPlan, Populated, ProvisionError, Silence, Target, populate};
+use crate::record::{Cell, CellEvent, CellHeader, Ended, ObserverCost, RunEvent};
+use crate::workload::{Injection, Workload};
 
 /// How often the main thread looks at what came in.
 const LOOK: Duration = Duration::from_millis(50);
 /// Everything is ready this long before the first arrival.
 const LEAD: Duration = Duration::from_millis(300);
-/// Reports that may be under way from the workers; each sends two a second.
+/// Reports that may be under way from the workers; each sends a few a second.
 const REPORTS_MAX: usize = 1024;
+/// Samples that may be under way from the observer; it takes ten a second.
+const SAMPLES_MAX: usize = 1024;
 const TOKEN_LIFE_S: u64 = 7 * 24 * 3600;
 
 /// How a cell ended.
-pub(super) enum Ended {
-    /// Somebody asked to stop before the first request.
-    Interrupted,
-    /// There was nothing to drive.
-    NotBegun(ProvisionError),
-    /// It was measured, perhaps not to its end.
-    Measured(Box<Measured>),
-}
-
-/// What was measured.
-pub(super) struct Measured {
-    pub(super) cell: Cell,
-    /// Version of the database, where bmt started it.
-    pub(super) database: Option<String>,
-    /// Why the target was lost, if it was.
+#[derive(Default)]
+pub(super) struct CellEnded {
+    /// What it came to; `None` where it was not begun.
+    pub(super) cell: Option<Cell>,
+    /// Why the target was lost, or never came up.
     pub(super) lost: Option<ProvisionError>,
 }
 
-pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Progress) -> Result<Ended, RehearseError> {
+/// Runs a cell on a target that bmt starts, or on somebody else's with its settings changed for the cell.
+pub(super) async fn run(
+    stage: &Stage<'_>,
+    planned: &Planned,
+    listeners: &mut Listeners,
+) -> Result<CellEnded, RehearseError> {
+    let mut borrowed = match &stage.options.target {
+        None => None,
+        Some(external) => match BorrowedSettings::read(external).await {
+            Ok(borrowed) => borrowed,
+            Err(lost) => {
+                return Ok(CellEnded {
+                    cell: None,
+                    lost: Some(lost),
+                });
+            }
+        },
+    };
+    let ended = run_on(stage, planned, borrowed.as_mut(), listeners).await;
+    if let Some(borrowed) = borrowed
+        && let Err(problem) = borrowed.give_back().await
+    {
+        eprintln!("bmt: {problem}");
+    }
+    ended
+}
+
+async fn run_on(
+    stage: &Stage<'_>,
+    planned: &Planned,
+    borrowed: Option<&mut BorrowedSettings>,
+    listeners: &mut Listeners,
+) -> Result<CellEnded, RehearseError> {
     let workload = stage.workload;
-    let mut directory = stage.directory.cell(&planned.variant.name, planned.repetition)?;
-    progress.begin(&format!("[{}/{} {}]", planned.number, planned.of, planned.variant.name));
+    let logs = listeners.writer.cell_directory(&planned.directory())?;
+    listeners.announce(&format!("{}, block {}", planned.variant.name, planned.block));
     let prepared = tokio::select! {
-        prepared = prepare(stage, planned, &directory) => prepared,
-        () = stage.interrupt.asked() => return Ok(Ended::Interrupted),
+        prepared = prepare(stage, planned, borrowed, &logs) => prepared,
+        () = stage.interrupt.asked() => return Ok(CellEnded::default()),
     };
     let (mut target, signer, chats) = match prepared {
         Ok(prepared) => prepared,
-        Err(lost) => return Ok(Ended::NotBegun(lost)),
+        Err(lost) => {
+            return Ok(CellEnded {
+                cell: None,
+                lost: Some(lost),
+            });
+        }
     };
-    let plan = load::plan(workload, &target, &chats, signer);
-    let placed = chats.iter().flatten().all(|chat| chat.placement.is_some());
-    let lanes = assemble::lane_names(workload, placed);
+    listeners.begin(header(workload, planned, &target, &chats))?;
+    let plan = load::plan(workload, &target, &chats, signer, planned.seed);
     let mut script = Script::new(workload, &planned.variant.name);
     let clock = Clock::starting_in(LEAD);
     let running = Running {
@@ -65,33 +96,54 @@ pub(super) async fn run(stage: &Stage<'_>, planned: &Planned, progress: &mut Pro
         clock,
         script: &mut script,
     };
-    let driven = drive(running, &mut target, stage, lanes, &mut directory, progress).await;
+    let driven = drive(running, &mut target, stage, listeners).await;
     // Whatever ended it, what was broken on purpose is mended.
-    script.undo(clock, &mut target).await;
-    let driven = driven?;
-    let mut cell = driven.cell(workload, planned, target.settings.clone(), script);
-    if plan.keeps_acknowledged && driven.early.is_none() {
-        let writes = &driven.collected.acknowledged;
+    script.undo(clock, &mut target, stage.interrupt.asked()).await;
+    let mut driven = driven?;
+    driven.intake.tell_injections(&script, listeners)?;
+    if plan.keeps_acknowledged && driven.ended.early.is_none() {
+        let writes = listeners
+            .merged()
+            .map(|merged| merged.acknowledged.clone())
+            .unwrap_or_default();
         let result = tokio::select! {
-            result = acknowledged::look_for(&target, writes) => result,
-            () = stage.interrupt.asked() => acknowledged::unknown(writes, Some("interrupted by a signal".to_owned())),
+            result = acknowledged::look_for(&target, &writes) => result,
+            () = stage.interrupt.asked() => acknowledged::unknown(&writes, Some("interrupted by a signal".to_owned())),
         };
-        note_acknowledged(&mut cell, result);
+        listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Acknowledged(result))))?;
     }
-    let database = target.database_version();
+    let length = Duration::from_secs_f64(driven.ended.at_s);
+    let cost = observer_cost(&driven.cost, length);
+    listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Observed(cost))))?;
+    listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Ended(driven.ended))))?;
     target.stop().await;
-    Ok(Ended::Measured(Box::new(Measured {
-        cell,
-        database,
+    Ok(CellEnded {
+        cell: listeners.finish_cell(),
         lost: driven.lost,
-    })))
+    })
+}
+
+fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Populated) -> CellHeader {
+    let placed = chats.iter().flatten().all(|chat| chat.placement.is_some());
+    CellHeader {
+        variant: planned.variant.name.clone(),
+        block: planned.block,
+        directory: planned.directory(),
+        number: planned.number,
+        seed: planned.seed,
+        server: target.settings.clone(),
+        database: target.database_version(),
+        series: snapshot::series(workload, placed),
+        shards: target.watched.shards.len(),
+    }
 }
 
 /// Starts the target and makes its chats.
 async fn prepare(
     stage: &Stage<'_>,
     planned: &Planned,
-    directory: &CellDirectory,
+    borrowed: Option<&mut BorrowedSettings>,
+    logs: &Path,
 ) -> Result<(Target, Signer, Populated), ProvisionError> {
     let workload = stage.workload;
     let mut target = match (&stage.options.target, &stage.ground.template) {
@@ -104,18 +156,22 @@ async fn prepare(
                 redis: workload.needs_redis(),
                 breakable: breakable(workload),
                 settings: &planned.variant.settings,
-                logs: directory.path(),
+                logs,
                 cpus,
             };
-            Local::start(template, plan).await?
+            Target::local(template, plan).await?
         }
         (None, None) => unreachable!("a run without a target of its own has prepared the ground"),
     };
+    if let Some(borrowed) = borrowed {
+        borrowed.apply(&planned.variant.settings).await?;
+        target.settings = Some(borrowed.in_force().clone());
+    }
     let now_s = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let signer = Signer::new(&target.secret, now_s + TOKEN_LIFE_S);
-    match populate(&target, &signer, &workload.chats, workload.hot_group()).await {
+    match populate(&target, &signer, &workload.chats, workload.hot_group(), planned.seed).await {
         Ok(chats) => Ok((target, signer, chats)),
         // If it failed because something died, that is the better explanation.
         Err(lost) => Err(target.ensure_running().err().unwrap_or(lost)),
@@ -133,12 +189,9 @@ fn breakable(workload: &Workload) -> Breakable {
 
 /// What driving came to.
 struct Driven {
-    lanes: Vec<LaneName>,
-    collected: crate::record::Collected,
-    observed: Observed,
+    intake: Intake,
     cost: Cost,
-    ended: Duration,
-    early: Option<String>,
+    ended: Ended,
     lost: Option<ProvisionError>,
 }
 
@@ -153,28 +206,15 @@ async fn drive(
     Running { plan, clock, script }: Running<'_>,
     target: &mut Target,
     stage: &Stage<'_>,
-    lanes: Vec<LaneName>,
-    cell: &mut CellDirectory,
-    progress: &mut Progress,
+    listeners: &mut Listeners,
 ) -> Result<Driven, RehearseError> {
-    let workload = stage.workload;
-    let phases = workload
-        .profile
-        .phases()
-        .iter()
-        .map(|phase| phase.name.clone())
-        .collect();
-    let mut intake = Intake {
-        collector: Collector::new(plan.workers, phases, lanes.clone()),
-        observed: Observed::new(&workload.profile, target.watched.shards.len()),
-        working: plan.workers,
-    };
     let (workers_stop, observer_stop) = (Stop::default(), Stop::default());
     let (reports_in, reports) = sync_channel(REPORTS_MAX);
-    let (samples_in, samples) = std::sync::mpsc::channel();
+    let (samples_in, samples) = sync_channel(SAMPLES_MAX);
     let observer = Observer::start(target.watched.clone(), clock, observer_stop.clone(), samples_in)?;
     let threads = drive::start(plan, clock, &workers_stop, &reports_in)?;
     drop(reports_in);
+    let mut intake = Intake::new(plan.workers, clock, reports, samples);
     let mut early = None;
     let mut lost = None;
     while intake.working > 0 {
@@ -182,14 +222,17 @@ async fn drive(
             () = tokio::time::sleep(LOOK) => {}
             () = stage.interrupt.asked(), if early.is_none() => early = Some("interrupted by a signal".to_owned()),
         }
-        intake.take_all(&reports, &samples, cell, progress)?;
-        progress.show(clock.elapsed(), &workload.profile);
+        intake.tell_figures(listeners)?;
         if early.is_none() {
-            script.play(clock, target).await;
+            let mut playing = pin!(script.play(clock, target, stage.interrupt.asked()));
+            // A step may take seconds, and what comes in does not wait for it.
+            while tokio::time::timeout(LOOK, playing.as_mut()).await.is_err() {
+                intake.tell_figures(listeners)?;
+            }
         }
-        if lost.is_none()
-            && early.is_none()
-            && let Err(error) = target.ensure_running()
+        intake.tell_injections(script, listeners)?;
+        if early.is_none()
+            && let Some(error) = lost_target(target, &mut intake.silence, clock).await
         {
             early = Some(format!("the target was lost: {error}"));
             lost = Some(error);
@@ -198,10 +241,10 @@ async fn drive(
             workers_stop.ask();
         }
     }
-    let ended = if early.is_some() {
-        clock.elapsed()
+    let at = if early.is_some() {
+        clock.elapsed().min(stage.workload.profile.end())
     } else {
-        workload.profile.end()
+        stage.workload.profile.end()
     };
     for thread in threads {
         thread
@@ -210,108 +253,47 @@ async fn drive(
     }
     observer_stop.ask();
     let cost = observer.finish();
-    intake.take_all(&reports, &samples, cell, progress)?;
+    intake.tell_figures(listeners)?;
+    let ended = Ended {
+        at_s: at.as_secs_f64(),
+        is_target_lost: lost.is_some(),
+        is_interrupted: early.is_some() && lost.is_none(),
+        early,
+    };
     Ok(Driven {
-        lanes,
-        collected: intake.collector.finish(cell)?,
-        observed: intake.observed,
+        intake,
         cost,
         ended,
-        early,
         lost,
     })
 }
 
-/// Everything that comes in while a cell runs.
-struct Intake {
-    collector: Collector,
-    observed: Observed,
-    working: usize,
-}
-
-impl Intake {
-    fn take_all(
-        &mut self,
-        reports: &Receiver<(usize, Message)>,
-        samples: &Receiver<Sample>,
-        cell: &mut CellDirectory,
-        progress: &mut Progress,
-    ) -> Result<(), RehearseError> {
-        loop {
-            match reports.try_recv() {
-                Ok((_, Message::Interval(interval))) => self.collector.take(&interval, cell)?,
-                Ok((_, Message::Live(live))) => progress.take(&live),
-                Ok((_, Message::Done)) => self.working -= 1,
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => {
-                    // A worker that panicked sends no farewell.
-                    self.working = 0;
-                    break;
-                }
-            }
-        }
-        for sample in samples.try_iter() {
-            self.observed.take(&sample);
-            cell.write_observed(&sample)?;
-        }
-        Ok(())
+/// Why the target is lost, if it is.
+async fn lost_target(target: &mut Target, silence: &mut Silence, clock: Clock) -> Option<ProvisionError> {
+    if let Err(error) = target.ensure_running() {
+        return Some(error);
     }
-}
-
-impl Driven {
-    fn cell(&self, workload: &Workload, planned: &Planned, settings: Option<Settings>, script: Script) -> Cell {
-        let mut cell = Cell {
-            variant: planned.variant.name.clone(),
-            repetition: planned.repetition,
-            server: settings,
-            valid: true,
-            warnings: Vec::new(),
-            ended_early: self.early.clone(),
-            generator: assemble::generator(usize::from(workload.generator().workers), &self.collected),
-            observer: (self.cost.queries > 0).then(|| observer_cost(&self.cost, self.ended)),
-            phases: assemble::phases(workload, &self.collected, &self.observed, &self.lanes, self.ended),
-            faults: script.faults,
-            changes: script.changes,
-            timeline: timeline::timeline(&self.collected.axis),
-            acknowledged: None,
-        };
-        // Faults begin in the order of the workload, which is that of time.
-        let sick: Vec<Option<u16>> = workload.faults.iter().map(|fault| fault.inject.shard()).collect();
-        blast::fill(&mut cell, &self.collected.axis, &sick);
-        let reasons = validity::reasons(&cell);
-        cell.valid = reasons.is_empty();
-        let reasons = reasons.into_iter().map(|reason| format!("INVALID: {reason}"));
-        cell.warnings = reasons.chain(validity::notes(&cell)).collect();
-        cell
+    if !silence.wants_probe(clock.elapsed()) {
+        return None;
     }
-}
-
-/// What is lost is the cell's, and told beside each of its faults.
-fn note_acknowledged(cell: &mut Cell, result: AcknowledgedResult) {
-    for fault in &mut cell.faults {
-        fault.blast.acknowledged_lost = result.lost();
-    }
-    if let Some(problem) = &result.problem {
-        let warning = format!("what was acknowledged could not be looked for, so nobody knows what is lost: {problem}");
-        cell.warnings.push(warning);
-    }
-    cell.acknowledged = Some(result);
+    let refused = target.is_lost().await;
+    silence
+        .probed(clock.elapsed(), refused.is_some())
+        .then_some(refused)
+        .flatten()
 }
 
 fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {
-    let query_s = cost.query_time.as_secs_f64();
+    let seconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64();
+    let database_cpu_s = cost.database_cpu_ns.filter(|_| cost.queries > 0).map(seconds);
     ObserverCost {
-        cpu_s: cost.cpu.as_secs_f64(),
+        cpu_s: seconds(cost.cpu_ns),
         queries: cost.queries,
-        query_mean_us: if cost.queries == 0 {
-            0.0
-        } else {
-            query_s * 1e6 / cost.queries as f64
-        },
-        database_cpu_s: cost.database_cpu.map(|cpu| cpu.as_secs_f64()),
-        database_share: cost
-            .database_cpu
+        query_mean_us: (cost.queries > 0).then(|| seconds(cost.query_time_ns) * 1e6 / cost.queries as f64),
+        samples_dropped: cost.samples_dropped,
+        database_cpu_s,
+        database_share: database_cpu_s
             .filter(|_| !length.is_zero())
-            .map(|cpu| cpu.as_secs_f64() / length.as_secs_f64()),
+            .map(|cpu_s| cpu_s / length.as_secs_f64()),
     }
 }

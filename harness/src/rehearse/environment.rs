@@ -1,12 +1,13 @@
-//! Where a run takes place.
+//! The machine that a run takes place on, and the commits of its workload and of bmt.
 
+use std::path::Path;
 use std::process::Command;
 
-use super::Options;
 use crate::record::Environment;
-use crate::workload::Workload;
 
-pub(super) fn observe(options: &Options) -> Environment {
+/// Reads what this machine says of itself. `target` is the URL of a target that bmt did not start; the CPUs are empty
+/// where nothing is pinned.
+pub(super) fn observe(target: Option<&str>, generator_cpus: &[usize], target_cpus: &[usize]) -> Environment {
     let uname = rustix::system::uname();
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -16,7 +17,6 @@ pub(super) fn observe(options: &Options) -> Environment {
             .and_then(|line| line.split_once(':'))
             .map(|(_, value)| value.trim().to_owned())
     };
-    let pin = options.pin.clone().unwrap_or_default();
     Environment {
         kernel: format!(
             "{} {}",
@@ -28,10 +28,9 @@ pub(super) fn observe(options: &Options) -> Environment {
         memory_bytes: after(&meminfo, "MemTotal")
             .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
             .map(|kib| kib * 1024),
-        database: None,
-        target: options.target.as_ref().map(|target| target.url.clone()),
-        generator_cpus: pin.generator,
-        target_cpus: pin.target,
+        target: target.map(str::to_owned),
+        generator_cpus: generator_cpus.to_vec(),
+        target_cpus: target_cpus.to_vec(),
     }
 }
 
@@ -41,18 +40,13 @@ pub(super) fn cpus() -> usize {
 }
 
 /// What a reader should know before the first figure.
-pub(super) fn warnings(options: &Options, workload: &Workload) -> Vec<String> {
+pub(super) fn warnings(is_pinned: bool, target: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
-    if options.pin.is_none() && options.target.as_ref().is_none_or(|target| is_here(&target.url)) {
+    if !is_pinned && target.is_none_or(is_here) {
         warnings.push(format!(
             "generator and target share the {} cores of this machine, so each takes time from the other; compare variants with one another, and keep the two apart with --pin for absolute figures",
             cpus()
         ));
-    }
-    if options.target.is_some() && workload.variants.len() > 1 {
-        warnings.push(
-            "the target was started by somebody else, so the settings of the variants were not applied".to_owned(),
-        );
     }
     warnings
 }
@@ -61,10 +55,28 @@ fn is_here(url: &str) -> bool {
     url.contains("//127.") || url.contains("//localhost") || url.contains("//[::1]")
 }
 
-/// The commit that is checked out here.
-pub(super) fn git_commit() -> Option<String> {
+/// The commit that bmt itself was built from, where it was built in a clone; local edits are not told apart.
+pub(crate) fn built_from() -> Option<&'static str> {
+    option_env!("BMT_COMMIT")
+}
+
+/// The commit that is checked out where the workload file lies, or else in the current directory; with `-dirty` if
+/// tracked files have changed.
+pub(super) fn git_commit(workload: &Path) -> Option<String> {
+    // A file named without a directory lies in the current one.
+    let beside = workload.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let directories = beside.into_iter().chain([Path::new(".")]);
+    directories.into_iter().find_map(commit_in)
+}
+
+fn commit_in(directory: &Path) -> Option<String> {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok()?;
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(directory)
+            .args(arguments)
+            .output()
+            .ok()?;
         output
             .status
             .success()
@@ -73,4 +85,62 @@ pub(super) fn git_commit() -> Option<String> {
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
     Some(if dirty { format!("{commit}-dirty") } else { commit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(directory: &Path, arguments: &[&str]) -> String {
+        let identity = [
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.org",
+            "-c",
+            "commit.gpgsign=false",
+        ];
+        let mut command = Command::new("git");
+        let output = command
+            .arg("-C")
+            .arg(directory)
+            .args(identity)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn the_commit_is_that_of_the_workload_wherever_bmt_is_started() {
+        let clone = tempfile::tempdir().unwrap();
+        let workload = clone.path().join("workload.yaml");
+        std::fs::write(&workload, "name: x").unwrap();
+        git(clone.path(), &["init", "--quiet"]);
+        git(clone.path(), &["add", "workload.yaml"]);
+        git(clone.path(), &["commit", "--quiet", "--message", "first"]);
+        let commit = git(clone.path(), &["rev-parse", "--short=12", "HEAD"]);
+        assert_eq!(git_commit(&workload), Some(commit.clone()));
+        std::fs::write(&workload, "name: y").unwrap();
+        assert_eq!(git_commit(&workload), Some(format!("{commit}-dirty")));
+        // A workload outside any clone falls back on the current directory.
+        let elsewhere = tempfile::tempdir().unwrap().path().join("workload.yaml");
+        assert_eq!(git_commit(&elsewhere), commit_in(Path::new(".")));
+        assert_eq!(git_commit(Path::new("workload.yaml")), commit_in(Path::new(".")));
+    }
+
+    #[test]
+    fn bmt_knows_what_it_was_built_from() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        if commit_in(here).is_none() {
+            return; // an archive of the sources has no commit
+        }
+        let commit = built_from().unwrap();
+        git(here, &["cat-file", "-e", &format!("{commit}^{{commit}}")]);
+    }
 }

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Whether somebody asked to stop.
+/// Whether the run was asked to stop.
 #[derive(Debug, Clone)]
 pub struct Interrupt(watch::Receiver<bool>);
 
@@ -23,7 +23,7 @@ impl Interrupt {
                     _ = terminate.recv() => {}
                 }
                 if ask.send_replace(true) {
-                    // What bmt started is removed by its reapers, as after any sudden end.
+                    // The reapers remove what bmt started, as after any sudden end.
                     std::process::exit(exit_code);
                 }
                 eprintln!("\nstopping: writing what was measured; once more to stop at once");
@@ -32,15 +32,15 @@ impl Interrupt {
         Ok(Self(asked))
     }
 
-    /// Whether somebody has asked.
+    /// Whether a stop was requested.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Returns once somebody asks.
+    /// Returns once a stop is requested.
     pub async fn asked(&self) {
-        // The sender lives as long as the runtime: an error means that nobody can ask any more.
+        // The sender lives as long as the runtime: after an error no request can come any more.
         if self.0.clone().wait_for(|asked| *asked).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -14,18 +14,18 @@ use crate::workload::{Injection, Operation, Retryable, Traffic, Workload};
 /// A server that somebody else wrote may call anything a shard.
 const SHARDS_MAX: usize = 64;
 
-pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer) -> Plan {
+pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, seed: u64) -> Plan {
     let entries = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let generator = workload.generator();
     let sources = Sources::new(target.address, generator.sources.clone());
     Plan {
-        requests: Arc::new(RequestPlan::new(&target.authority, entries.collect(), signer)),
-        schedule: Schedule::new(
-            &workload.profile,
-            &workload.flows(),
-            workload.file.arrivals,
-            workload.file.seed,
-        ),
+        requests: Arc::new(RequestPlan::new(
+            &target.authority,
+            &target.base_path,
+            entries.collect(),
+            signer,
+        )),
+        schedule: Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed),
         profile: Arc::new(workload.profile.clone()),
         shards: shards(workload, chats),
         keeps_acknowledged: target.is_ours() && !workload.faults.is_empty(),
@@ -36,8 +36,8 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
             idle: generator.idle.0,
         },
         workers: usize::from(generator.workers),
-        follow: follow(workload, chats, &sources).map(Arc::new),
-        retries: retries(workload).map(Arc::new),
+        follow: follow(workload, chats, &sources, seed).map(Arc::new),
+        retries: retries(workload, seed).map(Arc::new),
         sources,
     }
 }
@@ -76,7 +76,7 @@ fn sends(workload: &Workload, traffic: &Traffic, chats: &Populated) -> Sends {
     }
 }
 
-fn follow(workload: &Workload, chats: &Populated, sources: &Sources) -> Option<FollowPlan> {
+fn follow(workload: &Workload, chats: &Populated, sources: &Sources, seed: u64) -> Option<FollowPlan> {
     let (entry, follow) = workload.follow()?;
     let chats = chats_of(&workload.traffic[entry], chats);
     let stale_after_ns = nanos(follow.stale_after.0);
@@ -99,28 +99,29 @@ fn follow(workload: &Workload, chats: &Populated, sources: &Sources) -> Option<F
         limit: follow.limit,
         disconnects: disconnects.collect(),
         sources: sources.clone(),
-        seed: workload.file.seed,
+        seed,
     })
 }
 
-/// `None` where nobody tries again.
-fn retries(workload: &Workload) -> Option<RetryPlan> {
+/// `None` where no entry retries.
+fn retries(workload: &Workload, seed: u64) -> Option<RetryPlan> {
     let entries: Vec<Option<Retry>> = workload.traffic.iter().map(|entry| retry(workload, entry)).collect();
     entries.iter().any(Option::is_some).then_some(RetryPlan {
         entries,
         waiting: workload.generator().retries as usize,
-        seed: workload.file.seed,
+        seed,
     })
 }
 
 fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
     let retry = traffic.retry.as_ref()?;
-    let outcome = |on: &Retryable| match on {
-        Retryable::Throttled => Outcome::Throttled,
-        Retryable::Shed => Outcome::Shed,
-        Retryable::Timeout => Outcome::Timeout,
-        Retryable::ConnectError => Outcome::ConnectError,
-        Retryable::ServerError => Outcome::ServerError,
+    let outcomes = |on: &Retryable| match on {
+        Retryable::Throttled => vec![Outcome::Throttled],
+        Retryable::Shed => vec![Outcome::Shed],
+        Retryable::Timeout => vec![Outcome::Timeout],
+        // To the caller there was no connection, whichever way.
+        Retryable::ConnectError => vec![Outcome::ConnectError, Outcome::NotAccepted],
+        Retryable::ServerError => vec![Outcome::ServerError],
     };
     Some(Retry {
         backoff: Backoff {
@@ -130,7 +131,7 @@ fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
             max: retry.backoff_max.0,
             jitter: retry.jitter,
         },
-        on: retry.on.iter().map(outcome).collect(),
+        on: retry.on.iter().flat_map(outcomes).collect(),
         conflict_is_done: traffic.operation == Operation::Join,
         until_ns: nanos(workload.retry_until(retry)),
     })

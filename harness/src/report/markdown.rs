@@ -1,58 +1,56 @@
-//! `report.md`: the terminal's tables and time axes, and every phase of every cell.
+//! `report.md`: the verdict, the terminal's tables and time axes, and every phase of every cell.
 
 use std::fmt::Write as _;
 
-use super::tables::{self, Table};
-use super::{terminal, timeline, words};
-use crate::record::Run;
+use super::judgements::{self, Judged};
+use super::table::{Kind, Table};
+use super::{notes, tables, timeline, verdict, words};
+use crate::record::{Run, samples_min};
 
-/// The whole report: verdict first, then the comparison, the gates, and all phases folded away.
+/// Columns of the drawings.
+const COLUMNS: usize = 120;
+
+/// The whole report as text: verdict first, then gates, tables, time axes, and all phases folded away.
 #[must_use]
 pub fn markdown(run: &Run) -> String {
+    let workload = &run.header.workload;
     let mut text = format!(
         "# {}\n\n{}\n\n**{}**\n",
-        run.workload.name,
-        run.workload.question.trim(),
-        words::verdict(run)
+        workload.name,
+        workload.question.trim(),
+        escaped(&verdict::verdict(run))
     );
+    for (place, reason) in verdict::reasons(run).iter().enumerate() {
+        let _ = writeln!(text, "{}- {}", if place == 0 { "\n" } else { "" }, escaped(reason));
+    }
+    for (judged, gates) in [(Judged::Gates, &run.gates), (Judged::Expectations, &run.expectations)] {
+        if let Some(table) = judgements::table(judged, gates) {
+            write_table(&mut text, "##", &table);
+        }
+    }
     for table in tables::all(run) {
         write_table(&mut text, "##", &table);
     }
-    let timelines = timeline::timelines(run);
+    let timelines = timeline::timelines(run, COLUMNS);
     if !timelines.is_empty() {
         let _ = write!(text, "\n## On the time axis\n\n{}\n", timeline::LEGEND);
     }
     for drawing in timelines {
         let _ = write!(text, "\n```text\n{drawing}```\n");
     }
-    if !run.gates.is_empty() {
-        write_table(&mut text, "##", &gates(run));
-    }
-    let _ = write!(text, "\n## How it was measured\n\n");
-    let _ = writeln!(text, "- command: `{}`", run.command);
-    let _ = writeln!(text, "- machine: {}", words::machine(&run.environment));
-    let _ = writeln!(
-        text,
-        "- started {}, seed {}, bmt {}, commit {}",
-        run.started_at,
-        run.seed,
-        run.bmt_version,
-        run.git.as_deref().unwrap_or("unknown")
-    );
-    for warning in terminal::warnings(run) {
-        let _ = writeln!(text, "- {warning}");
-    }
+    write_method(&mut text, run);
     let _ = write!(text, "\n<details><summary>Every phase</summary>\n");
     for cell in &run.cells {
         write_table(&mut text, "###", &tables::phases(run, cell));
         let lag = &cell.generator.schedule_lag_us;
+        let ms = |us: Option<u64>| words::ms(us.map(|us| us as f64));
         let _ = writeln!(
             text,
             "\nGenerator: busiest worker {:.0} % of a core, schedule lag p50 {} ms, p99 {} ms, max {} ms, {} unsent.",
             cell.generator.cpu_max * 100.0,
-            words::ms(lag.p50.map(|us| us as f64)),
-            words::ms(lag.p99.map(|us| us as f64)),
-            words::ms(lag.max.map(|us| us as f64)),
+            ms(lag.p50),
+            ms(lag.p99),
+            ms(lag.max),
             cell.generator.unsent,
         );
     }
@@ -60,23 +58,31 @@ pub fn markdown(run: &Run) -> String {
     text
 }
 
-fn gates(run: &Run) -> Table {
-    let rows = run.gates.iter().map(|gate| {
-        vec![
-            if gate.passed { "pass" } else { "**FAIL**" }.to_owned(),
-            gate.variant.clone(),
-            gate.phase.clone(),
-            gate.name.clone(),
-            gate.actual.clone().unwrap_or_else(|| "no data".to_owned()),
-            gate.limit.clone(),
-            gate.because.clone().unwrap_or_default(),
-        ]
-    });
-    Table {
-        title: "Gates".to_owned(),
-        legend: "",
-        headers: vec!["", "variant", "phase", "figure", "actual", "limit", "because"],
-        rows: rows.collect(),
+fn write_method(text: &mut String, run: &Run) {
+    let header = &run.header;
+    let _ = write!(text, "\n## How it was measured\n\n");
+    let _ = writeln!(text, "- command: `{}`", header.command);
+    let _ = writeln!(text, "- machine: {}", words::machine(&header.environment));
+    let _ = writeln!(
+        text,
+        "- started {}, seed {}, {}, bmt {}, commit {}",
+        header.started_at,
+        header.seed,
+        words::counted(header.workload.blocks as usize, "block"),
+        header.bmt_version,
+        header.git.as_deref().unwrap_or("unknown")
+    );
+    let _ = writeln!(
+        text,
+        "- {}: not observed, or too few answers in a block: a median needs {}, p90 {}, p99 {}, p99.9 {}",
+        words::NONE,
+        samples_min(0.5),
+        samples_min(0.9),
+        samples_min(0.99),
+        samples_min(0.999)
+    );
+    for note in notes::notes(run) {
+        let _ = writeln!(text, "- {}", escaped(&note));
     }
 }
 
@@ -84,16 +90,35 @@ fn write_table(text: &mut String, level: &str, table: &Table) {
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let _ = write!(text, "\n{level} {}\n\n", table.title);
     if !table.legend.is_empty() {
-        let _ = write!(text, "{}\n\n", table.legend);
+        let _ = write!(text, "{}\n\n", escaped(&table.legend));
     }
-    text.push_str(&row(table.headers.iter().map(ToString::to_string).collect()));
     text.push_str(&row(table
-        .headers
+        .columns
         .iter()
-        .enumerate()
-        .map(|(index, _)| if index == 0 { "---" } else { "---:" }.to_owned())
+        .map(|column| column.name.to_string())
+        .collect()));
+    let alignment = |kind: Kind| if kind == Kind::Figure { "---:" } else { "---" }.to_owned();
+    text.push_str(&row(table
+        .columns
+        .iter()
+        .map(|column| alignment(column.kind))
         .collect()));
     for cells in &table.rows {
-        text.push_str(&row(cells.iter().map(|cell| cell.replace('|', "\\|")).collect()));
+        text.push_str(&row(cells.iter().map(|cell| in_cell(cell)).collect()));
     }
+    for footnote in &table.footnotes {
+        let _ = write!(text, "\n{}\n", escaped(footnote));
+    }
+}
+
+/// A cell may be in bold, but no mark of a figure begins that.
+fn in_cell(cell: &str) -> String {
+    let is_bold = cell.starts_with("**");
+    let cell = cell.replace('|', "\\|").replace('\n', " ");
+    if is_bold { cell } else { escaped(&cell) }
+}
+
+/// A single star is a mark, not the beginning of something slanted.
+fn escaped(text: &str) -> String {
+    text.replace('*', "\\*")
 }

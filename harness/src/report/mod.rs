@@ -1,14 +1,32 @@
-//! What people read: live progress, the terminal's table, `report.md`. Only this module formats for people.
+//! What people read: live progress, the terminal's tables, `report.md`. Only this module formats for people.
+//!
+//! ```text
+//! terminal.rs  markdown.rs            a whole report
+//! tables/  timeline.rs  judgements.rs  verdict.rs  notes.rs   its parts
+//! shown.rs                            what of a run is shown
+//! layout.rs ──► table.rs              text and tables in so many columns
+//! words.rs                            figures in words
+//! progress.rs                         what happens right now
+//! ```
 
+mod judgements;
+mod layout;
 mod markdown;
+mod notes;
 mod progress;
+mod shown;
+mod table;
 mod tables;
 mod terminal;
+mod timeline;
+mod verdict;
+mod words;
+
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;
-mod timeline;
-mod words;
 
 pub use markdown::markdown;
 pub use progress::Progress;
-pub use terminal::terminal;
+pub use terminal::{noise_floor, terminal, terminal_of};

@@ -1,112 +1,82 @@
-//! The result on a terminal of 120 columns.
+//! The result on a terminal.
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle};
-
-use super::tables::{self, Table};
-use super::{timeline, words};
+use super::judgements::{self, Judged};
+use super::layout::{columns, drawn, folded};
+use super::table::Table;
+use super::{notes, tables, timeline, verdict};
 use crate::record::Run;
 
-const COLUMNS: u16 = 120;
+/// More notes than this are in `report.md` only.
+const NOTES_MAX: usize = 12;
 
-/// The tables, the time axes, a line for each gate, what to beware of, and the verdict.
+/// The whole result, as wide as the terminal behind standard output.
 #[must_use]
 pub fn terminal(run: &Run) -> String {
-    let mut text = folded(&format!("{}: {}", run.workload.name, run.workload.question.trim()));
+    terminal_of(run, columns(std::io::stdout()))
+}
+
+/// The tables, the time axes, a line for each gate and expectation, what to beware of, and the verdict, in lines of at
+/// most `columns`.
+#[must_use]
+pub fn terminal_of(run: &Run, columns: usize) -> String {
+    let workload = &run.header.workload;
+    let mut text = folded(&format!("{}: {}", workload.name, workload.question.trim()), columns);
     text.push('\n');
     for table in tables::all(run) {
-        let _ = writeln!(text, "\n{}\n{}", table.title, drawn(&table));
-        let _ = writeln!(text, "{}", folded(table.legend));
+        write_table(&mut text, &table, columns);
     }
-    let timelines = timeline::timelines(run);
+    let timelines = timeline::timelines(run, columns);
     for drawing in &timelines {
         let _ = write!(text, "\n{drawing}");
     }
     if !timelines.is_empty() {
-        let _ = writeln!(text, "{}", folded(timeline::LEGEND));
+        let _ = writeln!(text, "{}", folded(timeline::LEGEND, columns));
     }
-    if !run.gates.is_empty() {
-        text.push('\n');
+    for (judged, gates) in [(Judged::Gates, &run.gates), (Judged::Expectations, &run.expectations)] {
+        if !gates.is_empty() {
+            let _ = writeln!(text, "\n{}", folded(judged.title(), columns));
+        }
+        for gate in gates {
+            let _ = writeln!(text, "{}", folded(&judgements::line(judged, gate), columns));
+        }
     }
-    for gate in &run.gates {
-        let line = format!(
-            "{} {} · {} · {}: {} ({})",
-            if gate.passed { "PASS" } else { "FAIL" },
-            gate.variant,
-            gate.phase,
-            gate.name,
-            gate.actual.as_deref().unwrap_or("no data"),
-            gate.limit,
-        );
-        let _ = writeln!(text, "{}", folded(&line));
+    let notes = notes::notes(run);
+    for note in notes.iter().take(NOTES_MAX) {
+        let _ = writeln!(text, "\n{}", folded(&format!("note: {note}"), columns));
     }
-    for warning in warnings(run) {
-        let _ = writeln!(text, "\n{}", folded(&format!("note: {warning}")));
+    if notes.len() > NOTES_MAX {
+        let _ = writeln!(text, "\n{} more notes are in report.md", notes.len() - NOTES_MAX);
     }
-    let _ = write!(text, "\n{}\n", words::verdict(run));
+    let _ = writeln!(text, "\n{}", folded(&verdict::verdict(run), columns));
+    for reason in verdict::reasons(run) {
+        let _ = writeln!(text, "{}", folded(&format!("  - {reason}"), columns));
+    }
     text
 }
 
-/// Warnings of the run and of its cells, each with the cell it is about.
-pub(super) fn warnings(run: &Run) -> Vec<String> {
-    let cells = run.cells.iter().flat_map(|cell| {
-        let early = cell.ended_early.iter().map(|reason| format!("ended early: {reason}"));
-        let all = cell.warnings.iter().cloned().chain(early);
-        all.map(|warning| format!("{} (run {}): {warning}", cell.variant, cell.repetition))
-    });
-    let costs = run
-        .cells
-        .iter()
-        .filter_map(|cell| cell.observer.as_ref()?.database_share);
-    let observing = costs.max_by(f64::total_cmp).map(|most| {
-        format!(
-            "observing took {:.1} % of one core from the databases, in the variant where it took most",
-            most * 100.0
-        )
-    });
-    run.warnings.iter().cloned().chain(cells).chain(observing).collect()
+/// What two identical builds differ by: for each headline figure the ratio of a variant to itself, its interval, and
+/// half the interval's width.
+#[must_use]
+pub fn noise_floor(run: &Run) -> String {
+    noise_floor_of(run, columns(std::io::stdout()))
 }
 
-/// A paragraph in lines of at most [`COLUMNS`], the second and later ones indented.
-fn folded(paragraph: &str) -> String {
-    let mut folded = String::new();
-    let mut column = 0;
-    for word in paragraph.split(' ') {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > usize::from(COLUMNS) {
-            folded.push_str("\n    ");
-            column = 4;
-        } else if column > 0 {
-            folded.push(' ');
-            column += 1;
-        }
-        folded.push_str(word);
-        column += width;
+pub(super) fn noise_floor_of(run: &Run, columns: usize) -> String {
+    let mut text = String::new();
+    if let Some(table) = tables::noise_floor(run) {
+        write_table(&mut text, &table, columns);
     }
-    folded
+    text
 }
 
-fn drawn(table: &Table) -> String {
-    let mut drawing = comfy_table::Table::new();
-    drawing
-        .load_style(NOTHING.header_separator(LineStyle::new('─', '─', '─', '─')))
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(COLUMNS)
-        .set_header(&table.headers)
-        .add_rows(&table.rows);
-    for column in drawing.column_iter_mut() {
-        column.set_padding((0, 2));
-        // Only names may be broken over lines, never a figure.
-        if column.index > 0 {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+fn write_table(text: &mut String, table: &Table, columns: usize) {
+    let _ = writeln!(text, "\n{}\n{}", folded(&table.title, columns), drawn(table, columns));
+    for footnote in &table.footnotes {
+        let _ = writeln!(text, "{}", folded(footnote, columns));
     }
-    drawing
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect::<Vec<_>>()
-        .join("\n")
+    if !table.legend.is_empty() {
+        let _ = writeln!(text, "{}", folded(&table.legend, columns));
+    }
 }

@@ -1,17 +1,18 @@
-//! A cell on the time axis: what was sent to each shard and how it was answered, second by second, with what was broken and changed above.
+//! A cell on the time axis: what was sent to each shard and how it was answered, second by second, with what was broken
+//! and changed above.
 //!
-//! Characters instead of a picture, for the report is read in a terminal and in a pull request. Their heights have fixed limits and a scale
-//! of times that grows by factors, so that two variants can be held against each other.
+//! Characters instead of a picture, because the report is read in a terminal and in a pull request. Their heights have
+//! fixed limits, and times a scale that grows by factors, so that two variants can be compared.
 
 use std::fmt::Write as _;
 
-use super::tables::{cell_name, first_cell, variants};
+use super::shown::{cell_name, first_cell, variants};
 use crate::record::{Cell, Run, ShardTimeline};
 
 /// Columns of the names at the left.
 const NAME: usize = 24;
-/// Columns of time; with the names they fit a terminal of 120.
-const TIME: usize = 96;
+/// Columns of time at the least.
+const TIME_MIN: usize = 16;
 /// A column of the ruler has a number at every so many.
 const RULER: usize = 10;
 
@@ -44,16 +45,19 @@ pub(super) const LEGEND: &str = "p99 of ok answers by the second in which they w
      not ok: · none, ▁ to 1 %, ▂ 5, ▃ 10, ▄ 25, ▅ 50, ▆ 75, ▇ 95, █ above · blank: no such call · ━ while the fault lasts · ▼ settings changed · \
      a column of several seconds shows the worst of their p99";
 
-/// One drawing for each variant in which something was broken or changed: its first repetition.
-pub(super) fn timelines(run: &Run) -> Vec<String> {
+/// One drawing for each variant in which something was broken or changed: its first block, in lines of at most
+/// `columns`.
+pub(super) fn timelines(run: &Run, columns: usize) -> Vec<String> {
     let cells = variants(run).into_iter().filter_map(|variant| first_cell(run, variant));
-    cells.filter_map(|cell| drawn(&cell_name(run, cell), cell)).collect()
+    cells
+        .filter_map(|cell| drawn(&cell_name(run, cell), cell, columns))
+        .collect()
 }
 
-fn drawn(name: &str, cell: &Cell) -> Option<String> {
+fn drawn(name: &str, cell: &Cell, columns: usize) -> Option<String> {
     let timeline = cell.timeline.as_ref()?;
     let end_s = cell.phases.last().map_or(0.0, |phase| phase.end_s);
-    let scale = Scale::of(end_s);
+    let scale = Scale::of(end_s, columns.saturating_sub(NAME).max(TIME_MIN));
     let mut text = format!("{name}, one column for {}\n", scale.each());
     let mut line = |name: String, columns: String| {
         let shown: String = name.chars().take(NAME - 1).collect();
@@ -64,7 +68,9 @@ fn drawn(name: &str, cell: &Cell) -> Option<String> {
     line("phase".to_owned(), phases(cell, &scale));
     for (fault, number) in cell.faults.iter().zip(1..) {
         let end_s = fault.end_s.unwrap_or(end_s);
-        line(format!("{number} {}", fault.kind), scale.stretch(fault.start_s, end_s));
+        if let Some(start_s) = fault.start_s {
+            line(format!("{number} {}", fault.kind), scale.stretch(start_s, end_s));
+        }
     }
     let applied: Vec<f64> = cell.changes.iter().filter_map(|change| change.applied_s).collect();
     if !applied.is_empty() {
@@ -91,9 +97,9 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(end_s: f64) -> Self {
+    fn of(end_s: f64, columns: usize) -> Self {
         let seconds = (end_s.ceil() as usize).max(1);
-        let each = seconds.div_ceil(TIME);
+        let each = seconds.div_ceil(columns);
         Self {
             each,
             columns: seconds.div_ceil(each),

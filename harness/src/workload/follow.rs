@@ -1,7 +1,7 @@
 //! Members that are online: what the schema cannot judge.
 
 use super::file::{FollowFile, Operation, WorkloadFile};
-use super::resolve::Judge;
+use super::judge::Judge;
 use super::shape::join;
 use crate::arrival::{PhaseKind, Profile};
 
@@ -39,12 +39,12 @@ impl Judge<'_> {
         }
     }
 
-    /// Everybody is to be online before anything is judged.
+    /// All members have to be online before anything is judged.
     fn connecting(&mut self, path: &str, follow: &FollowFile, chats: u32, profile: &Profile) {
         if follow.connect.0 <= 0.0 {
             self.mistake(
                 &join(path, "connect"),
-                format!("at `{}` nobody would ever be online", follow.connect),
+                format!("at `{}` no member would ever be online", follow.connect),
                 "more than 0/s",
             );
             return;

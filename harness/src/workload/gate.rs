@@ -1,139 +1,57 @@
-//! Gates: what must hold for the build to ship.
+//! Gates and expectations: conditions on the figures of a run.
 
 use std::time::Duration;
 
-use super::file::{FaultName, GateFile, Limit, Metric, Placement, WorkloadFile};
-use super::moments::Fault;
+use super::domain::{Bound, Fault, Gate};
+use super::file::{FaultName, GateFile, Limit, WorkloadFile};
+use super::judge::Judge;
 use super::quantity::{Rate, Share, Span};
-use super::resolve::Judge;
 use super::shape::join;
 use crate::arrival::{PhaseKind, Profile};
-
-/// One condition for shipping.
-#[derive(Debug, Clone)]
-pub struct Gate {
-    /// Why it is there.
-    pub because: Option<String>,
-    /// The figure that is judged.
-    pub metric: Metric,
-    /// The traffic entry whose figure it is.
-    pub operation: Option<String>,
-    /// Which of the operation's chats.
-    pub placement: Option<Placement>,
-    /// How much of the beginning of the phase counts, in whole seconds, where the metric asks for it.
-    pub within: Option<Duration>,
-    /// Index of the fault whose figure it is, in order of time.
-    pub fault: Option<usize>,
-    /// Names of the phases it is judged in; for the figure of a fault, its place and kind.
-    pub phases: Vec<String>,
-    /// Names of the variants that must pass.
-    pub variants: Vec<String>,
-    /// Judge the ratio to this variant's figure.
-    pub relative_to: Option<String>,
-    /// The limits, in the metric's own unit.
-    pub bounds: Vec<Bound>,
-}
-
-/// A limit of a gate, in the unit of [`gate_value_unit`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bound {
-    /// The figure may not be above.
-    AtMost(f64),
-    /// The figure may not be below.
-    AtLeast(f64),
-}
-
-/// The unit of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Microseconds.
-    Time,
-    /// Per second.
-    Rate,
-    /// A fraction of one.
-    Share,
-    /// A plain number.
-    Number,
-    /// Seconds.
-    Seconds,
-    /// One figure over another.
-    Ratio,
-}
-
-/// The unit of a gate's figure and limits.
-#[must_use]
-pub fn gate_value_unit(metric: Metric, relative: bool) -> Unit {
-    if relative {
-        return Unit::Ratio;
-    }
-    match metric {
-        Metric::GoodputRate => Unit::Rate,
-        Metric::ErrorShare | Metric::NotDoneShare => Unit::Share,
-        Metric::ResponseMean
-        | Metric::ResponseP50
-        | Metric::ResponseP90
-        | Metric::ResponseP99
-        | Metric::ResponseP999
-        | Metric::ResponseMax
-        | Metric::UntilDoneP50
-        | Metric::UntilDoneP99
-        | Metric::FreshnessP50
-        | Metric::FreshnessP99 => Unit::Time,
-        Metric::AutoincWaitS | Metric::RowLockWaitS | Metric::FailFastS | Metric::RecoveredS => Unit::Seconds,
-        Metric::BlastP99Ratio => Unit::Ratio,
-        Metric::BlastErrorRate => Unit::Share,
-        Metric::ConnectionsOpenMax
-        | Metric::OkWithin
-        | Metric::JoinsAdmitted
-        | Metric::AttemptsPerSuccess
-        | Metric::Deadlocks
-        | Metric::DatabaseCpu
-        | Metric::StaleMembersEnd
-        | Metric::FetchesPerEvent
-        | Metric::AcknowledgedLost => Unit::Number,
-    }
-}
+use crate::metric::{Metric, Scope, Unit};
 
 impl Judge<'_> {
-    pub(super) fn gate(
+    /// The conditions of the list at `key`.
+    pub(super) fn gates(
         &mut self,
-        index: usize,
-        gate: &GateFile,
+        key: &str,
+        gates: &[GateFile],
         file: &WorkloadFile,
         profile: &Profile,
         faults: &[Fault],
-    ) -> Gate {
-        let path = format!("gates.{index}");
-        self.gate_operation(&path, gate, file);
-        if is_of_members(gate.metric) && !file.follows() {
+    ) -> Vec<Gate> {
+        let mut judged = Vec::new();
+        for (index, gate) in gates.iter().enumerate() {
+            judged.push(self.gate(&join(key, &index.to_string()), gate, file, profile, faults));
+        }
+        judged
+    }
+
+    fn gate(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile, profile: &Profile, faults: &[Fault]) -> Gate {
+        self.gate_operation(path, gate, file);
+        if gate.metric.scope() == Scope::Members && !file.follows() {
             self.mistake(
-                &join(&path, "metric"),
-                "the metric is of members who are online, and nobody is",
+                &join(path, "metric"),
+                "the metric is of online members, and there are none",
                 "a traffic entry with `operation: follow`",
             );
         }
         if gate.placement.is_some() && gate.operation.is_none() {
             self.mistake(
-                &join(&path, "placement"),
+                &join(path, "placement"),
                 "`placement` narrows an operation, but none is given",
                 "leave it out, or name an `operation`",
             );
         }
-        let variants: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
-        for (at, name) in gate.variants.iter().flatten().enumerate() {
-            self.known(&format!("{path}.variants.{at}"), name, "variant", &variants);
-        }
-        if let Some(name) = &gate.relative_to {
-            self.known(&join(&path, "relative_to"), name, "variant", &variants);
-        }
-        let fault = self.gate_fault(&path, gate, faults);
+        let variants = self.gate_variants(path, gate, file);
+        let fault = self.gate_fault(path, gate, faults);
         let phases = match fault {
             Some(fault) => vec![format!("fault {} {}", fault + 1, faults[fault].inject.kind())],
-            None => self.gate_phases(&path, gate, profile),
+            None => self.gate_phases(path, gate, profile),
         };
-        self.gate_retries(&path, gate, file);
-        let within = self.gate_within(&path, gate, &phases, profile);
-        let bounds = self.bounds(&path, gate);
+        self.gate_retries(path, gate, file);
+        let within = self.gate_within(path, gate, &phases, profile);
+        let bounds = self.bounds(path, gate);
         Gate {
             because: gate.because.clone(),
             metric: gate.metric,
@@ -142,16 +60,49 @@ impl Judge<'_> {
             within,
             fault,
             phases,
-            variants: gate
-                .variants
-                .clone()
-                .unwrap_or_else(|| variants.iter().map(ToString::to_string).collect()),
+            variants,
             relative_to: gate.relative_to.clone(),
             bounds,
+            inconclusive: gate.inconclusive,
         }
     }
 
-    /// Whose figure it is.
+    /// The variants that must pass. None is compared with itself: that would pass whatever it does.
+    fn gate_variants(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) -> Vec<String> {
+        let all: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
+        if let Some(name) = &gate.relative_to {
+            self.known(&join(path, "relative_to"), name, "variant", &all);
+        }
+        let is_other = |name: &str| gate.relative_to.as_deref() != Some(name);
+        let Some(given) = &gate.variants else {
+            let others: Vec<String> = all
+                .iter()
+                .filter(|name| is_other(name))
+                .map(ToString::to_string)
+                .collect();
+            if others.is_empty() {
+                self.mistake(
+                    &join(path, "relative_to"),
+                    "there is no other variant to compare with this one",
+                    "a workload with another variant, or no `relative_to`",
+                );
+            }
+            return others;
+        };
+        for (at, name) in given.iter().enumerate() {
+            let at = format!("{path}.variants.{at}");
+            if self.known(&at, name, "variant", &all) && !is_other(name) {
+                self.mistake(
+                    &at,
+                    format!("`{name}` would be compared with itself"),
+                    "variants other than that of `relative_to`",
+                );
+            }
+        }
+        given.clone()
+    }
+
+    /// The operation that the figure is of.
     fn gate_operation(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
         let at = join(path, "operation");
         let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
@@ -164,7 +115,7 @@ impl Judge<'_> {
                 );
             }
             Some(name) => drop(self.known(&at, name, "traffic entry", &operations)),
-            None if is_of_an_operation(gate.metric) => {
+            None if gate.metric.is_of_an_operation() => {
                 self.mistake(
                     &at,
                     "the metric is an operation's, but no `operation` is given",
@@ -175,13 +126,13 @@ impl Judge<'_> {
         }
     }
 
-    /// What only callers who try again have.
+    /// Only operations whose callers retry have metrics of retries.
     fn gate_retries(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
         let operation = gate.operation.as_ref().and_then(|name| file.traffic.get(name));
-        if is_of_retries(gate.metric) && operation.is_some_and(|entry| entry.retry.is_none()) {
+        if gate.metric.scope() == Scope::Retries && operation.is_some_and(|entry| entry.retry.is_none()) {
             self.mistake(
                 &join(path, "metric"),
-                "the metric is of callers who try again, and those of the operation do not",
+                "the metric is of retries, and callers of the operation do not retry",
                 "another metric, or an operation with `retry`",
             );
         }
@@ -245,7 +196,7 @@ impl Judge<'_> {
     /// The fault that the gate is about, in order of time.
     fn gate_fault(&mut self, path: &str, gate: &GateFile, faults: &[Fault]) -> Option<usize> {
         let at = join(path, "fault");
-        if !is_of_a_fault(gate.metric) {
+        if gate.metric.scope() != Scope::Fault {
             if gate.fault.is_some() {
                 let remedy = "leave it out, or judge blast_p99_ratio, blast_error_rate, fail_fast_s, recovered_s or acknowledged_lost";
                 self.mistake(&at, "the metric is not of a fault", remedy);
@@ -296,7 +247,10 @@ impl Judge<'_> {
     fn fits(&mut self, path: &str, metric: Metric, fault: Fault) -> bool {
         let fits = fault.inject.shard().is_some() || !matches!(metric, Metric::FailFastS | Metric::RecoveredS);
         if !fits {
-            let problem = format!("`{}` is done to no shard, so none is sick", fault.inject.kind());
+            let problem = format!(
+                "`{}` affects no shard, so there is none that fails fast or recovers",
+                fault.inject.kind()
+            );
             self.mistake(path, problem, "a fault of a shard, or another metric");
         }
         fits
@@ -304,60 +258,35 @@ impl Judge<'_> {
 
     fn bounds(&mut self, path: &str, gate: &GateFile) -> Vec<Bound> {
         if gate.at_most.is_none() && gate.at_least.is_none() {
-            self.mistake(path, "the gate has no limit", "at_most, at_least or both");
+            self.mistake(path, "the condition has no limit", "at_most, at_least or both");
         }
-        let unit = gate_value_unit(gate.metric, gate.relative_to.is_some());
+        let unit = gate.metric.gate_unit(gate.relative_to.is_some());
         let mut bounds = Vec::new();
         for (key, limit, bound) in [
             ("at_most", &gate.at_most, Bound::AtMost as fn(f64) -> Bound),
             ("at_least", &gate.at_least, Bound::AtLeast as fn(f64) -> Bound),
         ] {
             match limit.as_ref().map(|limit| limit_in(unit, limit)) {
-                Some(Ok(value)) => bounds.push(bound(value)),
+                Some(Ok(value)) if value.is_finite() && value >= 0.0 => bounds.push(bound(value)),
+                Some(Ok(value)) => {
+                    let problem = format!("no figure can be as low as {value}, so the limit decides nothing");
+                    self.mistake(&join(path, key), problem, "0 or more");
+                }
                 Some(Err(expected)) => self.mistake(&join(path, key), "the limit does not fit the metric", expected),
                 None => {}
             }
         }
+        if let [Bound::AtMost(most), Bound::AtLeast(least)] = bounds[..]
+            && most < least
+        {
+            self.mistake(
+                &join(path, "at_most"),
+                "no figure can be at most this and at least `at_least`, which is higher",
+                "a limit that is not below `at_least`",
+            );
+        }
         bounds
     }
-}
-
-fn is_of_an_operation(metric: Metric) -> bool {
-    let is_of_the_phase = matches!(
-        metric,
-        Metric::ConnectionsOpenMax
-            | Metric::AutoincWaitS
-            | Metric::RowLockWaitS
-            | Metric::Deadlocks
-            | Metric::DatabaseCpu
-            | Metric::JoinsAdmitted
-    );
-    !is_of_the_phase && !is_of_members(metric) && !is_of_a_fault(metric)
-}
-
-fn is_of_retries(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::NotDoneShare
-    )
-}
-
-fn is_of_a_fault(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::BlastP99Ratio
-            | Metric::BlastErrorRate
-            | Metric::FailFastS
-            | Metric::RecoveredS
-            | Metric::AcknowledgedLost
-    )
-}
-
-fn is_of_members(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::FreshnessP50 | Metric::FreshnessP99 | Metric::StaleMembersEnd | Metric::FetchesPerEvent
-    )
 }
 
 /// A limit in the metric's unit, or the form that it should have.

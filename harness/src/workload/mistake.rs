@@ -2,7 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
+use super::malformed::Malformed;
 use super::tree::Origin;
+
+/// Characters of a line that are quoted at most.
+const QUOTED_MAX: usize = 160;
 
 /// One mistake in a workload file or in a `--set`.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +21,18 @@ pub struct Mistake {
     pub allowed: Option<String>,
     /// The nearest valid key or value.
     pub nearest: Option<String>,
+}
+
+impl From<Malformed> for Mistake {
+    fn from(malformed: Malformed) -> Self {
+        Self {
+            origin: malformed.origin,
+            path: String::new(),
+            problem: malformed.problem,
+            allowed: malformed.allowed.map(str::to_owned),
+            nearest: None,
+        }
+    }
 }
 
 /// All mistakes of one workload file.
@@ -53,6 +69,7 @@ impl Mistakes {
                 f.write_str(&self.quoted(*line, *column))?;
             }
             Origin::Set(set) => writeln!(f, "--set {set}: {path}{}", mistake.problem)?,
+            Origin::Blocks(blocks) => writeln!(f, "--blocks {blocks}: {path}{}", mistake.problem)?,
         }
         if let Some(allowed) = &mistake.allowed {
             writeln!(f, "  allowed: {allowed}")?;
@@ -70,9 +87,18 @@ impl Mistakes {
             return String::new();
         };
         let indent = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
+        // Of a long line only the part around the column; a tab is shown as one space, so that the caret stands below
+        // its column.
+        let from = match text.chars().count() > QUOTED_MAX {
+            true => indent.saturating_sub(QUOTED_MAX / 2),
+            false => 0,
+        };
+        let shown: String = text.chars().skip(from).take(QUOTED_MAX).collect();
+        let shown = shown.replace('\t', " ");
+        let caret = (indent - from).min(shown.chars().count());
         let mut quoted = String::new();
-        let _ = writeln!(quoted, "  {line:>4} | {text}");
-        let _ = writeln!(quoted, "       | {}^", " ".repeat(indent.min(text.len())));
+        let _ = writeln!(quoted, "  {line:>4} | {shown}");
+        let _ = writeln!(quoted, "       | {}^", " ".repeat(caret));
         quoted
     }
 }

@@ -3,11 +3,15 @@
 //! `text → located tree → (+ --quick, --set) → judged by the schema → typed file → judged by meaning → Workload`.
 //! Every step reports all the mistakes it can tell apart, each with its place.
 
+mod domain;
 mod file;
 mod follow;
 mod gate;
+mod injections;
+mod judge;
+mod malformed;
 mod mistake;
-mod moments;
+mod overrides;
 mod profile;
 mod quantity;
 mod resolve;
@@ -18,30 +22,23 @@ mod tree;
 
 use std::path::Path;
 
+pub use domain::{Bound, Change, ChatGroup, Fault, Gate, Traffic, Variant, Workload, directory_name};
 pub use file::{
-    Arrivals, DelayConnections, FollowFile, Injection, Metric, Operation, Placement, RetryFile, Retryable, Settings,
-    SlowDisk, SlowQueries, WorkloadFile,
+    DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
+    SlowQueries, WorkloadFile,
 };
-pub use gate::{Bound, Gate, Unit, gate_value_unit};
 pub use mistake::{Mistake, Mistakes};
-pub use moments::{Change, Fault};
+pub use overrides::Overrides;
 pub use quantity::{Rate, Share, Span};
-pub use resolve::{ChatGroup, Traffic, Variant, Workload};
 pub use schema::schema;
 pub use tree::Origin;
 
-use tree::{Node, Value};
+use malformed::Malformed;
+use overrides::take_quick;
+use tree::Node;
 
-/// What the command line changes in a workload file.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// Lay the file's own `quick` block over the rest.
-    pub quick: bool,
-    /// `KEY=VALUE`, in order; each value is YAML.
-    pub set: Vec<String>,
-    /// Whether the target is somebody else's: what may be broken there is less.
-    pub foreign: bool,
-}
+/// Bytes that a workload file may have.
+const BYTES_MAX: usize = 1 << 20;
 
 /// Why a workload could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +51,7 @@ pub enum LoadError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file was read and refused.
+    /// The file was read and rejected.
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
 }
@@ -77,48 +74,81 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Workload, LoadError> {
 /// # Errors
 /// With every mistake found in it.
 pub fn parse(file: &str, text: &str, overrides: &Overrides) -> Result<Workload, Mistakes> {
-    judged(text, overrides).map_err(|mistakes| Mistakes {
+    let judged = if text.len() > BYTES_MAX {
+        Err(vec![too_long(text.len())])
+    } else {
+        judged(text, overrides)
+    };
+    judged.map_err(|mistakes| Mistakes {
         file: file.to_owned(),
         text: text.to_owned(),
         mistakes,
     })
 }
 
+fn too_long(bytes: usize) -> Mistake {
+    Mistake {
+        origin: Origin::File { line: 1, column: 1 },
+        path: String::new(),
+        problem: format!("the file has {bytes} bytes"),
+        allowed: Some(format!("at most {BYTES_MAX} bytes")),
+        nearest: None,
+    }
+}
+
 fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
-    let mut plain = Node::parse(text, None).map_err(|malformed| vec![malformed.into()])?;
+    let mut plain = Node::parse(text, None).map_err(|error| vec![Malformed::new(&error, text, None).into()])?;
     let schema = schema();
     let shape = shape::Shape::new(&schema);
     let written = shape.judge(&plain, "");
     if !written.is_empty() {
         return Err(written);
     }
-    let quick = take_quick(&mut plain);
-    // The file is judged in both of its forms, so that a mistake in `quick` does not wait for a `--quick`.
-    let other_form = Overrides {
-        quick: false,
-        ..overrides.clone()
+    let Some(block) = take_quick(&mut plain) else {
+        overrides.apply(&mut plain).map_err(|mistake| vec![mistake])?;
+        return judged_form(&plain, &shape, overrides, false);
     };
-    let mut other = judged_form(if overrides.quick { &plain } else { &quick }, &shape, &other_form)
-        .err()
-        .unwrap_or_default();
-    let mut wanted = if overrides.quick { quick } else { plain };
-    overrides
-        .set
-        .iter()
-        .try_for_each(|set| apply(&mut wanted, set))
-        .map_err(|mistake| vec![mistake])?;
-    match judged_form(&wanted, &shape, overrides) {
-        Ok(workload) if other.is_empty() => Ok(workload),
-        Ok(_) => Err(other),
-        Err(mut mistakes) => {
-            other.retain(|mistake| !mistakes.contains(mistake));
-            mistakes.append(&mut other);
-            Err(mistakes)
+    let mut quick = plain.clone();
+    quick.overlay(&block);
+    let wanted = if overrides.quick { &mut quick } else { &mut plain };
+    overrides.apply(wanted).map_err(|mistake| vec![mistake])?;
+    // The file is judged in both of its forms, so that a mistake in `quick` does not wait for a `--quick`.
+    let form = |tree: &Node, quick| {
+        let overrides = Overrides {
+            quick,
+            ..overrides.clone()
+        };
+        judged_form(tree, &shape, &overrides, true)
+    };
+    let (plain, quick) = (form(&plain, false), form(&quick, true));
+    let mut found = plain.as_ref().err().cloned().unwrap_or_default();
+    for mistake in quick.as_ref().err().into_iter().flatten() {
+        if !found.contains(mistake) {
+            found.push(in_quick(mistake.clone(), &block));
         }
     }
+    if found.is_empty() {
+        return if overrides.quick { quick } else { plain };
+    }
+    Err(found)
 }
 
-fn judged_form(tree: &Node, shape: &shape::Shape<'_>, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
+/// A mistake of the quick form alone, told where it was written.
+fn in_quick(mut mistake: Mistake, block: &Node) -> Mistake {
+    if block.holds(&mistake.origin) {
+        mistake.path = shape::join("quick", &mistake.path);
+    } else if matches!(mistake.origin, Origin::File { .. }) {
+        mistake.problem.push_str(" (with `quick` laid over)");
+    }
+    mistake
+}
+
+fn judged_form(
+    tree: &Node,
+    shape: &shape::Shape<'_>,
+    overrides: &Overrides,
+    has_quick: bool,
+) -> Result<Workload, Vec<Mistake>> {
     let mistakes = shape.judge(tree, "");
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -132,48 +162,7 @@ fn judged_form(tree: &Node, shape: &shape::Shape<'_>, overrides: &Overrides) -> 
             nearest: None,
         }]
     })?;
-    resolve::resolve(file, tree, overrides)
-}
-
-/// Removes the `quick` block, and returns the file with the block laid over the rest.
-fn take_quick(tree: &mut Node) -> Node {
-    let mut quick = tree.clone();
-    if let Value::Mapping(entries) = &mut tree.value
-        && let Some(at) = entries.iter().position(|entry| entry.key == "quick")
-    {
-        let over = entries.remove(at).node;
-        quick = tree.clone();
-        quick.overlay(&over);
-    }
-    quick
-}
-
-fn apply(tree: &mut Node, set: &str) -> Result<(), Mistake> {
-    let origin = Origin::Set(set.to_owned());
-    let mistake = |path: &str, problem: String| Mistake {
-        origin: origin.clone(),
-        path: path.to_owned(),
-        problem,
-        allowed: None,
-        nearest: None,
-    };
-    let (path, value) = set
-        .split_once('=')
-        .ok_or_else(|| mistake("", "expected KEY=VALUE, for instance profile.target=500/s".to_owned()))?;
-    let node = Node::parse(value, Some(&origin)).map_err(Mistake::from)?;
-    tree.put(path, node).map_err(|problem| mistake(path, problem))
-}
-
-impl From<tree::Malformed> for Mistake {
-    fn from(malformed: tree::Malformed) -> Self {
-        Self {
-            origin: malformed.origin,
-            path: String::new(),
-            problem: malformed.problem,
-            allowed: None,
-            nearest: None,
-        }
-    }
+    resolve::resolve(file, tree, overrides).map(|workload| Workload { has_quick, ..workload })
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::file::ProfileFile;
+use super::judge::Judge;
 use super::quantity::{Rate, Span};
-use super::resolve::Judge;
 use crate::arrival::{PhaseKind, Profile};
 
 impl Judge<'_> {

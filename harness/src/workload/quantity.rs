@@ -23,6 +23,11 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Share(pub f64);
 
+/// The highest rate that can be written, and the highest that a workload may offer in all.
+pub(super) const RATE_MAX: f64 = 1e7;
+/// The longest time that can be written: 30 days.
+const SPAN_MAX_S: f64 = 30.0 * 86_400.0;
+
 const RATE_FORM: &str = "a rate such as 2000/s, 2.5k/s or 120/min";
 const SPAN_FORM: &str = "a length of time such as 250us, 500ms, 2s, 5m or 1h";
 const SHARE_FORM: &str = "a percentage such as 5% or 0.5%";
@@ -54,7 +59,11 @@ impl FromStr for Rate {
             "h" => 3600.0,
             _ => return Err(expected()),
         };
-        Ok(Self(number * scale / seconds))
+        let rate = number * scale / seconds;
+        if rate > RATE_MAX {
+            return Err(format!("expected a rate of at most {RATE_MAX}/s"));
+        }
+        Ok(Self(rate))
     }
 }
 
@@ -78,9 +87,11 @@ impl FromStr for Span {
             "h" => 3600.0,
             _ => return Err(expected()),
         };
-        Duration::try_from_secs_f64(number * seconds)
-            .map(Self)
-            .map_err(|_| expected())
+        let seconds = number * seconds;
+        if seconds > SPAN_MAX_S {
+            return Err(format!("expected a length of time of at most {}h", SPAN_MAX_S / 3600.0));
+        }
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| expected())
     }
 }
 
@@ -186,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_refused_with_the_form() {
+    fn malformed_rates_are_rejected_with_the_form() {
         for text in ["", "2000", "/s", "-1/s", "2000/y", "2M/s", "1e9/s", "fast"] {
-            let refused = text.parse::<Rate>().unwrap_err();
-            assert!(refused.contains("2000/s"), "{text}: {refused}");
+            let error = text.parse::<Rate>().unwrap_err();
+            assert!(error.contains("2000/s"), "{text}: {error}");
         }
     }
 

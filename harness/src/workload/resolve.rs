@@ -5,149 +5,26 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::arrival::{Flow, Profile};
-
-use super::Overrides;
-use super::file::{
-    ChatsFile, FollowFile, GeneratorFile, Injection, Operation, RetryFile, Settings, TrafficFile, WorkloadFile,
-};
-use super::gate::Gate;
-use super::mistake::{Mistake, nearest};
-use super::moments::{Change, Fault};
-use super::quantity::Span;
+use super::domain::{ChatGroup, Traffic, Variant, Workload, directory_name};
+use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
+use super::judge::Judge;
+use super::mistake::Mistake;
+use super::overrides::Overrides;
+use super::quantity::RATE_MAX;
 use super::settle;
 use super::shape::join;
 use super::tree::Node;
-use crate::record::directory_name;
+use crate::arrival::{Flow, Profile};
 
-/// Every second that can still change is held in memory, so a request may not take for ever.
+/// Every second that can still change is held in memory, so a time-out has a limit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
-/// A validated workload.
-#[derive(Debug, Clone)]
-pub struct Workload {
-    /// The file with every default filled in, as the result records it.
-    pub file: WorkloadFile,
-    /// Whether the `quick` block was laid over.
-    pub quick: bool,
-    /// The offered rate over time.
-    pub profile: Profile,
-    /// Groups of chats, in order of their names.
-    pub chats: Vec<ChatGroup>,
-    /// Traffic entries, in order of their names.
-    pub traffic: Vec<Traffic>,
-    /// The configurations to compare.
-    pub variants: Vec<Variant>,
-    /// Changes of live settings, in order of time.
-    pub changes: Vec<Change>,
-    /// Faults, in order of time.
-    pub faults: Vec<Fault>,
-    /// What must hold for the build to ship.
-    pub gates: Vec<Gate>,
-}
-
-/// A group of chats made before each cell.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChatGroup {
-    /// Its name in the workload.
-    pub name: String,
-    /// Number of chats.
-    pub count: u32,
-    /// Members of each before the run.
-    pub members: u32,
-}
-
-/// One stream of operations.
-#[derive(Debug, Clone)]
-pub struct Traffic {
-    /// The name under which the result reports it.
-    pub name: String,
-    /// What one request does.
-    pub operation: Operation,
-    /// Index of its group of chats.
-    pub group: Option<usize>,
-    /// What decides its arrivals.
-    pub flow: Flow,
-    /// How its callers try again, where they do.
-    pub retry: Option<RetryFile>,
-}
-
-/// One configuration under test.
-#[derive(Debug, Clone)]
-pub struct Variant {
-    /// The name that the result shows.
-    pub name: String,
-    /// The reference server's settings: the target's, with the variant's laid over.
-    pub settings: Settings,
-}
-
-impl Workload {
-    /// The generator's bounds.
-    #[must_use]
-    pub fn generator(&self) -> &GeneratorFile {
-        &self.file.generator
-    }
-
-    /// Index of the group that holds the hot chat: the first with a single chat.
-    #[must_use]
-    pub fn hot_group(&self) -> Option<usize> {
-        self.chats.iter().position(|group| group.count == 1)
-    }
-
-    /// The traffic entry whose members are online: its index, and how their app behaves.
-    #[must_use]
-    pub fn follow(&self) -> Option<(usize, &FollowFile)> {
-        let entries = self.traffic.iter().enumerate();
-        entries
-            .filter_map(|(index, traffic)| match &traffic.operation {
-                Operation::Follow(follow) => Some((index, follow)),
-                _ => None,
-            })
-            .next()
-    }
-
-    /// Whether the entry sends messages to chats that somebody follows.
-    #[must_use]
-    pub fn is_followed(&self, traffic: &Traffic) -> bool {
-        let followed = self.follow().and_then(|(index, _)| self.traffic[index].group);
-        traffic.operation == Operation::Send && followed.is_some() && traffic.group == followed
-    }
-
-    /// Members that are online, in all chats.
-    #[must_use]
-    pub fn online(&self) -> u32 {
-        self.follow().map_or(0, |(index, follow)| {
-            let group = self.traffic[index].group.map(|group| &self.chats[group]);
-            group.map_or(0, |group| group.count.saturating_mul(follow.online))
-        })
-    }
-
-    /// Whether the server needs Redis.
-    #[must_use]
-    pub fn needs_redis(&self) -> bool {
-        self.file.needs_redis()
-    }
-
-    /// Whether any fault is one of these.
-    #[must_use]
-    pub fn injects(&self, any: fn(Injection) -> bool) -> bool {
-        self.faults.iter().any(|fault| any(fault.inject))
-    }
-
-    /// The flows of all traffic entries, in order.
-    #[must_use]
-    pub fn flows(&self) -> Vec<Flow> {
-        self.traffic.iter().map(|traffic| traffic.flow.clone()).collect()
-    }
-}
+/// The longest cell: every second of it is kept in memory.
+const LENGTH_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// Judges what the schema cannot, and builds the domain.
 pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
-    let mut judge = Judge {
-        tree,
-        foreign: overrides.foreign,
-        found: Vec::new(),
-    };
+    let mut judge = Judge::new(tree, overrides.foreign);
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
@@ -158,23 +35,21 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) ->
         .map(|(name, entry)| judge.traffic(name, entry, &file, &chats))
         .collect();
     judge.shares(&file);
+    judge.extent(&file, &profile);
     judge.follow(&file, &profile);
     judge.retries(&file);
     let faults = judge.faults(&file, &profile);
     let changes = judge.changes(&file, &profile, &faults);
     let variants = judge.variants(&file);
-    let gates = file
-        .gates
-        .iter()
-        .enumerate()
-        .map(|(index, gate)| judge.gate(index, gate, &file, &profile, &faults))
-        .collect();
+    let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
+    let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {
         return Err(judge.found);
     }
     Ok(Workload {
         file,
         quick: overrides.quick,
+        has_quick: false,
         profile,
         chats,
         traffic,
@@ -182,6 +57,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) ->
         changes,
         faults,
         gates,
+        expectations,
     })
 }
 
@@ -193,32 +69,7 @@ fn group(name: &str, chats: &ChatsFile) -> ChatGroup {
     }
 }
 
-/// Collects the mistakes of one file.
-pub(super) struct Judge<'a> {
-    tree: &'a Node,
-    pub(super) foreign: bool,
-    pub(super) found: Vec<Mistake>,
-}
-
 impl Judge<'_> {
-    /// Notes a mistake at `path`, or at the nearest thing above it that was written.
-    pub(super) fn mistake(&mut self, path: &str, problem: impl Into<String>, allowed: impl Into<String>) {
-        let mut written = path;
-        let node = loop {
-            match self.tree.at(written) {
-                Some(node) => break node,
-                None => written = written.rsplit_once('.').map_or("", |(above, _)| above),
-            }
-        };
-        self.found.push(Mistake {
-            origin: node.origin.clone(),
-            path: path.to_owned(),
-            problem: problem.into(),
-            allowed: Some(allowed.into()),
-            nearest: None,
-        });
-    }
-
     fn name(&mut self, name: &str) {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.chars().all(plain) || name.starts_with('-') {
@@ -227,12 +78,6 @@ impl Judge<'_> {
                 format!("`{name}` cannot be part of a directory's name"),
                 "lower-case letters, digits and hyphens",
             );
-        }
-    }
-
-    pub(super) fn positive(&mut self, path: &str, span: Span) {
-        if span.0.is_zero() {
-            self.mistake(path, format!("`{span}` is no time at all"), "more than 0s");
         }
     }
 
@@ -259,18 +104,6 @@ impl Judge<'_> {
                 );
             }
         }
-    }
-
-    /// Notes a name that is not among `known`.
-    pub(super) fn known(&mut self, path: &str, name: &str, what: &str, known: &[&str]) -> bool {
-        let is_known = known.contains(&name);
-        if !is_known {
-            self.mistake(path, format!("there is no {what} `{name}`"), known.join(", "));
-            if let Some(mistake) = self.found.last_mut() {
-                mistake.nearest = nearest(name, known.iter().copied());
-            }
-        }
-        is_known
     }
 
     fn traffic(&mut self, name: &str, entry: &TrafficFile, file: &WorkloadFile, chats: &[ChatGroup]) -> Traffic {
@@ -357,6 +190,31 @@ impl Judge<'_> {
                 "traffic",
                 format!("the shares add up to {sum}, so the profile's rate is not what would be offered"),
                 "shares that add up to 1",
+            );
+        }
+    }
+
+    /// How much is offered in all, and for how long.
+    fn extent(&mut self, file: &WorkloadFile, profile: &Profile) {
+        let own: f64 = file
+            .traffic
+            .values()
+            .filter_map(|entry| entry.rate)
+            .map(|rate| rate.0)
+            .sum();
+        let highest = profile.phases().iter().map(|phase| phase.rate).fold(0.0, f64::max);
+        if highest + own > RATE_MAX {
+            self.mistake(
+                "traffic",
+                format!("all entries together offer up to {}/s", highest + own),
+                format!("at most {RATE_MAX}/s in all"),
+            );
+        }
+        if profile.end() > LENGTH_MAX {
+            self.mistake(
+                "profile",
+                format!("the cell would last {:.1} days", profile.end().as_secs_f64() / 86_400.0),
+                "at most 7 days with all phases and the time to settle",
             );
         }
     }

@@ -1,24 +1,25 @@
-//! The end of the profile: what is still on its way when nothing more is offered, and callers who try again.
+//! The end of the profile: requests in flight and pending retries settle while nothing more is offered.
 
 use std::time::Duration;
 
+use super::domain::Workload;
 use super::file::{Operation, RetryFile, TrafficFile, WorkloadFile};
-use super::resolve::{Judge, Workload};
+use super::judge::Judge;
 use super::shape::join;
 use crate::arrival::{PhaseKind, Profile};
 
-/// Members go on for this long after the last message that may still be acknowledged would be called stale.
+/// Members stay online for this long after the last message that may still be acknowledged would count as stale.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The profile with one phase more in which nothing is offered, where something has to settle:
 ///
-/// - callers who try again do so for as long as `retry.settle` says;
-/// - where members are online, a message is acknowledged one time-out after its intended start at the latest, and `stale_after` later
-///   everybody must have it.
+/// - pending retries go on for as long as `retry.settle` says;
+/// - where members are online, a message is acknowledged one time-out after its intended start at the latest, and every
+///   member must have it `stale_after` later.
 ///
-/// Both go on at the same time, unless messages to members who are online are themselves tried again.
+/// Both go on at the same time, unless messages to online members are themselves retried.
 pub(super) fn settled(profile: Profile, file: &WorkloadFile) -> Profile {
-    let tried_again = retrying(file).map(|(_, retry)| retry.settle.0).max();
+    let retried = retrying(file).map(|(_, retry)| retry.settle.0).max();
     let followed = following(file).map(|(entry, stale_after)| {
         let late = file.traffic.values().filter(|other| is_followed(other, entry));
         let late = late
@@ -27,7 +28,7 @@ pub(super) fn settled(profile: Profile, file: &WorkloadFile) -> Profile {
         late.max().unwrap_or_default() + file.generator.timeout.0 + stale_after + MARGIN
     });
     // `None` is less than any time, and a phase of no length is left out.
-    let time = tried_again.max(followed).unwrap_or_default();
+    let time = retried.max(followed).unwrap_or_default();
     profile.then("settle", PhaseKind::Settle, time, 0.0)
 }
 
@@ -48,7 +49,7 @@ fn is_followed(entry: &TrafficFile, follow: &TrafficFile) -> bool {
 }
 
 impl Workload {
-    /// From then on nobody tries again who does so by `retry`.
+    /// The offset from the start of the cell after which `retry` allows no further attempt.
     #[must_use]
     pub fn retry_until(&self, retry: &RetryFile) -> Duration {
         let phases = self.profile.phases();
@@ -65,7 +66,7 @@ impl Judge<'_> {
             if matches!(file.traffic[name].operation, Operation::Follow(_)) {
                 self.mistake(
                     &path,
-                    "members who are online look again by themselves",
+                    "online members poll by themselves",
                     "leave `retry` out of a follow",
                 );
             }

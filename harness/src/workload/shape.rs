@@ -1,8 +1,8 @@
 //! Judges a located tree against a JSON Schema and reports every mistake that can be told apart.
 //!
 //! General validators say "not valid under any of the schemas" where a person needs "unknown key `taget`, did you mean
-//! `target`?". This one knows only the subset of JSON Schema that `schemars` writes for our types, chooses the branch of an
-//! enumeration by its tag, and so can always say which key is wrong and what is allowed there.
+//! `target`?". This one knows only the subset of JSON Schema that `schemars` writes for our types, chooses the branch
+//! of an enumeration by its tag, and so can always say which key is wrong and what is allowed there.
 
 use serde_json::Value as Json;
 
@@ -141,11 +141,7 @@ impl<'a> Shape<'a> {
                 .filter_map(|branch| branch["properties"]["kind"]["const"].as_str())
                 .collect();
             let Some(kind) = entries.iter().find(|entry| entry.key == "kind") else {
-                found.push(Mistake {
-                    allowed: Some(names.join(", ")),
-                    ..mistake(node, &join(path, "kind"), "required key `kind` is missing".to_owned())
-                });
-                return;
+                return kind_is_missing(node, entries, &names, path, found);
             };
             let chosen = branches
                 .iter()
@@ -172,6 +168,18 @@ impl<'a> Shape<'a> {
             }
         }
     }
+}
+
+/// No key tells which branch is meant. One that is almost `kind` probably should.
+fn kind_is_missing(node: &Node, entries: &[Entry], names: &[&str], path: &str, found: &mut Vec<Mistake>) {
+    let meant = entries.iter().find(|entry| nearest(&entry.key, ["kind"]).is_some());
+    found.push(match meant {
+        Some(entry) => unknown_key(entry, &join(path, &entry.key), vec!["kind"]),
+        None => Mistake {
+            allowed: Some(names.join(", ")),
+            ..mistake(node, &join(path, "kind"), "required key `kind` is missing".to_owned())
+        },
+    });
 }
 
 /// The plain values among the branches of an enumeration.

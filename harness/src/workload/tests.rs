@@ -1,5 +1,9 @@
 use super::*;
 
+mod gates;
+mod limits;
+mod overriding;
+
 const GOOD: &str = "
 name: small
 question: Does it hold?
@@ -29,7 +33,7 @@ fn refused(text: &str, set: &[&str]) -> String {
         ..Overrides::default()
     };
     match parse("w.yaml", text, &overrides) {
-        Ok(_) => panic!("should have been refused"),
+        Ok(_) => panic!("should have been rejected"),
         Err(mistakes) => mistakes.to_string(),
     }
 }
@@ -240,7 +244,7 @@ fn mistakes_about_faults_are_told_with_their_place() {
 }
 
 #[test]
-fn what_is_not_ours_is_not_broken() {
+fn processes_that_bmt_did_not_start_get_no_faults() {
     let refused = |text: &str| {
         let overrides = Overrides {
             foreign: true,
@@ -259,7 +263,7 @@ fn what_is_not_ours_is_not_broken() {
 
 /// The publish role stops from 8 s to 11 s, and a setting is changed at 9 s.
 #[test]
-fn a_server_that_stands_still_is_told_nothing() {
+fn a_paused_server_gets_no_admin_calls() {
     let paused = |after: &str, lasts: &str| {
         let pause = format!("{{after: {after}, for: {lasts}, inject: pause_server}}");
         FOLLOWED
@@ -321,10 +325,10 @@ fn a_gate_on_a_fault_names_the_one_that_it_means() {
     insta::assert_snapshot!(refused(&calm, &[]));
 }
 
-/// Callers who try again, and what is asked of them.
+/// Rejected clients retry, and gates judge their logical calls.
 const RETRIED: &str = "
 name: retried
-question: When has everybody joined?
+question: When have all joined?
 profile: {kind: spike, base: 10/s, target: 100/s, base_hold: 5s, spike_hold: 10s, warm_up: 1s}
 chats: {hot: {}, quiet: {count: 20}}
 traffic:
@@ -338,7 +342,7 @@ gates:
 ";
 
 #[test]
-fn callers_who_try_again_get_time_to_settle() {
+fn pending_retries_get_time_to_settle() {
     let workload = parse("w.yaml", RETRIED, &Overrides::default()).unwrap();
     let settle = workload.profile.phases().last().unwrap();
     assert_eq!((settle.name.as_str(), settle.rate), ("settle", 0.0));
@@ -353,7 +357,7 @@ fn callers_who_try_again_get_time_to_settle() {
 }
 
 #[test]
-fn whoever_needs_longer_decides_how_long_everything_settles() {
+fn the_settle_phase_is_as_long_as_the_longest_need() {
     let end = |set: &[&str]| {
         let overrides = Overrides {
             set: set.iter().map(ToString::to_string).collect(),
@@ -375,7 +379,7 @@ fn whoever_needs_longer_decides_how_long_everything_settles() {
 }
 
 #[test]
-fn mistakes_about_callers_who_try_again_are_told_with_their_place() {
+fn mistakes_about_retries_are_told_with_their_place() {
     let text = RETRIED
         .replace("attempts: 8", "attempts: 0, backoff: 5s, backoff_max: 1s")
         .replace("on: [throttled, timeout]", "on: [throttled, conflict]");
@@ -398,7 +402,7 @@ fn mistakes_about_callers_who_try_again_are_told_with_their_place() {
 }
 
 #[test]
-fn what_the_throttle_let_in_is_of_the_phase_and_of_no_operation() {
+fn joins_admitted_is_of_the_phase_and_of_no_operation() {
     let gate = |more: &str| format!("{RETRIED}  - {{metric: joins_admitted, {more}phase: spike, at_most: 3500}}\n");
     let workload = parse("w.yaml", &gate(""), &Overrides::default()).unwrap();
     assert_eq!(workload.gates.last().unwrap().bounds, [Bound::AtMost(3500.0)]);
@@ -426,7 +430,7 @@ fn a_mistake_in_the_quick_block_does_not_wait_for_quick() {
 }
 
 #[test]
-fn what_is_no_yaml_is_refused_with_its_line() {
+fn malformed_yaml_is_rejected_with_its_line() {
     let text = GOOD.replace("variants:", "variants: [");
     assert!(refused(&text, &[]).starts_with("w.yaml:"), "{}", refused(&text, &[]));
 }

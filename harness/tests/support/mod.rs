@@ -12,7 +12,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -31,9 +31,21 @@ impl Server {
         })
     }
 
+    /// The same, on a given port.
+    pub(crate) fn on(port: u16, work: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self::listening(port, move |_, since_first| {
+            work(since_first);
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned()
+        })
+    }
+
     /// `answer` gets each request, and the time since the first one; what it returns is sent.
     pub(crate) fn answering(answer: impl Fn(&str, Duration) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(0, answer)
+    }
+
+    fn listening(port: u16, answer: impl Fn(&str, Duration) -> String + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(answer);
         let first = Arc::new(std::sync::OnceLock::new());
@@ -109,8 +121,15 @@ pub(crate) fn bmt(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a workload against a URL and returns `run.json` with the exit code.
+/// Runs that are judged have the machine to themselves, one at a time: two would be each other's neighbours.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a workload against a URL, alone, and returns `run.json` with the exit code.
 pub(crate) fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
+    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("workload.yaml");
     std::fs::write(&file, workload).unwrap();

@@ -1,4 +1,4 @@
-//! What hotchat is compared with: a loop that writes the same frame to every socket, and nothing else.
+//! The baseline for hotchat: a loop that writes the same frame to every socket and does nothing else.
 
 use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 type Sockets = Arc<Mutex<Vec<WebSocketStream<TcpStream>>>>;
 
-/// Accepts members; a revision on standard input is pushed to all of them.
+/// Accepts members; pushes each revision read from standard input to all of them.
 pub(crate) fn serve() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sockets = Sockets::default();
@@ -19,7 +19,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     let mut output = std::io::stdout();
     writeln!(output, "{}", listener.local_addr()?)?;
     runtime.spawn(accept(listener, Arc::clone(&sockets)));
-    // The first revision comes when all members are connected.
+    // The first revision arrives once all members are connected.
     let (line_sent, mut lines) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

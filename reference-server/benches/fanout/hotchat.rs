@@ -22,7 +22,7 @@ pub(crate) fn token(user: u64) -> anyhow::Result<String> {
     Ok(format!("{claims}.{}", hex::encode(mac.finalize().into_bytes())))
 }
 
-/// A running server. Fields are dropped in order: the server ends before its shard.
+/// A running server. Field order is drop order: the server stops before its shard.
 pub(crate) struct Hotchat {
     server: Child,
     pub(crate) address: String,
@@ -33,7 +33,7 @@ pub(crate) struct Hotchat {
 }
 
 impl Hotchat {
-    /// With one chat of `members` members: users 1 to `members`.
+    /// Starts with one chat of `members` members: users 1 to `members`.
     pub(crate) async fn start(members: u64) -> anyhow::Result<Self> {
         raise_open_files()?;
         let sandbox = Sandbox::new()?;

@@ -1,14 +1,16 @@
-//! Fan-out: what a push costs the server, and what an idle member weighs.
+//! Fan-out: the server's cost per push, and its memory per idle member.
 //!
-//! `cargo bench -p hotchat --bench fanout [members]` prints two things:
-//! - pushes per CPU second of the server, events sent through the API to a chat of 5,000 connected members, as a ratio to a bare
-//!   tokio-tungstenite loop that writes the same frames to as many sockets; the two take turns, the ratio is the median's;
-//! - resident bytes of the server per idle member, 10,000 of them.
+//! `cargo bench -p hotchat --bench fanout [members]` prints two figures:
+//! - pushes per CPU second of the server, for events sent through the API to a chat of 5,000 connected members, as a
+//!   ratio to a bare tokio-tungstenite loop that writes the same frames to as many sockets. The two alternate; the
+//!   ratio is the median over the rounds;
+//! - resident bytes of the server per idle member, with 10,000 of them.
 //!
-//! Servers, members and the measuring itself are separate processes. CPU and memory are the operating system's own account of
-//! the server. An event is sent when the one before has reached every member, so nothing coalesces and both do the same work.
+//! Servers, members and the measuring code are separate processes. CPU and memory come from the operating system's
+//! accounting of the server process. Each event is sent after the previous one has reached every member, so nothing
+//! coalesces and both servers do the same work.
 
-#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 mod bare;
 mod hotchat;
@@ -52,7 +54,7 @@ fn measure(members: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Pushes per CPU second over those of the bare loop: the median of the turns' ratios.
+/// Pushes per CPU second relative to the bare loop: the median of the rounds' ratios.
 async fn throughput(members: u64) -> anyhow::Result<f64> {
     println!("pushes per CPU second of the server, {members} members, {EVENTS} events a turn");
     let mut ours = Hotchat::start(members).await?;
@@ -103,7 +105,7 @@ async fn memory() -> anyhow::Result<u64> {
     let before = Usage::of(ours.pid())?.resident_bytes;
     let _members = Helper::members(&ours.address, ours.chat, IDLE_MEMBERS)?;
     while (ours.metric("hotchat_push_members").await? as u64) < IDLE_MEMBERS {
-        tokio::time::sleep(Duration::from_millis(10)).await; // the last one's upgrade is under way
+        tokio::time::sleep(Duration::from_millis(10)).await; // the last member's upgrade is still in progress
     }
     let after = Usage::of(ours.pid())?.resident_bytes;
     let each = after.saturating_sub(before) / IDLE_MEMBERS;

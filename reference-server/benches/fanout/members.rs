@@ -1,4 +1,4 @@
-//! The members, in a process of their own: they connect, and count what is pushed to them.
+//! The members, in a process of their own: they connect and count the pushes they receive.
 
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
@@ -15,13 +15,14 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use crate::hotchat::token;
 use crate::process::raise_open_files;
 
-/// Handshakes at a time.
+/// Concurrent handshakes.
 const AT_ONCE: usize = 32;
 
-/// Members per source address: each has 28,000 ports for connections to one server.
+/// Members per source address: each address has 28,000 ports for connections to one server.
 const PER_ADDRESS: u64 = 10_000;
 
-/// Connects `count` members; then, for each number on standard input, answers when so many pushes have come in all.
+/// Connects `count` members. For each number read from standard input, replies once that many pushes have arrived in
+/// total.
 pub(crate) fn listen(server: SocketAddr, chat: u64, count: u64) -> anyhow::Result<()> {
     raise_open_files()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

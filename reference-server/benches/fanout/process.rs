@@ -1,11 +1,11 @@
-//! Helper processes, and what a process has used.
+//! Helper processes, and the resources a process has used.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-/// This program in another role; it ends when its standard input closes, so at the latest with us.
+/// This program in another role. It exits when its standard input closes, so at the latest with the parent.
 pub(crate) struct Helper {
     process: Child,
     input: ChildStdin,
@@ -24,7 +24,7 @@ impl Helper {
         Ok(Self { process, input, output })
     }
 
-    /// So many members of a chat, all connected.
+    /// Starts `count` members of a chat and waits until all are connected.
     pub(crate) fn members(address: &str, chat: u64, count: u64) -> anyhow::Result<Self> {
         let mut helper = Self::start(&["members", address, &chat.to_string(), &count.to_string()])?;
         ensure!(helper.line()? == "connected", "the members could not connect");
@@ -42,7 +42,7 @@ impl Helper {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Says something and waits for the answer.
+    /// Sends a line and waits for the reply.
     pub(crate) fn ask(&mut self, line: &str) -> anyhow::Result<String> {
         writeln!(self.input, "{line}")?;
         self.line()
@@ -56,7 +56,7 @@ impl Drop for Helper {
     }
 }
 
-/// What a process has used so far.
+/// Resources a process has used so far.
 pub(crate) struct Usage {
     pub(crate) cpu_s: f64,
     pub(crate) resident_bytes: u64,
@@ -72,7 +72,7 @@ impl Usage {
     }
 }
 
-/// Raises the limit of open files as far as it goes; children inherit it.
+/// Raises the limit on open files as far as allowed; children inherit it.
 pub(crate) fn raise_open_files() -> anyhow::Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

@@ -1,4 +1,5 @@
-//! `cargo bench -p hotchat-policy --bench decide`: what the decisions before a call on a shard, and before a join, cost. Each may take 200 ns.
+//! `cargo bench -p hotchat-policy --bench decide`: the cost of the decisions before a call to a shard and before a
+//! join. Each may take 200 ns.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -32,10 +33,10 @@ fn decisions(criterion: &mut Criterion) {
     });
     let open = breaker();
     for _ in 0..20 {
-        let permit = open.permit(now).expect("it opens with the last of them");
+        let permit = open.permit(now).expect("it opens on the last outcome");
         permit.done(now, Outcome::Failed);
     }
-    criterion.bench_function("breaker, open: refused", |bencher| {
+    criterion.bench_function("breaker, open: rejected", |bencher| {
         bencher.iter(|| black_box(open.permit(black_box(now))).is_err());
     });
     let bulkhead = Bulkhead::new(BulkheadLimits {
@@ -50,7 +51,7 @@ fn decisions(criterion: &mut Criterion) {
         bencher.iter(|| drop(black_box(bulkhead.enter())));
     });
     let queue: Vec<_> = (0..48).map(|_| bulkhead.enter()).collect();
-    criterion.bench_function("bulkhead, full: refused", |bencher| {
+    criterion.bench_function("bulkhead, full: rejected", |bencher| {
         bencher.iter(|| matches!(black_box(bulkhead.enter()), Ok(Entry::Entered(_))));
     });
     drop((slots, queue));
@@ -67,7 +68,7 @@ fn joins(criterion: &mut Criterion) {
         });
     });
     let limiter = self::limiter();
-    criterion.bench_function("join, one hot chat: nearly all refused", |bencher| {
+    criterion.bench_function("join, one hot chat: nearly all rejected", |bencher| {
         bencher.iter(|| {
             now += Duration::from_micros(10);
             limiter.admit(black_box(7), limit, now)

@@ -1,7 +1,7 @@
-//! `cargo bench -p hotchat-policy --bench record`: what one record costs (median over turns, of ids that keep missing the caches), and how the detector's marks
-//! compare with the truth, an exact log of every chat's window.
+//! `cargo bench -p hotchat-policy --bench record`: the cost of one record (median over rounds, with ids that keep
+//! missing the caches), and the detector's marks compared with the truth, an exact log of every chat's window.
 
-#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hint::black_box;
@@ -37,7 +37,8 @@ fn main() {
     compare_with_the_truth(limits);
 }
 
-/// A minute of 50,000 fetches a second: ten chats well over the limit and ten just under it for part of the time, among a million others.
+/// A minute at 50,000 fetches a second: ten chats well over the limit and ten just under it for part of the time, among
+/// a million others.
 fn compare_with_the_truth(limits: HotLimits) {
     let mut detector = HotChatDetector::try_new(limits, DetectorSize::default(), 3).expect("these limits are in range");
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
@@ -47,7 +48,7 @@ fn compare_with_the_truth(limits: HotLimits) {
     for record in 0..3_000_000u64 {
         let now = Duration::from_micros(record * 20);
         let is_busy = now.as_secs() % 20 >= 10;
-        // Each busy chat gets 1,250 fetches a second in the busy half (limit: 1,000), each near one 900.
+        // In its busy half each busy chat gets 1,250 fetches a second (limit: 1,000) and each near chat 900.
         let chat = match rng.random_range(0..1000) {
             0..250 if is_busy => rng.random_range(0..10),
             250..430 => rng.random_range(10..20),

@@ -1,28 +1,32 @@
-//! Is a call let through to a dependency that may be sick?
+//! Decides whether a call to a possibly failing dependency is let through.
 //!
-//! Closed, every call is. When too large a part of the calls in the window failed, or was slow, the breaker opens: calls are refused at once, so
-//! that nobody waits for what will not come and the dependency is left alone. Some time later it is half-open: a few calls try. All of them
-//! good closes it; the first bad one opens it again.
+//! A closed breaker lets every call through. When too large a share of the calls in the window failed or was slow, the
+//! breaker opens: it rejects calls at once, so that callers do not wait in vain and the dependency gets no further
+//! load. After some time it is half-open and lets a few trial calls through. If all of them succeed it closes; the
+//! first bad one opens it again.
 //!
-//! Two things differ from the usual breaker. **A call is slow as soon as it has lasted `slow_call`**, not when it ends: a dependency that
-//! has come to a halt ends no call before its time-out, and a breaker that waits for ends is as late as that. And **what is given is
-//! taken back**: a permit dropped without an outcome gives its trial place to the next, and a trial that hangs counts as bad once it is slow,
-//! so no lost call can keep the breaker half-open.
+//! Two things differ from the usual breaker. **A call is slow as soon as it has lasted `slow_call`**, not when it ends:
+//! a stalled dependency ends no call before its time-out, and a breaker that waits for calls to end opens only then.
+//! And **every permit is recovered**: a permit dropped without an outcome returns its trial slot, and a trial that
+//! hangs counts as bad once it is slow, so a lost call cannot keep the breaker half-open.
 //!
-//! Guarantees, each tested against a model that keeps a log of everything:
-//! - **Exact.** It opens with the outcome, or at the question, by which a rate is reached over the calls of the last `window` and at most one
-//!   sub-window more; never merely because old calls have left the window. Slow calls in progress are seen at most `slow_call / 16` late.
-//! - **Never more than `trials` calls** are under way in half-open.
-//! - **Generations.** The outcome of a call that was let through before a change of state counts for nothing after it.
+//! Guarantees, each tested against a model that keeps a complete log:
+//! - **Exact.** It opens on the outcome, or on the permit request, at which a rate is reached over the calls of the
+//!   last `window` plus at most one sub-window; never merely because old calls have left the window. Slow calls in
+//!   progress are detected at most `slow_call / 16` late.
+//! - **Never more than `trials` calls** are in progress in half-open.
+//! - **Generations.** The outcome of a call that was let through before a change of state is ignored after it.
 //! - **Fixed memory**, and two short critical sections per call.
 //!
-//! Rejected: consecutive failures (one success among a hundred failures hides them), a count of the last n calls (a minute of sickness is
-//! forgotten in a second, or an hour's calls decide), half-open judged by rate (with three trials no rate means anything),
-//! half-open with a time limit instead of permits that come back (it admits none until the limit has passed).
+//! Rejected: consecutive failures (one success among a hundred failures hides them), a count of the last n calls (a
+//! minute of failure is forgotten within a second, or calls from an hour ago decide), half-open judged by rate (three
+//! trials give no meaningful rate), half-open with a time limit instead of recoverable permits (it lets nothing through
+//! until the limit has passed).
 //!
-//! - **Cold:** closed, nothing counted; so again after every closing and after new rules.
-//! - **Boundary:** a rate that is exactly reached opens; fewer than `minimum_calls` never do; a call of exactly `slow_call` is slow.
-//! - **Clock:** time does not run backwards; an earlier `now` counts as the latest one.
+//! - **Cold:** closed, with empty counts; the same after every closing and after new rules.
+//! - **Boundary:** reaching a rate exactly opens the breaker; fewer than `minimum_calls` calls never do; a call of
+//!   exactly `slow_call` is slow.
+//! - **Clock:** time does not run backwards; a `now` earlier than the latest one is treated as the latest one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,50 +37,51 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::in_flight::InFlight;
 use crate::outcome_window::{Counts, OutcomeWindow};
 
-/// When a breaker opens, and for how long; these may change while it runs.
+/// When a breaker opens, and for how long. The rules may change at run time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BreakerRules {
     /// Length of the window over which calls are judged.
     pub window: Duration,
-    /// Fewer calls than this in the window say nothing.
+    /// With fewer calls than this in the window, the rates are not judged.
     pub minimum_calls: u32,
-    /// Opens when this part of the calls failed; above 0, at most 1.
+    /// The breaker opens when this share of the calls failed; above 0, at most 1.
     pub failure_rate: f64,
-    /// A call that lasts so long is slow.
+    /// A call that lasts this long is slow.
     pub slow_call: Duration,
-    /// Opens when this part of the calls was slow; above 0, at most 1.
+    /// The breaker opens when this share of the calls was slow; above 0, at most 1.
     pub slow_rate: f64,
-    /// How long it stays open.
+    /// How long the breaker stays open.
     pub open: Duration,
-    /// `open` is longer or shorter by up to this part of it, so that several processes do not try at once; 0 to 1.
+    /// `open` varies by up to this share of itself in either direction, so that several processes do not retry at once;
+    /// 0 to 1.
     pub jitter: f64,
-    /// Calls that must be good in half-open, and most that are under way there.
+    /// Calls that must succeed in half-open, and the maximum in progress there.
     pub trials: u32,
 }
 
-/// Why there can be no such breaker.
+/// Why a breaker cannot be built from these rules.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum InvalidBreaker {
-    /// Nothing would ever be counted, or slow, or tried again.
+    /// With a span of zero nothing would be counted, be slow, or be retried.
     #[error("a {name} of {value:?} is out of range, expected 1 µs to 1 day")]
     Span {
-        /// Which of the rules.
+        /// The rule's name.
         name: &'static str,
-        /// What it was.
+        /// The rejected value.
         value: Duration,
     },
-    /// No part of a whole.
+    /// Not above 0 and at most 1.
     #[error("a {name} of {value} is out of range, expected above 0 and at most 1")]
     Rate {
-        /// Which of the rules.
+        /// The rule's name.
         name: &'static str,
-        /// What it was.
+        /// The rejected value.
         value: f64,
     },
-    /// Not from 0 to 1.
+    /// Not between 0 and 1.
     #[error("a jitter of {0} is out of range, expected 0 to 1")]
     Jitter(f64),
-    /// A rate of no calls, or a breaker that never tries.
+    /// A rate over no calls, or a breaker that never tries.
     #[error("a {0} of 0 is out of range, expected at least 1")]
     Zero(&'static str),
 }
@@ -88,31 +93,31 @@ pub enum BreakerState {
     Closed,
     /// Refuses them.
     Open,
-    /// Lets a few through, to see.
+    /// Lets a few trial calls through.
     HalfOpen,
 }
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The dependency did its part, whatever the answer.
+    /// The dependency did its work, whatever the answer.
     Ok,
-    /// It did not: an error, a time-out, no connection.
+    /// The dependency failed: an error, a time-out, no connection.
     Failed,
-    /// The caller did not wait for it; says something only where it was slow by then.
+    /// The caller stopped waiting; counts only if the call was slow by then.
     Abandoned,
 }
 
-/// A call is refused.
+/// The call is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerOpen {
-    /// When it is worth asking again.
+    /// How long to wait before retrying.
     pub retry_after: Duration,
-    /// The state entered at this question, if there was one.
+    /// The state entered by this request for a permit, if it caused a transition.
     pub entered: Option<BreakerState>,
 }
 
-/// Lets calls through, or does not.
+/// A circuit breaker.
 #[derive(Debug)]
 pub struct Breaker(Mutex<Inner>);
 
@@ -121,7 +126,7 @@ struct Inner {
     rules: BreakerRules,
     rng: Xoshiro256PlusPlus,
     now: Duration,
-    /// One more with every change of state; permits of others are void.
+    /// Incremented with every change of state; permits of other generations are void.
     generation: u64,
     phase: Phase,
     outcomes: OutcomeWindow,
@@ -135,7 +140,7 @@ enum Phase {
     HalfOpen { in_progress: u32, good: u32 },
 }
 
-/// A call that was let through. Dropped without an outcome it counts as if it had never been asked for.
+/// Permission for one call. A permit dropped without an outcome counts as if it had never been requested.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped counts for nothing"]
 pub struct Permit<'a> {
@@ -147,7 +152,7 @@ pub struct Permit<'a> {
 }
 
 impl Breaker {
-    /// `seed` is of the jitter.
+    /// `seed` seeds the jitter.
     ///
     /// # Errors
     /// [`InvalidBreaker`] names the rule that is out of range.
@@ -164,10 +169,10 @@ impl Breaker {
         })))
     }
 
-    /// Asks for one call.
+    /// Requests permission for one call.
     ///
     /// # Errors
-    /// [`BreakerOpen`] when it must not be made.
+    /// [`BreakerOpen`] when the call must not be made.
     pub fn permit(&self, now: Duration) -> Result<Permit<'_>, BreakerOpen> {
         let mut inner = self.lock();
         let mut entered = inner.advance(now);
@@ -185,7 +190,7 @@ impl Breaker {
         let (trials, slow_call) = (inner.rules.trials, inner.rules.slow_call);
         if let Phase::HalfOpen { in_progress, good } = &mut inner.phase {
             if *in_progress + *good >= trials {
-                // By then the trials have shown what they will show.
+                // By then the trials have ended or are slow.
                 let retry_after = slow_call;
                 return Err(BreakerOpen { retry_after, entered });
             }
@@ -201,16 +206,18 @@ impl Breaker {
         })
     }
 
-    /// What it did with the last call. An open breaker whose time has passed is half-open when it is asked next.
+    /// The state after the last call. An open breaker whose time has passed becomes half-open at the next request for a
+    /// permit.
     #[must_use]
     pub fn state(&self) -> BreakerState {
         self.lock().phase.state()
     }
 
-    /// Replaces the rules. A closed breaker counts anew, a half-open one tries anew, an open one stays open for at most the new time.
+    /// Replaces the rules. A closed breaker starts counting afresh, a half-open one starts its trials afresh, and an
+    /// open one stays open for at most the new time.
     ///
     /// # Errors
-    /// [`InvalidBreaker`]; the old rules stay.
+    /// [`InvalidBreaker`]; the old rules stay in force.
     pub fn retune(&self, rules: BreakerRules) -> Result<(), InvalidBreaker> {
         check(&rules)?;
         let mut inner = self.lock();
@@ -234,7 +241,7 @@ impl Breaker {
         Ok(())
     }
 
-    /// Closes it and forgets everything.
+    /// Closes the breaker and clears its counts.
     pub fn reset(&self) {
         self.lock().enter(Phase::Closed);
     }
@@ -245,13 +252,13 @@ impl Breaker {
 }
 
 impl Permit<'_> {
-    /// The state that was entered for this call: half-open, where it is the first trial.
+    /// The state entered for this call: half-open, if it is the first trial.
     #[must_use]
     pub fn entered(&self) -> Option<BreakerState> {
         self.entered
     }
 
-    /// Reports how the call ended; the state that was entered by it, if there was one.
+    /// Reports how the call ended; returns the state entered as a result, if there was a transition.
     pub fn done(mut self, now: Duration, outcome: Outcome) -> Option<BreakerState> {
         self.settled = true;
         let mut inner = self.breaker.lock();
@@ -276,7 +283,7 @@ impl Drop for Permit<'_> {
 }
 
 impl Inner {
-    /// Moves on to `now`: calls that have become slow by then count.
+    /// Moves time on to `now` and counts the calls that have become slow.
     fn advance(&mut self, now: Duration) -> Option<BreakerState> {
         self.now = self.now.max(now);
         let slow = self.in_flight.overdue(self.now);
@@ -294,7 +301,7 @@ impl Inner {
         }
     }
 
-    /// Takes the outcome of a call of this generation.
+    /// Records the outcome of a call of this generation.
     fn settle(&mut self, started: Duration, outcome: Outcome) -> Option<BreakerState> {
         let slow = self.now - started >= self.rules.slow_call;
         let counted = self.give_back(started);
@@ -327,7 +334,7 @@ impl Inner {
         }
     }
 
-    /// A call of this generation is no longer under way; `true` when it has been counted as slow already.
+    /// Ends a call of this generation; `true` if it has already been counted as slow.
     fn give_back(&mut self, started: Duration) -> bool {
         if let Phase::HalfOpen { in_progress, .. } = &mut self.phase {
             *in_progress -= 1;

@@ -1,19 +1,23 @@
-//! How many calls may be at a dependency at a time, and how many may wait for that?
+//! Limits the calls in progress at a dependency, and the calls that wait for a slot.
 //!
-//! Both numbers are bounded, and those who wait are served first come, first served. A call beyond both is refused at once: a dependency that
-//! has come to a halt then holds so many callers and no more, and the others of this process never feel it.
+//! Both numbers are bounded, and waiting calls are served first come, first served. A call beyond both bounds is
+//! rejected at once: a stalled dependency then holds a bounded number of callers, and the rest of the process is
+//! unaffected.
 //!
-//! A slot is given back when it is dropped, and goes to the first who waits at that moment: nobody overtakes. Who stops waiting leaves the queue;
-//! who stops at the very moment of getting the slot passes it on. How long to wait is the caller's affair: he drops the future.
+//! Dropping a slot returns it, and it goes to the first waiting call at that moment: nobody overtakes. A caller that
+//! stops waiting leaves the queue; one that stops just as it is handed the slot passes it on. How long to wait is up to
+//! the caller, who drops the future.
 //!
-//! Guarantees, each tested against a model and with threads: never more than `in_progress` slots, never more than `waiting` in the queue, no slot
-//! is lost by any cancellation, and nobody waits while a slot is free.
+//! Guarantees, each tested against a model and with threads: never more than `in_progress` slots, never more than
+//! `waiting` calls in the queue, cancellation never loses a slot, and no call waits while a slot is free.
 //!
-//! Rejected: tokio's semaphore with a counter beside it (the queue's bound and its cancellation are then two things that must agree; and it
-//! ties a policy to a runtime), last come first served (fair to nobody while the queue is full, and those who wait longest time out for certain).
+//! Rejected: tokio's semaphore with a counter beside it (the queue's bound and its cancellation become two things that
+//! must agree, and it ties the policy to a runtime), last come first served (unfair while the queue is full, and the
+//! longest waiters are certain to time out).
 //!
 //! - **Cold:** all slots are free.
-//! - **Boundary:** `waiting: 0` refuses whoever does not get a slot at once. Fewer slots than are in use end nothing: they come back one by one.
+//! - **Boundary:** `waiting: 0` rejects every call that does not get a slot at once. Lowering the limit below the slots
+//!   in use ends no call: slots are withdrawn as they are returned.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,7 +25,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// The two bounds; they may change while calls are under way.
+/// The two bounds; they may change while calls are in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BulkheadLimits {
     /// Slots.
@@ -32,11 +36,11 @@ pub struct BulkheadLimits {
 
 /// Neither a slot nor a place in the queue is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{in_progress} calls are in progress and {waiting} wait already")]
+#[error("{in_progress} calls in progress and {waiting} waiting")]
 pub struct BulkheadFull {
     /// Calls in progress.
     pub in_progress: u32,
-    /// Calls that wait.
+    /// Calls waiting.
     pub waiting: u32,
 }
 
@@ -48,7 +52,7 @@ pub struct Bulkhead(Mutex<Inner>);
 struct Inner {
     limits: BulkheadLimits,
     in_progress: u32,
-    /// By ticket: the first waits longest.
+    /// Ordered by ticket: the first has waited longest.
     queue: VecDeque<Waiter>,
     next_ticket: u64,
 }
@@ -59,7 +63,7 @@ struct Waiter {
     waker: Option<Waker>,
 }
 
-/// What a call gets.
+/// Result of entering.
 #[derive(Debug)]
 #[must_use = "dropping it leaves"]
 pub enum Entry<'a> {
@@ -73,7 +77,7 @@ pub enum Entry<'a> {
 #[derive(Debug)]
 pub struct Slot<'a>(&'a Bulkhead);
 
-/// A call that waits; dropping it gives the place up.
+/// A waiting call; dropping it gives up its place in the queue.
 #[derive(Debug)]
 #[must_use = "a place in the queue is given up when dropped"]
 pub struct Queued<'a> {
@@ -83,7 +87,7 @@ pub struct Queued<'a> {
 }
 
 impl Bulkhead {
-    /// No slots at all are taken for one.
+    /// `in_progress: 0` is treated as 1.
     #[must_use]
     pub fn new(limits: BulkheadLimits) -> Self {
         Self(Mutex::new(Inner {
@@ -119,7 +123,7 @@ impl Bulkhead {
         }))
     }
 
-    /// Replaces the limits. Slots that become free go to those who wait; what is beyond the new limits ends in its own time.
+    /// Replaces the limits. Returned slots go to waiting calls; calls beyond the new limits run to their end.
     pub fn retune(&self, limits: BulkheadLimits) {
         let mut inner = self.lock();
         inner.limits = at_least_one(limits);
@@ -137,7 +141,7 @@ impl Bulkhead {
         self.lock().in_progress
     }
 
-    /// Calls that wait.
+    /// Calls waiting.
     #[must_use]
     pub fn waiting(&self) -> u32 {
         u32::try_from(self.lock().queue.len()).unwrap_or(u32::MAX)
@@ -147,7 +151,7 @@ impl Bulkhead {
         let mut inner = self.lock();
         inner.in_progress -= 1;
         let first = inner.admit_first();
-        drop(inner); // whoever is woken may come in at once
+        drop(inner); // the woken caller may enter at once
         if let Some(waker) = first.and_then(|first| first.waker) {
             waker.wake();
         }
@@ -166,7 +170,7 @@ fn at_least_one(limits: BulkheadLimits) -> BulkheadLimits {
 }
 
 impl Inner {
-    /// Gives a free slot to the first who waits.
+    /// Hands a free slot to the first waiting call.
     fn admit_first(&mut self) -> Option<Waiter> {
         if self.in_progress >= self.limits.in_progress {
             return None;
@@ -176,7 +180,8 @@ impl Inner {
         Some(first)
     }
 
-    /// Where a ticket waits; `None` when its slot has been given to it. Slots are given in the order of the tickets.
+    /// A ticket's position in the queue; `None` once its slot has been handed out. Slots are handed out in ticket
+    /// order.
     fn place(&self, ticket: u64) -> Option<usize> {
         self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
     }
@@ -186,7 +191,7 @@ impl<'a> Future for Queued<'a> {
     type Output = Slot<'a>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Slot<'a>> {
-        let ticket = self.ticket.expect("not polled again after it has resolved");
+        let ticket = self.ticket.expect("not polled after completion");
         let mut inner = self.bulkhead.lock();
         match inner.place(ticket) {
             Some(place) => {
@@ -214,7 +219,7 @@ impl Drop for Queued<'_> {
             inner.queue.remove(place);
         } else {
             drop(inner);
-            self.bulkhead.leave(); // it had a slot and never used it
+            self.bulkhead.leave(); // a slot was handed out and never used
         }
     }
 }

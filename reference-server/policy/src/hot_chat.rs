@@ -1,54 +1,57 @@
-//! Is this chat hot?
+//! Decides whether a chat is hot.
 //!
-//! A chat becomes hot with the record by which more than `fetches` fell into some window, wherever that window begins, and stays
-//! hot until its count is under `release × fetches`. Fetches are counted because they are what storage suffers from: a chat with many
-//! members and few events, or the reverse, is nobody's trouble.
+//! A chat becomes hot with the record that makes more than `fetches` fall into some window, wherever that window
+//! begins. It stays hot until its count is under `release × fetches`. Fetches are counted because they are what loads
+//! storage: a chat with many members and few events, or the reverse, does no harm.
 //!
 //! Guarantees, each with a test of its own:
-//! - **Never late.** The record that crosses the limit is told [`Heat::Hot`], whatever the position of the window and whatever
-//!   collides: not more than `fetches` pass unmarked in *any* window.
-//! - **Early by one sub-window.** Without collisions a chat is hot only if it had more than `fetches` in the last
-//!   `window + window / sub_windows`. With them, the error is bounded as [`SketchSize`]'s module says: unless all other chats together
-//!   make `width / e × fetches` (1500 times the limit, by default), fewer than `e^−depth` (one in 55) of the quiet chats are
-//!   taken for hot ones.
-//! - **No flapping.** Between cooling and becoming hot again lie at least `fetches − release × fetches` records of the chat.
+//! - **Never late.** The record that crosses the limit gets [`Heat::Hot`], whatever the position of the window and
+//!   whatever collides: no more than `fetches` records pass unmarked in *any* window.
+//! - **Early by at most one sub-window.** Without collisions a chat is hot only if it had more than `fetches` in the
+//!   last `window + window / sub_windows`. With collisions the error is bounded as documented in [`SketchSize`]'s
+//!   module: unless all other chats together make `width / e × fetches` (1500 times the limit, by default), fewer than
+//!   `e^−depth` (one in 55) of the quiet chats are marked hot.
+//! - **No flapping.** Between cooling and becoming hot again lie at least `fetches − release × fetches` records of the
+//!   chat.
 //! - **Fixed memory**, however many ids there are.
 //!
-//! Rejected: sampling with a share of the window (twemcache: a hot chat is told by its rate, and the share of one server's traffic says
-//! nothing about a shard), tumbling windows (twice the limit across a boundary), top-k alone (somebody is always first).
+//! Rejected: sampling with a share of the window (twemcache: a hot chat is identified by its rate, and the share of one
+//! server's traffic says nothing about a shard), tumbling windows (twice the limit across a boundary), top-k alone
+//! (some key always ranks first).
 //!
-//! - **Cold:** nothing is hot before it has crossed the limit. A new window length starts counting anew; what is hot then stays hot
-//!   for at least one new window.
-//! - **Boundary:** exactly `fetches` is not hot; exactly `release × fetches` is not yet cool. A list that is full does not hide a
-//!   hot chat: it is told, but not remembered, and counted in [`HotChatDetector::unlisted`].
+//! - **Cold:** nothing is hot before it has crossed the limit. A new window length restarts the counts; chats that are
+//!   hot then stay hot for at least one new window.
+//! - **Boundary:** exactly `fetches` is not hot; exactly `release × fetches` is not yet cool. A full list does not hide
+//!   a hot chat: its records still get [`Heat::Hot`], but the chat is not remembered, and [`HotChatDetector::unlisted`]
+//!   counts it.
 
 use std::time::Duration;
 
 use crate::hot_list::{HotChat, HotList};
 use crate::sliding_sketch::{InvalidSketch, SketchSize, SlidingSketch};
 
-/// What makes a chat hot; these may change while it runs.
+/// When a chat is hot. The limits may change at run time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HotLimits {
-    /// Records in any window that a chat may have.
+    /// Records a chat may have in any window.
     pub fetches: u32,
     /// Length of the window.
     pub window: Duration,
-    /// A hot chat cools when its count is under this part of `fetches`; above 0, at most 1.
+    /// A hot chat cools when its count is under this share of `fetches`; above 0, at most 1.
     pub release: f64,
 }
 
-/// How much the detector may remember.
+/// Size of the detector's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetectorSize {
-    /// Of the counts.
+    /// Size of the sketch that holds the counts.
     pub sketch: SketchSize,
-    /// Chats that can be hot at a time, 1 to 65,536.
+    /// Maximum number of hot chats at a time, 1 to 65,536.
     pub hot_max: usize,
 }
 
 impl Default for DetectorSize {
-    /// 800 KiB in all.
+    /// 800 KiB in total.
     fn default() -> Self {
         Self {
             sketch: SketchSize::default(),
@@ -57,27 +60,27 @@ impl Default for DetectorSize {
     }
 }
 
-/// Why there can be no such detector.
+/// Why a detector cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum InvalidDetector {
-    /// Every chat would be hot.
+    /// With 0 every chat would be hot.
     #[error("a limit of 0 fetches is out of range, expected at least 1")]
     Fetches,
     /// No chat could cool, or a chat could be hot and cool at once.
     #[error("a release of {0} is out of range, expected above 0 and at most 1")]
     Release(f64),
-    /// No list, or an unreasonable one.
+    /// Zero, or more than 65,536.
     #[error("room for {0} hot chats is out of range, expected 1 to 65536")]
     HotMax(usize),
-    /// The counts.
+    /// The sketch's size is out of range.
     #[error(transparent)]
     Sketch(#[from] InvalidSketch),
 }
 
-/// What the detector says of one record.
+/// The detector's answer to one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// Records of the chat in the window, this one included; an estimate, never too small.
+    /// Records of the chat in the window, this one included; an estimate, never too low.
     pub count: u32,
     /// Whether the chat is hot.
     pub heat: Heat,
@@ -86,18 +89,18 @@ pub struct Verdict {
 /// Whether a chat is hot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heat {
-    /// It is not.
+    /// The chat is not hot.
     Quiet,
-    /// It is.
+    /// The chat is hot.
     Hot {
-        /// Since this time.
+        /// When it became hot.
         since: Duration,
-        /// Whether it became so with this record.
+        /// How the list of hot chats took this record.
         place: Place,
     },
-    /// It was, until this record.
+    /// The chat was hot until this record.
     Cooled {
-        /// Since when it had been.
+        /// When it had become hot.
         since: Duration,
     },
 }
@@ -109,7 +112,7 @@ pub enum Place {
     New,
     /// Was hot already.
     Known,
-    /// Is over the limit, but there is no room to remember it.
+    /// Over the limit, but the list of hot chats is full.
     Unlisted,
 }
 
@@ -130,9 +133,9 @@ pub struct HotChatDetector {
     sketch: SlidingSketch,
     hot: HotList,
     now: Duration,
-    /// Counts that do not cover a whole window yet cannot say that a chat has cooled.
+    /// Until then the counts do not cover a whole window, so they cannot show that a chat has cooled.
     no_cooling_before: Duration,
-    /// When a full list was last searched for chats that have cooled.
+    /// When a full list was last searched for cooled chats.
     searched: Duration,
 }
 
@@ -180,7 +183,7 @@ impl HotChatDetector {
         Verdict { count, heat }
     }
 
-    /// Removes the chats that have cooled by `now`, also those that get no more records; how many.
+    /// Removes the chats that have cooled by `now`, including those without further records; returns how many.
     pub fn sweep(&mut self, now: Duration) -> usize {
         self.now = self.now.max(now);
         self.sketch.advance(self.now);
@@ -199,13 +202,13 @@ impl HotChatDetector {
         self.hot.as_slice()
     }
 
-    /// Records of chats over the limit for which the list of hot chats had no room.
+    /// Records of chats over the limit that did not fit into the list of hot chats.
     #[must_use]
     pub fn unlisted(&self) -> u64 {
         self.hot.unlisted
     }
 
-    /// Takes new limits; all stays as it was when they are refused.
+    /// Replaces the limits. Rejected limits change nothing.
     ///
     /// # Errors
     /// [`InvalidDetector`] names what is out of range.
@@ -219,14 +222,14 @@ impl HotChatDetector {
         Ok(())
     }
 
-    /// Bytes held; the same from the start to the end.
+    /// Bytes held; constant over the detector's lifetime.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.sketch.memory_bytes() + self.hot.memory_bytes()
     }
 
     fn becomes_hot(&mut self, chat_id: u64, count: u32) -> Heat {
-        // A full list is searched once in a sub-window: counts do not fall in between.
+        // A full list is searched once per sub-window: counts do not fall in between.
         if self.hot.is_full() && self.now >= self.searched + self.sketch.sub_window() {
             self.searched = self.now;
             self.sweep(self.now);

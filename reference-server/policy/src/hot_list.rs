@@ -1,18 +1,19 @@
-//! The chats that are hot now, up to a number.
+//! The chats that are hot now, up to a maximum.
 //!
-//! Sorted by id in one allocation: with at most some hundreds of entries a binary search costs a few comparisons, and the list
-//! can be shown as it is. What does not fit is counted: at that point most chats are hot, and the limit that makes them so is wrong.
+//! Sorted by id in one allocation: with at most some hundreds of entries a binary search takes a few comparisons, and
+//! the list can be returned as is. Chats that do not fit are counted: at that point most chats are hot, and the limit
+//! that makes them so is wrong.
 
 use std::time::Duration;
 
-/// A chat that is hot.
+/// A hot chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HotChat {
-    /// Which chat.
+    /// The chat's id.
     pub chat_id: u64,
     /// When it became hot.
     pub since: Duration,
-    /// Fetches in the window, estimated at the latest record or sweep.
+    /// Fetches in the window, as estimated at the latest record or sweep.
     pub count: u32,
 }
 
@@ -20,7 +21,7 @@ pub struct HotChat {
 pub(crate) struct HotList {
     sorted: Vec<HotChat>,
     max: usize,
-    /// Chats that were hot and did not fit, once for each record of theirs.
+    /// Records of hot chats that did not fit into the list.
     pub(crate) unlisted: u64,
 }
 
@@ -46,7 +47,7 @@ impl HotList {
         Some(&mut self.sorted[at])
     }
 
-    /// `false` when there is no room, which is counted.
+    /// `false` when the list is full, which is counted in `unlisted`.
     pub(crate) fn insert(&mut self, hot: HotChat) -> bool {
         if self.is_full() {
             self.unlisted += 1;
@@ -64,7 +65,7 @@ impl HotList {
         }
     }
 
-    /// Keeps those that `stays` says; it may renew their counts.
+    /// Keeps the chats for which `stays` returns true; `stays` may update their counts.
     pub(crate) fn retain(&mut self, stays: impl FnMut(&mut HotChat) -> bool) {
         self.sorted.retain_mut(stays);
     }

@@ -1,10 +1,10 @@
-//! Which of the calls in progress have lasted too long?
+//! Detects calls in progress that have lasted too long.
 //!
-//! Calls are counted by the sixteenth of the limit in which they began, so all that began in one become overdue together: once its end is
-//! as long ago as the limit. Nothing is kept per call, and nobody has to wake up for it.
+//! Calls are counted by the sixteenth of the limit in which they began. All calls of one sixteenth become overdue
+//! together, once its end is as long ago as the limit. There is no state per call and no timer.
 //!
-//! Rejected: a list of the calls in progress (memory grows with them), a timer per call (a wake-up per call to learn what nearly
-//! always is not so).
+//! Rejected: a list of the calls in progress (memory grows with them), a timer per call (a wake-up per call for a
+//! condition that is nearly always false).
 //!
 //! - **Cold:** nothing is in progress.
 //! - **Boundary:** a call is never overdue before the limit, and at the latest a sixteenth of it later.
@@ -14,14 +14,15 @@ use std::time::Duration;
 use crate::nanos::nanos;
 
 const PARTS: u64 = 16;
-/// Those that may still hold calls that are not overdue: the limit's own, the present one, and one that the limit has partly passed.
+/// Slots that may still hold calls that are not overdue: those of the limit itself, the current one, and one that is
+/// partly past the limit.
 const SLOTS: usize = PARTS as usize + 2;
 
 #[derive(Debug)]
 pub(crate) struct InFlight {
     limit_ns: u64,
     part_ns: u64,
-    /// The first part whose calls are not overdue yet.
+    /// The first part whose calls are not yet overdue.
     first: u64,
     ring: [u32; SLOTS],
 }
@@ -37,12 +38,12 @@ impl InFlight {
         }
     }
 
-    /// A call begins; `now` is not before the latest time that [`Self::overdue`] was told.
+    /// Records the start of a call; `now` must not precede the latest time passed to [`Self::overdue`].
     pub(crate) fn began(&mut self, now: Duration) {
         self.ring[slot(nanos(now) / self.part_ns)] += 1;
     }
 
-    /// How many calls have become overdue by `now`; they are not told of again.
+    /// How many calls have become overdue by `now`. Each call is reported once.
     pub(crate) fn overdue(&mut self, now: Duration) -> u32 {
         let first = nanos(now).saturating_sub(self.limit_ns) / self.part_ns;
         let parts = (self.first..first).take(SLOTS);
@@ -51,7 +52,7 @@ impl InFlight {
         overdue
     }
 
-    /// A call that began at `started` has ended; `false` when it was overdue already.
+    /// Records the end of a call that began at `started`; `false` if it was already overdue.
     pub(crate) fn ended(&mut self, started: Duration) -> bool {
         let part = nanos(started) / self.part_ns;
         let known = part >= self.first;
@@ -88,13 +89,13 @@ mod tests {
             calls.began(ms(at));
             assert_eq!(calls.overdue(ms(at + 1599)), 0, "began at {at} ms");
             assert_eq!(calls.overdue(ms(at + 1700)), 1, "began at {at} ms");
-            assert_eq!(calls.overdue(ms(at + 1700)), 0, "told once");
-            assert!(!calls.ended(ms(at)), "it was told of");
+            assert_eq!(calls.overdue(ms(at + 1700)), 0, "reported once");
+            assert!(!calls.ended(ms(at)), "it was reported");
         }
     }
 
     #[test]
-    fn what_has_ended_is_not_overdue_and_a_long_pause_loses_nobody() {
+    fn ended_calls_are_not_overdue_and_a_long_pause_loses_no_call() {
         let mut calls = InFlight::new(LIMIT);
         for at in 0..1000 {
             calls.began(ms(at));

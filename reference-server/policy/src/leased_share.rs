@@ -1,20 +1,21 @@
-//! This process's part of a limit that several processes keep together, without asking anybody for each decision.
+//! This process's part of a limit shared by several processes, without a round trip per decision.
 //!
-//! Each of `N` processes may always admit a *reserve* of its own; the rest of the limit, the *pool*, is leased chat by chat to those who have a use for
-//! it. A chat's share of the pool is what a common ledger has granted lately ([`LeasedShares::granted`]), and only until the lease runs
-//! out. Which chats to ask for, and for how much, follows from the demand ([`LeasedShares::wants`]): the joins tried in the last
-//! window, refused ones included.
+//! Each of `N` processes may always admit a *reserve* of its own. The rest of the limit, the *pool*, is leased per chat
+//! to the processes that have demand for it. A chat's share of the pool is what the common ledger granted last
+//! ([`LeasedShares::granted`]), and only until the lease expires. Which chats to request, and how much, follows from
+//! the demand ([`LeasedShares::wants`]): the joins attempted in the last window, rejected ones included.
 //!
-//! **Bound.** Decisions are made by a sliding limit of `reserve + share`, so in any window a process admits at most `reserve` and the largest share that
-//! it held in that window. A ledger that counts each grant until the lease has run out *and a window has passed since* therefore keeps
-//! the sum over all processes at `N × reserve + pool`, which is the limit, whenever shares are granted, lowered, lost on the way or run out.
+//! **Bound.** A sliding limit of `reserve + share` decides, so in any window a process admits at most `reserve` plus
+//! the largest share that it held in that window. A ledger that counts each grant until the lease has expired *and a
+//! window has passed since* therefore keeps the sum over all processes at `N × reserve + pool`, which is the limit,
+//! whether shares are granted, lowered, lost on the way or expired.
 //!
-//! Rejected: a fixed `limit / N` (a chat whose members all come by one process gets one N-th), shares by the number of processes that are
-//! alive (two views of that differ for a while, and then the limit is broken).
+//! Rejected: a fixed `limit / N` (a chat whose members all come through one process gets one N-th), shares by the
+//! number of live processes (while two processes see different numbers, the limit is exceeded).
 //!
 //! - **Cold:** no chat is busy; each has its reserve. A chat becomes busy when half of the reserve is used.
-//! - **Boundary:** a lease that runs out now has run out.
-//! - **Bound of memory:** `busy_max` chats; those beyond have their reserve and are counted.
+//! - **Boundary:** a lease that expires at `now` has expired.
+//! - **Bound of memory:** `busy_max` chats; further busy chats have their reserve only and are counted.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,21 +23,22 @@ use std::time::Duration;
 /// How a limit is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allotment {
-    /// What each process may always use.
+    /// What each process may always admit.
     pub reserve: u32,
-    /// What is leased, to all together.
+    /// What is leased, over all processes.
     pub pool: u32,
-    /// The part of each process when nobody can lease: the limit divided by the processes.
+    /// The part of each process when leasing is unavailable: the limit divided by the number of processes.
     pub even: u32,
 }
 
 impl Allotment {
-    /// `limit` divided between `processes`, with this part of it (0 to 1) in reserve: at least one for each as long as there are as many.
+    /// Divides `limit` between `processes`, with `reserve` (0 to 1) of each even part held in reserve: at least one per
+    /// process if the limit allows it.
     #[must_use]
     pub fn of(limit: u32, processes: u32, reserve: f64) -> Self {
         let processes = processes.max(1);
         let even = limit / processes;
-        // A part of `even`, so it fits.
+        // A share of `even`, so it fits.
         let part = (f64::from(even) * reserve.clamp(0.0, 1.0)).floor() as u32;
         let reserve = part.max(even.min(1));
         let pool = limit - reserve * processes;
@@ -44,12 +46,12 @@ impl Allotment {
     }
 }
 
-/// How much of a chat's pool this process has a use for.
+/// This process's demand for a chat's pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
-    /// Which chat.
+    /// The chat's id.
     pub chat_id: u64,
-    /// Joins in a window, beyond the reserve.
+    /// Joins per window beyond the reserve.
     pub joins: u32,
 }
 
@@ -65,18 +67,18 @@ pub struct LeasedShares {
 struct Busy {
     share: u32,
     until: Duration,
-    /// Joins tried since `told`.
+    /// Joins attempted since `told`.
     tried: u32,
     told: Duration,
-    /// Joins in a window as of `told`.
+    /// Joins per window as of `told`.
     demand: u32,
 }
 
-/// Demand is measured over at least this long: two joins in a microsecond are no two million a second.
+/// Demand is measured over at least this long: two joins within a microsecond are not two million a second.
 const MEASURED: Duration = Duration::from_millis(10);
 
 impl LeasedShares {
-    /// Room for so many busy chats.
+    /// Creates a list with room for `busy_max` busy chats.
     #[must_use]
     pub fn new(busy_max: usize) -> Self {
         Self {
@@ -86,14 +88,15 @@ impl LeasedShares {
         }
     }
 
-    /// What may be used of the chat's pool.
+    /// The share of the chat's pool that may be used now.
     #[must_use]
     pub fn share(&self, chat_id: u64, now: Duration) -> u32 {
         let leased = self.busy.get(&chat_id).filter(|busy| now < busy.until);
         leased.map_or(0, |busy| busy.share)
     }
 
-    /// A join was tried; `busy` says that the chat is to be listed if it is not yet. Whether it was listed just now.
+    /// Records an attempted join; `busy` asks to list the chat if it is not listed yet. Returns whether it was listed
+    /// just now.
     pub fn tried(&mut self, chat_id: u64, busy: bool, now: Duration) -> bool {
         if let Some(listed) = self.busy.get_mut(&chat_id) {
             listed.tried = listed.tried.saturating_add(1);
@@ -117,7 +120,8 @@ impl LeasedShares {
         true
     }
 
-    /// What to ask the ledger for, as of now. A chat for which nothing is wanted any more is named once with 0, then forgotten.
+    /// What to request from the ledger as of `now`. A chat without further demand is returned once with 0, then
+    /// forgotten.
     pub fn wants(&mut self, reserve: u32, window: Duration, now: Duration) -> Vec<Want> {
         self.busy
             .retain(|_, busy| busy.demand > 0 || busy.tried > 0 || now < busy.until);
@@ -129,16 +133,17 @@ impl LeasedShares {
         self.busy.iter_mut().map(want).collect()
     }
 
-    /// The ledger has granted this share of the chat's pool until then: a time to live after the ledger was *asked*.
+    /// Records that the ledger has granted this share of the chat's pool until `until`: a time to live after the
+    /// *request* to the ledger.
     pub fn granted(&mut self, chat_id: u64, share: u32, until: Duration) {
         if let Some(busy) = self.busy.get_mut(&chat_id) {
-            // A share of nothing is no lease: it must not keep a chat listed that nobody joins any more.
+            // A share of zero is not a lease: it must not keep a chat listed that nobody joins any more.
             let until = if share > 0 { until } else { Duration::ZERO };
             (busy.share, busy.until) = (share, until);
         }
     }
 
-    /// Joins of busy chats for which there was no room, since this was last asked.
+    /// Joins of busy chats that did not fit into the list, since the last call.
     pub fn take_unlisted(&mut self) -> u64 {
         std::mem::take(&mut self.unlisted)
     }
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_divided_without_rest_or_excess() {
+    fn a_limit_is_divided_without_remainder_or_excess() {
         let table = [
             ((300, 3, 0.2), (20, 240, 100)),
             ((300, 1, 0.2), (60, 240, 300)),
@@ -188,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_there_until_its_lease_runs_out() {
+    fn a_share_lasts_until_its_lease_expires() {
         let mut shares = LeasedShares::new(2);
         assert!(!shares.tried(7, false, ms(0)), "quiet");
         shares.granted(7, 50, ms(500));
-        assert_eq!(shares.share(7, ms(0)), 0, "nobody has asked for it");
+        assert_eq!(shares.share(7, ms(0)), 0, "no lease was requested");
         assert!(shares.tried(7, true, ms(0)));
         assert!(!shares.tried(7, true, ms(0)), "listed already");
         shares.granted(7, 50, ms(500));
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_follows_the_demand_and_ends_with_it() {
+    fn wants_follow_the_demand_and_end_with_it() {
         let mut shares = LeasedShares::new(2);
         for _ in 0..30 {
             shares.tried(7, true, ms(0));
@@ -222,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_that_was_busy_is_forgotten_although_the_ledger_goes_on_answering() {
+    fn a_formerly_busy_chat_is_forgotten_although_the_ledger_keeps_answering() {
         let mut shares = LeasedShares::new(1);
         assert!(shares.tried(7, true, ms(0)));
         for at in (100..3000).step_by(100) {

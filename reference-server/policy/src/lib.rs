@@ -1,25 +1,25 @@
-//! Decisions under overload, one policy a file. Pure: no I/O, no clock, no global randomness.
+//! Decisions under overload, one policy per file. Pure: no I/O, no clock, no global randomness.
 //!
 //! ```text
-//! hot_chat.rs        is this chat hot (fetches over a sliding window)
+//! hot_chat.rs        decides whether a chat is hot (fetches over a sliding window)
 //!   sliding_sketch.rs  counts per key over the window, in fixed memory
-//!   row_hash.rs        where a key is counted
-//!   hot_list.rs        the chats that are hot now, up to a number
-//! sliding_limit.rs   how often something may happen in a window (the limit on joins), shared by threads; uses the sketch as well
-//! leased_share.rs    this process's part of a limit that several processes keep together
-//! recent_top.rs      which keys have carried the most weight lately
+//!   row_hash.rs        hash that places a key in a row of the sketch
+//!   hot_list.rs        the chats that are hot now, up to a maximum
+//! sliding_limit.rs   limits how often something (a join) may happen in a window, shared by threads; uses the sketch
+//! leased_share.rs    this process's part of a limit shared by several processes
+//! recent_top.rs      the keys with the most weight lately
 //!   space_saving.rs    the heaviest keys, in fixed memory
-//! push_rule.rs       is this push sent or dropped
-//! trailing.rs        what a member is owed after a push to him was dropped
-//! breaker.rs         is a call let through to a dependency that may be sick
-//!   outcome_window.rs  calls of the window, and how they ended
+//! push_rule.rs       decides whether a push is sent or dropped
+//! trailing.rs        the trailing push owed to a member after a dropped push
+//! breaker.rs         decides whether a call to a possibly failing dependency is let through
+//!   outcome_window.rs  calls of the window, by outcome
 //!   in_flight.rs       calls in progress that have lasted too long
 //! nanos.rs           time as the rings of sub-windows count it
-//! bulkhead.rs        how many calls may be at a dependency, and how many may wait
+//! bulkhead.rs        limits the calls in progress at a dependency, and the calls that wait
 //! ```
 //!
-//! `now` is always the time since an origin of the caller's choice, the same for all calls on one value, and chance comes from
-//! a generator that the caller has seeded. The state of every policy has a fixed size, which its constructor takes.
+//! `now` is always the time since an origin of the caller's choice, the same for all calls on one value. Randomness
+//! comes from a generator seeded by the caller. The state of every policy has a fixed size, passed to its constructor.
 
 mod breaker;
 mod bulkhead;

@@ -1,4 +1,4 @@
-//! Time as the policies' rings count it: whole nanoseconds, which last for 584 years.
+//! Time as the policies' rings count it: whole nanoseconds, which suffice for 584 years.
 
 use std::time::Duration;
 

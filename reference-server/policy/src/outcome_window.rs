@@ -1,20 +1,20 @@
-//! How many calls of the last `window` failed or were slow?
+//! Counts how many calls of the last `window` failed or were slow.
 //!
-//! A ring of sub-windows and their sum. The ring holds one sub-window more than the window has, so all of `[now − window, now]` counts and
-//! nothing older than a further sub-window.
+//! A ring of sub-windows and their sum. The ring holds one sub-window more than the window, so all of `[now − window,
+//! now]` is counted and nothing older than a further sub-window.
 //!
-//! - **Cold:** nothing is counted; after a pause of more than the window neither.
-//! - **Boundary:** what is exactly `window` old still counts.
+//! - **Cold:** all counts are 0; the same after a pause of more than the window.
+//! - **Boundary:** a call exactly `window` old still counts.
 
 use std::time::Duration;
 
 use crate::nanos::nanos;
 
-/// Parts that the window moves by.
+/// Sub-windows per window.
 const SUB_WINDOWS: u64 = 10;
 const SLOTS: usize = SUB_WINDOWS as usize + 1;
 
-/// Calls, and those of them that failed or were slow.
+/// Calls, and how many of them failed or were slow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) calls: u32,
@@ -43,7 +43,7 @@ impl OutcomeWindow {
     /// Forgets what has left the window by `now`.
     pub(crate) fn advance(&mut self, now: Duration) {
         let newest = nanos(now) / self.sub_window_ns;
-        // What is entered anew takes the place of the oldest; after a long pause all are old.
+        // Entering a sub-window overwrites the oldest; after a long pause all are old.
         for entered in (self.newest + 1..=newest).take(SLOTS) {
             let old = std::mem::take(&mut self.ring[slot(entered)]);
             self.sum.calls -= old.calls;
@@ -53,7 +53,7 @@ impl OutcomeWindow {
         self.newest = self.newest.max(newest);
     }
 
-    /// Counts in the sub-window that was entered last.
+    /// Adds to the sub-window entered last.
     pub(crate) fn add(&mut self, counts: Counts) {
         for counted in [&mut self.ring[slot(self.newest)], &mut self.sum] {
             counted.calls += counts.calls;
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_pause_empties_it() {
+    fn a_long_pause_empties_the_window() {
         let mut window = OutcomeWindow::new(Duration::from_secs(1));
         window.add(ONE);
         window.advance(Duration::from_secs(86_400 * 365));

@@ -1,21 +1,22 @@
-//! Is this push sent or dropped?
+//! Decides whether a push is sent or dropped.
 //!
-//! A push only says "there is something new", and one is enough for a member to catch up on everything. So of the pushes of a hot
-//! chat a fixed share is dropped: the load falls at once and by a known factor. Who gets the next one goes by turns: each member
-//! saves up the share that is not dropped, and a whole one is a push. The turns begin at random places, so of the members of a
-//! chat the same share is pushed to at every event, and no two events have the same members.
+//! A push only says "there is something new", and one push is enough for a member to catch up on everything. So a fixed
+//! share of a hot chat's pushes is dropped: the load falls at once and by a known factor. Turns decide who gets the
+//! next push: each member accumulates the share that is not dropped, and a whole unit is one push. The turns begin at
+//! random positions, so every event is pushed to the same share of a chat's members, and to different ones each time.
 //!
-//! Rejected: a throw of the dice for every push. Its share is the same and its luck is not: dropping nine of ten, one member in ten
-//! fetches again right after he has fetched, and one in a hundred hears nothing for 44 events. Also rejected: a rate limit per chat
-//! (it would have to know the number of members, and late members would get nothing), per-member intervals alone (state and a
-//! timer for every member of every quiet chat).
+//! Rejected: an independent random draw per push. Its mean is the same and its variance is not: when nine of ten are
+//! dropped, one member in ten fetches again right after a fetch, and one in a hundred gets nothing for 44 events. Also
+//! rejected: a rate limit per chat (it would have to know the number of members, and late members would get nothing),
+//! per-member intervals alone (state and a timer for every member of every quiet chat).
 //!
-//! - **Cold:** a chat that nobody has called hot is not throttled; a member's first turn is drawn.
-//! - **Boundary:** a share of 0 never drops, 1 always does, exactly; between them a member gets `⌊n × (1 − drop)⌋` of any `n` pushes or one
-//!   more. Of the overrides `Never` stands above hotness, and `Always` stands in for it; without a throttle neither changes anything.
+//! - **Cold:** a chat not marked hot is not throttled; a member's first turn is drawn at random.
+//! - **Boundary:** a share of 0 never drops and 1 always does, exactly; in between a member gets `⌊n × (1 − drop)⌋` of
+//!   any `n` pushes or one more. The override `Never` takes precedence over hotness, and `Always` replaces it; without
+//!   a throttle neither has an effect.
 //! - **Bound:** 4 bytes per member and chat.
-//! - **What it costs:** a member is behind by the events whose pushes he missed until the next push: see [`Trailing`]. A trailing push
-//!   starts his turn anew: he has just had one, and after at least half a turn it is his again.
+//! - **Cost:** until the next push a member lacks the events whose pushes were dropped: see [`Trailing`]. A trailing
+//!   push restarts the member's turn: the next regular push comes after at least half a turn.
 //!
 //! [`Trailing`]: crate::Trailing
 
@@ -23,53 +24,53 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// A whole push, in the parts that a [`Turn`] saves up.
+/// A whole push, in the unit in which a [`Turn`] accumulates.
 const WHOLE: u64 = 1 << 32;
 
-/// The part of the pushes that is dropped, from 0 to 1.
+/// The share of pushes that is dropped, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropShare {
     /// What every push adds to a member's turn: 0 to [`WHOLE`].
     saved: u64,
 }
 
-/// Not a share.
+/// Not between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is no share, expected 0 to 1")]
+#[error("{0} is not a share, expected 0 to 1")]
 pub struct InvalidShare(pub f64);
 
 impl DropShare {
     /// # Errors
-    /// [`InvalidShare`] for what is not from 0 to 1, NaN included.
+    /// [`InvalidShare`] for values outside 0 to 1, NaN included.
     pub fn try_new(drop: f64) -> Result<Self, InvalidShare> {
         if !(0.0..=1.0).contains(&drop) {
             return Err(InvalidShare(drop));
         }
-        // Rounded, and up where it matters: ten times a tenth is a whole one.
+        // Rounded up, so that ten times a tenth is a whole push; the tolerance absorbs floating-point error.
         let saved = ((1.0 - drop) * WHOLE as f64 - 1e-3).ceil() as u64;
         Ok(Self { saved })
     }
 }
 
-/// How much of his next push a member has saved up in one chat.
+/// How much of the next push a member has accumulated in one chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Turn(u32);
 
 impl Turn {
-    /// Somewhere between two pushes.
+    /// A random position between two pushes.
     #[must_use]
     pub fn drawn(rng: &mut impl Rng) -> Self {
         Self(rng.random())
     }
 
-    /// Begins anew after a push that was not his turn: at most half a push away from nothing, so that he waits, and at a place of his own,
-    /// so that all who were pushed to for the same event do not keep step from then on.
+    /// Restarts after a push out of turn, at a random position in the first half of a turn: the member waits at least
+    /// half a turn, and members pushed to for the same event do not stay in step.
     #[must_use]
     pub fn restarted(rng: &mut impl Rng) -> Self {
         Self(rng.random::<u32>() / 2)
     }
 
-    /// One more push of which `share` is dropped: whether it is his turn.
+    /// Counts one more push of which `share` is dropped; returns whether this member gets it.
     fn comes(&mut self, share: DropShare) -> bool {
         let saved = u64::from(self.0) + share.saved;
         self.0 = (saved % WHOLE) as u32;
@@ -77,7 +78,7 @@ impl Turn {
     }
 }
 
-/// What happens to the pushes of a hot chat, as configured.
+/// How pushes of a hot chat are throttled, as configured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Throttle {
     /// All are sent.
@@ -86,12 +87,12 @@ pub enum Throttle {
     Fixed(DropShare),
 }
 
-/// A chat that is not left to the detector.
+/// A chat exempt from the detector's judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Override {
     /// Its pushes are never dropped.
     Never,
-    /// It counts as hot.
+    /// The chat counts as hot.
     Always,
 }
 
@@ -104,7 +105,7 @@ pub enum PushRule {
     Dropping {
         /// The share.
         drop: DropShare,
-        /// A member to whom a push was dropped gets one within this time; `None`: he gets nothing.
+        /// A member whose push was dropped gets a trailing push within this time; `None`: no trailing push.
         trailing: Option<Duration>,
     },
 }
@@ -118,7 +119,7 @@ pub enum Decision {
     Drop,
 }
 
-/// The rule for a chat: what is configured, whether the chat is excepted, and whether it is hot.
+/// The rule for a chat, from the configured throttle, the chat's override, and whether it is hot.
 #[must_use]
 pub fn push_rule(throttle: Throttle, exception: Option<Override>, hot: bool, trailing: Option<Duration>) -> PushRule {
     let throttled = match exception {
@@ -133,7 +134,7 @@ pub fn push_rule(throttle: Throttle, exception: Option<Override>, hot: bool, tra
 }
 
 impl PushRule {
-    /// Decides one push to the member whose turn it may be.
+    /// Decides one push to the member whose turn is passed.
     pub fn decide(&self, turn: &mut Turn) -> Decision {
         match self {
             Self::Dropping { drop, .. } if !turn.comes(*drop) => Decision::Drop,
@@ -141,7 +142,7 @@ impl PushRule {
         }
     }
 
-    /// Within which time a member is owed a push after one to him was dropped.
+    /// The time within which a member gets a trailing push after a dropped one.
     #[must_use]
     pub fn trailing(&self) -> Option<Duration> {
         match self {
@@ -165,7 +166,7 @@ mod tests {
         Throttle::Fixed(DropShare::try_new(drop).unwrap())
     }
 
-    /// Which of so many pushes to one member are sent.
+    /// Which of `pushes` pushes to one member are sent.
     fn sent_of(rule: &PushRule, mut turn: Turn, pushes: u32) -> Vec<u32> {
         (0..pushes)
             .filter(|_| rule.decide(&mut turn) == Decision::Push)
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hot_chats_are_throttled_and_overrides_stand_above_the_detector() {
+    fn only_hot_chats_are_throttled_and_overrides_precede_the_detector() {
         let throttle = fixed(0.9);
         let dropping = PushRule::Dropping {
             drop: DropShare::try_new(0.9).unwrap(),
@@ -206,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_gets_each_tenth() {
+    fn a_member_gets_every_tenth_push() {
         let rule = push_rule(fixed(0.9), None, true, None);
         assert_eq!(sent_of(&rule, Turn::default(), 30), [9, 19, 29]);
     }
 
     #[test]
-    fn whoever_starts_anew_waits_half_a_turn_and_a_crowd_comes_apart() {
+    fn a_restarted_turn_waits_half_a_turn_and_members_spread_out() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
         let rule = push_rule(fixed(0.9), None, true, None);
         let mut reached = [0; 10];
@@ -221,7 +222,7 @@ mod tests {
             assert_eq!(sent.len(), 1, "{sent:?}");
             reached[sent[0] as usize] += 1;
         }
-        assert_eq!(reached[..5], [0; 5], "nobody at once");
+        assert_eq!(reached[..5], [0; 5], "nobody gets a push at once");
         // A fifth of 5,000 each: standard deviation 28.
         assert!(
             reached[5..].iter().all(|members: &u32| members.abs_diff(1000) < 150),
@@ -245,16 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_share_is_refused() {
+    fn invalid_shares_are_rejected() {
         for wrong in [-0.01, 1.01, f64::NAN, f64::INFINITY] {
             assert!(DropShare::try_new(wrong).is_err(), "{wrong}");
         }
     }
 
     proptest! {
-        /// Wherever the turn begins, in any stretch of pushes the share is kept to within one.
+        /// Wherever the turn begins, the share holds to within one push over any run of pushes.
         #[test]
-        fn nobody_is_forgotten_and_nobody_is_favoured(drop in 0.0..=1.0_f64, start: u32, from in 0_u32..500, length in 1_u32..500) {
+        fn every_member_gets_the_same_share(drop in 0.0..=1.0_f64, start: u32, from in 0_u32..500, length in 1_u32..500) {
             let rule = push_rule(fixed(drop), None, true, None);
             let sent = sent_of(&rule, Turn(start), from + length);
             let sent = sent.iter().filter(|push| **push >= from).count() as f64;

@@ -1,43 +1,45 @@
-//! Which keys have carried the most weight lately, and from which labels?
+//! Finds the keys with the most recent weight, and the labels it came from.
 //!
-//! Two generations of [Space-Saving](crate::space_saving) counters: all weight goes to the younger; when it is `span` old it
-//! becomes the older, and the one before is forgotten. An answer adds both up, and so covers between one and two spans.
+//! Two generations of [Space-Saving](crate::space_saving) counters: all weight goes to the younger one. At age `span`
+//! it becomes the older one, and the previous older one is discarded. An answer sums both, and so covers between one
+//! and two spans.
 //!
-//! **Bound.** For every key: `at_least ≤ weight in the time covered ≤ at_most`, also of a selection of cells; they differ by at
-//! most `N / counters` for each generation, N being the generation's whole weight. A key that weighs more than that in
-//! one of them is not missed; a selection of cells finds its keys only among those that weigh much over all cells.
+//! **Bound.** For every key: `at_least ≤ weight in the time covered ≤ at_most`, also over a selection of cells; they
+//! differ by at most `N / counters` for each generation, N being the generation's total weight. A key that weighs more
+//! than that in one of them is not missed; a selection of cells finds its keys only among those that are heavy over all
+//! cells.
 //!
-//! Rejected: decaying counts (nobody can say what the figure counts), a ring of many generations (the errors of all add up), one generation
-//! (every rotation would show an empty list).
+//! Rejected: decaying counts (the figure covers no definite time), a ring of many generations (the errors of all add
+//! up), one generation (every rotation would show an empty list).
 //!
 //! - **Cold:** covers the time since the first use. After a pause of two spans nothing is left.
-//! - **Boundary:** at exactly `span` the generations change. A record from before the newest counts as new.
+//! - **Boundary:** the generations change at exactly `span`. A record older than the newest counts as new.
 
 use std::time::Duration;
 
 use crate::space_saving::SpaceSaving;
 
-/// How large the counts are; the memory is about `16 B × counters × (cells + 3)`.
+/// Size of the counts; the memory is about `16 B × counters × (cells + 3)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopSize {
     /// Keys that have a counter, 1 to 4096.
     pub counters: usize,
-    /// Cells that a key's weight is told apart by, 1 to 1000.
+    /// Cells that divide a key's weight, 1 to 1000.
     pub cells: usize,
     /// Age at which a generation is closed.
     pub span: Duration,
 }
 
-/// Why there can be no such counts.
+/// Why counts of this size cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTop {
-    /// None, or too many to look through.
+    /// Zero, or too many to scan.
     #[error("{0} counters are out of range, expected 1 to 4096")]
     Counters(usize),
-    /// None, or too many to hold for every counter.
+    /// Zero, or too many to hold for every counter.
     #[error("{0} cells are out of range, expected 1 to 1000")]
     Cells(usize),
-    /// Every record would begin a generation.
+    /// With a span of zero every record would begin a generation.
     #[error("a span of 0 is out of range, expected any longer time")]
     Span,
 }
@@ -53,16 +55,16 @@ pub struct RecentTop {
     now: Duration,
 }
 
-/// One key.
+/// One key and its weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopEntry {
-    /// Which.
+    /// The key.
     pub key: u64,
-    /// It weighs at least this.
+    /// Lower bound of its weight.
     pub at_least: u64,
-    /// It weighs at most this.
+    /// Upper bound of its weight.
     pub at_most: u64,
-    /// Where `at_least` came from; 0 for cells that were not asked for.
+    /// `at_least` by cell; 0 for cells that were not selected.
     pub by_cell: Vec<u64>,
 }
 
@@ -89,13 +91,14 @@ impl RecentTop {
         })
     }
 
-    /// Adds to the weight of `key`; a `cell` that there is not counts as the last.
+    /// Adds to the weight of `key`; an out-of-range `cell` counts as the last.
     pub fn record(&mut self, key: u64, cell: usize, weight: u64, now: Duration) {
         self.advance(now);
         self.young.record(key, cell.min(self.size.cells - 1), weight);
     }
 
-    /// The `limit` heaviest keys as of `now`, by what they weigh at least in the cells that `selects` says; those without any are left out.
+    /// The `limit` heaviest keys as of `now`, ordered by the lower bound of their weight in the cells for which
+    /// `selects` returns true; keys without any are left out.
     pub fn top(&mut self, limit: usize, now: Duration, selects: impl Fn(usize) -> bool) -> Vec<TopEntry> {
         self.advance(now);
         let olds = self.old.keys().iter().filter(|key| self.young.get(**key).is_none());
@@ -107,7 +110,7 @@ impl RecentTop {
         entries
     }
 
-    /// The weight of all keys together by cell as of `now`, those without a counter included.
+    /// The weight of all keys together, by cell, as of `now`; keys without a counter included.
     pub fn totals(&mut self, now: Duration) -> Vec<u64> {
         self.advance(now);
         let both = self.young.totals().iter().zip(self.old.totals());

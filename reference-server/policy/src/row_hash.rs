@@ -1,12 +1,13 @@
-//! Where a key is counted in one row of a sketch: `((a·key + b) mod 2^128) >> (128 − bits)` with random `a` and `b`.
+//! Places a key in one row of a sketch: `((a·key + b) mod 2^128) >> (128 − bits)` with random `a` and `b`.
 //!
-//! Multiply-add-shift is strongly universal for 64-bit keys and up to 64 result bits (Dietzfelbinger 1996; Thorup, "High speed
-//! hashing for integers and strings", 2015, section 3.3), which is what the error bound of a count-min sketch asks of its rows. Ids that
-//! follow one another, or that somebody has chosen without knowing the seed, collide no more than any others.
+//! Multiply-add-shift is strongly universal for 64-bit keys and up to 64 result bits (Dietzfelbinger 1996; Thorup,
+//! "High speed hashing for integers and strings", 2015, section 3.3), which the error bound of a count-min sketch
+//! requires of its rows. Sequential ids, and ids chosen without knowledge of the seed, collide no more often than any
+//! others.
 
 use rand::{Rng, RngExt};
 
-/// One member of the family.
+/// One member of the hash family.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowHash {
     a: u128,
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_keys_share_a_cell_about_once_in_so_many_cells() {
+    fn keys_collide_about_once_per_number_of_cells() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         // Over 20,000 members of the family: 78 expected of 256 cells, standard deviation 9.
         for (one, other) in [(0, 1), (7, 8), (1 << 40, 1 << 41), (3, u64::MAX)] {

@@ -1,30 +1,30 @@
-//! May this happen once more, or has it happened too often lately?
+//! Decides whether something may happen once more, or has happened too often lately.
 //!
-//! What is admitted is counted per key over a sliding window ([`SketchSize`]'s module), and the next is admitted only while the estimate is
-//! below the limit. The estimate is never less than the true count, so the limit holds; it is the keys that pay for the fixed memory, by
-//! being refused a little early.
+//! Admissions are counted per key over a sliding window ([`SketchSize`]'s module), and the next one is granted only
+//! while the estimate is below the limit. The estimate is never less than the true count, so the limit holds; the price
+//! of fixed memory is that some keys are rejected slightly early.
 //!
 //! Guarantees, each with a test of its own:
 //! - **Never over the limit** in *any* window, wherever it begins, whatever collides, from however many threads.
-//! - **Nearly all of it.** An admission counts for up to one sub-window more than the window, so a key that is always in demand gets at least
-//!   `sub_windows / (sub_windows + 1)` of the limit: 97.6 % by default.
-//! - **Collisions only refuse.** A key is refused early by more than `e / width` of what its stripe has admitted in the window with probability at most
-//!   `e^−depth`: by default 0.27 % of about an eighth of all admissions, exceeded by one key in 55. And a key that is over the limit
-//!   adds to others no more than the limit.
+//! - **Nearly all of the limit is usable.** An admission counts for up to one sub-window more than the window, so a key
+//!   that is always in demand gets at least `sub_windows / (sub_windows + 1)` of the limit: 97.6 % by default.
+//! - **Collisions only reject.** A key is rejected early by more than `e / width` of what its stripe has admitted in
+//!   the window with probability at most `e^−depth`: by default 0.27 % of about an eighth of all admissions, exceeded
+//!   by one key in 55. And a key over the limit adds no more than the limit to others.
 //! - **Fixed memory**, however many keys there are.
 //!
-//! Keys are spread over stripes with a lock each; a key has exactly one, so its check and its count are one step, and threads that are busy with
-//! different keys seldom meet.
+//! Keys are spread over stripes, each with a lock. A key has exactly one stripe, so its check and its count are one
+//! step, and threads working on different keys seldom contend.
 //!
-//! Rejected: a token bucket (admits up to twice the limit in a window: a full bucket, and what flows in meanwhile), tumbling windows (the same across a
-//! boundary), a log of times per key (memory by the limit and by the number of keys), atomics instead of locks (check and count
-//! would be two steps).
+//! Rejected: a token bucket (admits up to twice the limit in a window: a full bucket plus its refill), tumbling windows
+//! (the same across a boundary), a log of times per key (memory grows with the limit and with the number of keys),
+//! atomics instead of locks (check and count would be two steps).
 //!
 //! - **Cold:** everything is admitted up to the limit.
 //! - **Boundary:** an admission exactly `window` old still counts.
 //! - **Bound:** `4 B × width × depth × (sub_windows + 2)` for each stripe.
-//! - **Clock:** threads read the time before they have the lock. Who comes with an earlier time than was known already is counted at the later one, and
-//!   is told so ([`Admitted::at`]).
+//! - **Clock:** threads read the time before they take the lock. A call whose time is earlier than the latest known one
+//!   is counted at the latter, as [`Admitted::at`] reports.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,7 +35,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::row_hash::RowHash;
 use crate::sliding_sketch::{InvalidSketch, SketchSize, SlidingSketch};
 
-/// So many in any window of this length.
+/// At most `count` in any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowLimit {
     count: u32,
@@ -46,7 +46,7 @@ impl WindowLimit {
     /// Any count, 0 included; a window of a millisecond to a day.
     ///
     /// # Errors
-    /// [`InvalidLimit::Window`].
+    /// [`InvalidLimit::Window`] for other windows.
     pub fn try_new(count: u32, window: Duration) -> Result<Self, InvalidLimit> {
         if (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(&window) {
             Ok(Self { count, window })
@@ -61,25 +61,25 @@ impl WindowLimit {
         Self { count, ..self }
     }
 
-    /// How many.
+    /// Maximum number of admissions in a window.
     #[must_use]
     pub fn count(self) -> u32 {
         self.count
     }
 
-    /// In how long.
+    /// Length of the window.
     #[must_use]
     pub fn window(self) -> Duration {
         self.window
     }
 }
 
-/// How large a limiter is.
+/// Size of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitSize {
     /// `2^stripe_bits` locks, each with a sketch; 1 to 8 bits.
     pub stripe_bits: u32,
-    /// Of each.
+    /// Size of each stripe's sketch.
     pub sketch: SketchSize,
 }
 
@@ -97,33 +97,33 @@ impl Default for LimitSize {
     }
 }
 
-/// Why there can be no such limit or limiter.
+/// Why a limit or limiter cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLimit {
-    /// Shorter or longer than is sensible.
+    /// Shorter than a millisecond or longer than a day.
     #[error("a window of {0:?} is out of range, expected 1 ms to 1 day")]
     Window(Duration),
     /// Too many locks, or a single one.
     #[error("2^{0} stripes are out of range, expected 1 to 8 bits")]
     Stripes(u32),
-    /// The sketch.
+    /// The sketch's size is out of range.
     #[error(transparent)]
     Sketch(#[from] InvalidSketch),
 }
 
-/// It may happen, and is counted.
+/// Admitted and counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
-    /// When it counts: the time that was told, or a later one if that was known already.
+    /// The time at which it counts: the caller's, or a later one already known.
     pub at: Duration,
-    /// What is counted for the key now, this one included.
+    /// The key's count, this admission included.
     pub count: u32,
 }
 
-/// It may not, and is not counted.
+/// Rejected and not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany {
-    /// After this time, should nothing else be admitted, it may; where keys collide it might a little sooner.
+    /// After this time it may happen, if nothing else is admitted; where keys collide, possibly a little sooner.
     pub retry_after: Duration,
 }
 
@@ -138,12 +138,12 @@ pub struct SlidingLimit {
 struct Stripe {
     sketch: SlidingSketch,
     window: Duration,
-    /// The latest time that it was told.
+    /// The latest time passed in.
     latest: Duration,
 }
 
 impl SlidingLimit {
-    /// `seed` decides which keys collide.
+    /// `seed` determines which keys collide.
     ///
     /// # Errors
     /// [`InvalidLimit`] names what is out of range.
@@ -151,7 +151,7 @@ impl SlidingLimit {
         if !(1..=8).contains(&size.stripe_bits) {
             return Err(InvalidLimit::Stripes(size.stripe_bits));
         }
-        let window = Duration::from_secs(1); // until the first call names one
+        let window = Duration::from_secs(1); // until the first call sets one
         let stripe = |number: u64| {
             let sketch = SlidingSketch::try_new(window, size.sketch, seed.wrapping_add(number))?;
             let latest = Duration::ZERO;
@@ -165,10 +165,11 @@ impl SlidingLimit {
         })
     }
 
-    /// Counts it if it may happen. A limit with another window than before takes over what is counted as if it had just happened.
+    /// Admits and counts one event if the limit allows it. After a change of window, existing counts are treated as if
+    /// they had all just happened.
     ///
     /// # Errors
-    /// [`TooMany`] as long as the limit is reached.
+    /// [`TooMany`] while the limit is reached.
     pub fn admit(&self, key: u64, limit: WindowLimit, now: Duration) -> Result<Admitted, TooMany> {
         let mut stripe = self.stripe(key);
         let at = stripe.enter(limit.window, now);
@@ -177,24 +178,24 @@ impl SlidingLimit {
         Ok(Admitted { at, count })
     }
 
-    /// Whether it might happen; nothing is counted.
+    /// Checks whether it would be admitted; counts nothing.
     ///
     /// # Errors
-    /// [`TooMany`] as long as the limit is reached.
+    /// [`TooMany`] while the limit is reached.
     pub fn check(&self, key: u64, limit: WindowLimit, now: Duration) -> Result<(), TooMany> {
         let mut stripe = self.stripe(key);
         stripe.enter(limit.window, now);
         stripe.check(key, limit, now)
     }
 
-    /// Counts what has happened already, whether or not it should have.
+    /// Counts something that has already happened, within the limit or not.
     pub fn count(&self, key: u64, window: WindowLimit, now: Duration) {
         let mut stripe = self.stripe(key);
         let at = stripe.enter(window.window, now);
         stripe.sketch.record(key, at);
     }
 
-    /// Bytes held; the same from the start to the end.
+    /// Bytes held; constant over the limiter's lifetime.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let stripes = self.stripes.iter();
@@ -208,7 +209,7 @@ impl SlidingLimit {
 }
 
 impl Stripe {
-    /// The time that it is now.
+    /// Advances to `now` and returns the effective time.
     fn enter(&mut self, window: Duration, now: Duration) -> Duration {
         self.latest = self.latest.max(now);
         self.sketch.advance(self.latest);
@@ -229,7 +230,7 @@ impl Stripe {
     }
 }
 
-/// A panic elsewhere leaves counts that are right: nothing here fails half-way.
+/// A poisoned lock holds correct counts: nothing here fails half-way.
 fn lock(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,21 +1,23 @@
-//! How often was each key seen in the last `window`, in memory that does not depend on the number of keys?
+//! Counts how often each key was seen in the last `window`, in memory that does not depend on the number of keys.
 //!
-//! A count-min sketch (Cormode and Muthukrishnan 2005) per sub-window, in a ring, and the sum of the ring kept beside it: recording adds one
-//! to `depth` cells of the newest sub-window and of the sum; when time enters a new sub-window, the oldest is subtracted from the
-//! sum and emptied. The ring holds one sub-window more than the window has, so whatever the position of `now` in its sub-window,
-//! the whole of `[now − window, now]` is counted, and nothing older than a further sub-window.
+//! A count-min sketch (Cormode and Muthukrishnan 2005) per sub-window, in a ring, and the sum of the ring kept beside
+//! it. Recording adds one to `depth` cells of the newest sub-window and of the sum; when time enters a new sub-window,
+//! the oldest is subtracted from the sum and cleared. The ring holds one sub-window more than the window, so whatever
+//! the position of `now` in its sub-window, the whole of `[now − window, now]` is counted, and nothing older than a
+//! further sub-window.
 //!
-//! **Bound.** An estimate is never less than the key's true count in `[now − window, now]`. It is more than the true count in the
-//! last `window + sub-window` by more than `e / width × all records in that time` with probability at most `e^−depth`, over the seed (their
-//! theorem 1). With 4096 cells and 4 rows: 0.066 % of all records, exceeded by one key in 55.
+//! **Bound.** An estimate is never less than the key's true count in `[now − window, now]`. It exceeds the true count
+//! in the last `window + sub-window` by more than `e / width × all records in that time` with probability at most
+//! `e^−depth`, over the seed (their theorem 1). With 4096 cells and 4 rows: 0.066 % of all records, exceeded by one key
+//! in 55.
 //!
-//! Rejected: two tumbling windows (up to twice the limit passes across a boundary), a map of exact counters (grows with the
-//! ids that are seen, and anybody can make up ids), conservative update (tighter, but reads before each write), exponential
-//! decay (no window to name a limit for).
+//! Rejected: two tumbling windows (up to twice the limit passes across a boundary), a map of exact counters (grows with
+//! the number of ids, and clients can invent ids), conservative update (tighter, but reads before each write),
+//! exponential decay (no window for a limit to refer to).
 //!
-//! - **Cold:** all counts are 0; after a pause of more than the window as well.
+//! - **Cold:** all counts are 0; the same after a pause of more than the window.
 //! - **Boundary:** a record exactly `window` old still counts.
-//! - **Clock:** time does not run backwards; a record from before the newest one counts as if it came with it, so it counts for
+//! - **Clock:** time does not run backwards; a record older than the newest one counts as if it arrived with it, so for
 //!   longer, never for less long.
 
 use std::time::Duration;
@@ -26,14 +28,14 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::nanos::nanos;
 use crate::row_hash::RowHash;
 
-/// How large a sketch is; its memory is `4 B × width × depth × (sub_windows + 2)`.
+/// Size of a sketch; its memory is `4 B × width × depth × (sub_windows + 2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SketchSize {
     /// `width = 2^width_bits` cells in a row, 1 to 24 bits.
     pub width_bits: u32,
     /// Rows, 1 to 16.
     pub depth: usize,
-    /// Parts that the window moves by, 1 to 1000.
+    /// Sub-windows per window, 1 to 1000.
     pub sub_windows: u32,
 }
 
@@ -48,19 +50,19 @@ impl Default for SketchSize {
     }
 }
 
-/// Why there can be no such sketch.
+/// Why a sketch cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSketch {
-    /// More cells than is sensible, or none.
+    /// Not from 1 to 24 bits.
     #[error("a row of 2^{0} cells is out of range, expected 1 to 24 bits")]
     Width(u32),
-    /// Too many rows, or none.
+    /// Not from 1 to 16 rows.
     #[error("{0} rows are out of range, expected 1 to 16")]
     Depth(usize),
-    /// Too many sub-windows, or none.
+    /// Not from 1 to 1000 sub-windows.
     #[error("{0} sub-windows are out of range, expected 1 to 1000")]
     SubWindows(u32),
-    /// A sub-window would be shorter than the clock can tell.
+    /// A sub-window would be shorter than the clock's resolution.
     #[error("a window of {0:?} is out of range, expected a microsecond per sub-window to 1 day")]
     Window(Duration),
 }
@@ -71,7 +73,7 @@ pub(crate) struct SlidingSketch {
     rows: Box<[RowHash]>,
     width_bits: u32,
     sub_window_ns: u64,
-    /// Number of the sub-window that is being filled, since the origin.
+    /// Number of the sub-window being filled, since the origin.
     newest: u64,
     /// First nanosecond after it.
     newest_end_ns: u64,
@@ -110,14 +112,14 @@ impl SlidingSketch {
         })
     }
 
-    /// Counts `key` once; its estimate, this record included.
+    /// Counts `key` once; returns its estimate, this record included.
     pub(crate) fn record(&mut self, key: u64, now: Duration) -> u32 {
         self.advance(now);
         let base = self.base(self.newest);
         let mut estimate = u32::MAX;
         for (row, hash) in self.rows.iter().enumerate() {
             let cell = (row << self.width_bits) + hash.cell(key);
-            // Four billion records in a window are not to be had from one thread; should they come, the count stays large.
+            // One thread cannot make four billion records in a window; if it did, the count would stay large.
             self.ring[base + cell] = self.ring[base + cell].saturating_add(1);
             self.sum[cell] = self.sum[cell].saturating_add(1);
             estimate = estimate.min(self.sum[cell]);
@@ -125,7 +127,7 @@ impl SlidingSketch {
         estimate
     }
 
-    /// The estimate for `key` as of the newest time that [`Self::advance`] or [`Self::record`] was told.
+    /// The estimate for `key` as of the latest time passed to [`Self::advance`] or [`Self::record`].
     pub(crate) fn estimate(&self, key: u64) -> u32 {
         let cells = self.rows.iter().enumerate();
         let counts = cells.map(|(row, hash)| self.sum[(row << self.width_bits) + hash.cell(key)]);
@@ -140,7 +142,7 @@ impl SlidingSketch {
         }
         let newest = now_ns / self.sub_window_ns;
         let slots = (self.ring.len() / self.sum.len()) as u64;
-        // What is entered anew takes the place of the oldest; after a long pause all are old.
+        // Entering a sub-window overwrites the oldest; after a long pause all are old.
         for entered in (self.newest + 1..=newest).take(self.ring.len() / self.sum.len()) {
             let base = self.base(entered % slots);
             let oldest = &mut self.ring[base..base + self.sum.len()];
@@ -154,10 +156,11 @@ impl SlidingSketch {
         true
     }
 
-    /// When the estimate for `key` will be below `count`, should nothing more be recorded: the end of a sub-window's time in the ring.
+    /// When the estimate for `key` will be below `count` if nothing more is recorded: the end of some sub-window's time
+    /// in the ring.
     ///
-    /// Only the row that gives the estimate is followed; another may fall a little sooner where keys collide, but four walks cost four times
-    /// as much, and it is those over their limit who ask.
+    /// Only the row that gives the estimate is followed. Where keys collide another row may fall a little sooner, but
+    /// four walks cost four times as much, and only keys over their limit ask.
     pub(crate) fn falls_below(&self, key: u64, count: u32) -> Duration {
         let slots = self.ring.len() / self.sum.len();
         let cells = self.rows.iter().enumerate();
@@ -182,8 +185,8 @@ impl SlidingSketch {
         Duration::from_nanos(left_at.saturating_mul(self.sub_window_ns))
     }
 
-    /// Counts over another window from now on. What is counted at present counts as if it had all come at `now`: for longer than it should, never
-    /// for less long. What has been forgotten stays forgotten.
+    /// Counts over another window from now on. Existing counts are treated as if they had all arrived at `now`: for
+    /// longer than they should, never for less long. What has been forgotten stays forgotten.
     pub(crate) fn change_window(&mut self, window: Duration, now: Duration) -> Result<(), InvalidSketch> {
         let slots = u32::try_from(self.ring.len() / self.sum.len()).expect("at most 1001 sub-windows");
         self.sub_window_ns = sub_window_ns(window, slots - 1)?;
@@ -203,7 +206,7 @@ impl SlidingSketch {
         size_of_val(&*self.ring) + size_of_val(&*self.sum) + size_of_val(&*self.rows)
     }
 
-    /// Where the cells of a sub-window begin in the ring.
+    /// Offset of a sub-window's cells in the ring.
     fn base(&self, sub_window: u64) -> usize {
         let slots = self.ring.len() / self.sum.len();
         (sub_window % slots as u64) as usize * self.sum.len()
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_pause_empties_it_and_an_older_record_counts_as_new() {
+    fn a_long_pause_empties_the_sketch_and_an_older_record_counts_as_new() {
         let mut sketch = sketch();
         for _ in 0..50 {
             sketch.record(7, ms(5000));
@@ -261,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_within_the_bound_that_the_paper_gives() {
+    fn estimates_are_within_the_bound_of_the_paper() {
         let size = SketchSize {
             width_bits: 8,
             ..SketchSize::default()
         };
         let mut sketch = SlidingSketch::try_new(SECOND, size, 3).unwrap();
-        // Key k comes once for each multiple of k below 40,000: few often, most once.
+        // Key k is recorded once for each multiple of k below 40,000: few keys often, most once.
         let keys = 1..40_000_u64;
         let truth = |key: u64| u32::try_from(39_999 / key).unwrap();
         let mut all = 0;
@@ -301,12 +304,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_known_when_an_estimate_falls() {
+    fn falls_below_predicts_when_an_estimate_drops() {
         let mut sketch = sketch();
         for at in [50, 50, 450, 999] {
             sketch.record(7, ms(at));
         }
-        // Each leaves with its sub-window, a window after that has ended.
+        // Each record leaves with its sub-window, one window after the sub-window's end.
         for (count, at) in [(4, 1100), (3, 1100), (2, 1500), (1, 2000)] {
             assert_eq!(sketch.falls_below(7, count), ms(at), "below {count}");
             let (mut before, mut then) = (sketch_of(&[50, 50, 450, 999]), sketch_of(&[50, 50, 450, 999]));
@@ -317,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn another_window_keeps_what_was_counted_for_at_least_as_long() {
+    fn a_change_of_window_keeps_counts_for_at_least_as_long() {
         let mut sketch = sketch_of(&[50, 450, 999]);
         sketch.change_window(SECOND * 2, ms(1000)).unwrap();
         sketch.advance(ms(3000));
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_parameters_are_rejected() {
         let new = |window, width_bits, depth, sub_windows| {
             let size = SketchSize {
                 width_bits,

@@ -1,40 +1,41 @@
-//! Which keys carry the most weight, in fixed memory?
+//! Finds the keys with the most weight, in fixed memory.
 //!
-//! Space-Saving (Metwally, Agrawal and El Abbadi, "Efficient computation of frequent and top-k elements in data streams", ICDT 2005): so many
-//! keys have a counter; a key without one takes over the smallest, with its count as the possible error. Each counter also
-//! says which *cell* (a combination of labels) its weight came from since it was taken over.
+//! Space-Saving (Metwally, Agrawal and El Abbadi, "Efficient computation of frequent and top-k elements in data
+//! streams", ICDT 2005): a fixed number of keys have a counter; a key without one takes over the smallest, whose count
+//! becomes the possible error. Each counter also records which *cell* (a combination of labels) its weight came from
+//! since it was taken over.
 //!
-//! **Bound**, for `counters` counters and a total weight of N (shown there for weights of one; for others by Berinde, Indyk, Cormode
-//! and Strauss, "Space-optimal heavy hitters with strong error bounds", 2010):
-//! `at_least ≤ true weight ≤ at_most`; `at_most − at_least ≤ N / counters`; a key that weighs more than `N / counters` has a counter.
+//! **Bound**, for `counters` counters and a total weight of N (proved there for weights of one; for others by Berinde,
+//! Indyk, Cormode and Strauss, "Space-optimal heavy hitters with strong error bounds", 2010): `at_least ≤ true weight ≤
+//! at_most`; `at_most − at_least ≤ N / counters`; a key that weighs more than `N / counters` has a counter.
 //!
-//! Rejected: a sketch with a heap (finds the same keys, but cannot say how much of a count came from which cell), `HeavyKeeper` (its
-//! counts may be too small without a bound), a sorted list and an index as in the paper (with some hundreds of counters two
-//! passes over a few KiB cost less than keeping them).
+//! Rejected: a sketch with a heap (finds the same keys, but cannot attribute a count to cells), `HeavyKeeper` (its
+//! counts may be too small without a bound), a sorted list and an index as in the paper (with some hundreds of counters
+//! two passes over a few KiB cost less than maintaining them).
 //!
 //! - **Cold:** until every counter is in use, all counts are exact.
-//! - **Boundary:** of several smallest counters the first is taken over. Sums stop at `u64::MAX`.
+//! - **Boundary:** of several smallest counters the first is taken over. Sums saturate at `u64::MAX`.
 
 /// Counters for the heaviest keys.
 #[derive(Debug, Clone)]
 pub(crate) struct SpaceSaving {
     keys: Vec<u64>,
-    /// Beside `keys`: at most so much weight each.
+    /// Parallel to `keys`: upper bound of each key's weight.
     counts: Vec<u64>,
-    /// Beside `keys`: how much of the count may be another key's.
+    /// Parallel to `keys`: how much of the count may belong to other keys.
     errors: Vec<u64>,
-    /// Beside `keys`, `cells` each: where the rest of the count came from.
+    /// Parallel to `keys`, `cells` each: the rest of the count by cell.
     by_cell: Vec<u64>,
-    /// All weight, by cell.
+    /// Total weight by cell.
     totals: Vec<u64>,
     counters: usize,
     /// No count is smaller: counts only grow.
     smallest: u64,
-    /// The counts before this one are larger than that.
+    /// All counts before this index are larger than `smallest`.
     larger_before: usize,
 }
 
-/// What a counter knows of its key.
+/// What a counter records of its key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counted<'a> {
     pub(crate) error: u64,
@@ -90,7 +91,7 @@ impl SpaceSaving {
         })
     }
 
-    /// The most that a key without a counter can weigh.
+    /// The largest possible weight of a key without a counter.
     pub(crate) fn unseen_max(&self) -> u64 {
         if self.keys.len() < self.counters {
             return 0;
@@ -110,7 +111,7 @@ impl SpaceSaving {
         self.keys.iter().position(|known| *known == key)
     }
 
-    /// The counter of `key`: its own, a fresh one, or the smallest of the others'.
+    /// The counter of `key`: its own, an unused one, or the smallest of the others'.
     fn counter_of(&mut self, key: u64) -> usize {
         if let Some(at) = self.position(key) {
             return at;
@@ -130,7 +131,7 @@ impl SpaceSaving {
         at
     }
 
-    /// The first counter with the smallest count. Looks at each count once for every value that the smallest takes.
+    /// The first counter with the smallest count. Scans each count once for every value that the smallest takes.
     fn smallest(&mut self) -> usize {
         let at = self.find(self.larger_before).unwrap_or_else(|| {
             self.smallest = self

@@ -1,17 +1,19 @@
-//! What a member is owed after a push to him was dropped.
+//! Tracks the trailing push that a member is owed after a dropped push.
 //!
-//! When the last push of a burst is dropped, its member stays behind until something else happens in the chat, which may be never.
-//! So the first push dropped since his last one starts a clock: `within` later at the latest he gets one push for the newest
-//! revision, whatever was dropped meanwhile. A push that is sent before that settles the debt.
+//! When the last push of a burst is dropped, its member stays behind until something else happens in the chat, which
+//! may be never. So the first push dropped since the member's last one starts a clock: at most `within` later the
+//! member gets one push for the newest revision, whatever was dropped meanwhile. A push sent before that settles the
+//! debt.
 //!
-//! Rejected: a clock that starts anew with every dropped push (under steady traffic it would never run out), a push at fixed times
-//! for everybody (all members of a hot chat would fetch at once), sending the last push of a burst (nobody knows
-//! that it is the last).
+//! Rejected: a clock that restarts with every dropped push (under steady traffic it would never expire), a push at
+//! fixed times for everybody (all members of a hot chat would fetch at once), sending the last push of a burst (nobody
+//! knows that it is the last).
 //!
 //! - **Cold:** nothing is owed.
-//! - **Boundary:** at exactly `within` after the drop the push is due. A trailing push settles the debt, so between two of them
-//!   to one member there is always at least `within`.
-//! - **Bound:** 16 bytes per member and chat; time is kept in whole microseconds, rounded down, so a push is never due late.
+//! - **Boundary:** the push is due at exactly `within` after the drop. A trailing push settles the debt, so two
+//!   trailing pushes to one member are at least `within` apart.
+//! - **Bound:** 16 bytes per member and chat; time is kept in whole microseconds, rounded down, so a push is never due
+//!   late.
 
 use std::time::Duration;
 
@@ -35,7 +37,7 @@ impl Default for Trailing {
 }
 
 impl Trailing {
-    /// A push was dropped; `Some(due)` when this begins a debt, so that the caller can set a timer for it.
+    /// Records a dropped push; `Some(due)` when this begins a debt, so that the caller can set a timer for it.
     pub fn dropped(&mut self, revision: u64, now: Duration, within: Duration) -> Option<Duration> {
         self.raise(revision);
         if self.due_us != NEVER {
@@ -45,25 +47,25 @@ impl Trailing {
         self.due()
     }
 
-    /// What is owed is for `revision`, unless it is for a newer one already.
+    /// Raises the owed revision to `revision`, unless it is newer already.
     pub fn raise(&mut self, revision: u64) {
         self.revision = self.revision.max(revision);
     }
 
-    /// A push was sent: nothing is owed up to its revision.
+    /// Records a sent push: nothing is owed up to its revision.
     pub fn pushed(&mut self, revision: u64) {
         if revision >= self.revision {
             *self = Self::default();
         }
     }
 
-    /// When a push is due at the latest, if one is owed.
+    /// The latest time at which an owed push is due.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         (self.due_us != NEVER).then(|| Duration::from_micros(self.due_us))
     }
 
-    /// The revision to push if one is due by `now`; the debt is then settled.
+    /// The revision to push if one is due by `now`; this settles the debt.
     pub fn take_due(&mut self, now: Duration) -> Option<u64> {
         if self.due_us == NEVER || micros(now) < self.due_us {
             return None;
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_runs_from_the_first_push_dropped() {
+    fn the_clock_starts_with_the_first_dropped_push() {
         let mut member = Trailing::default();
         assert_eq!((member.due(), member.take_due(ms(9))), (None, None));
         assert_eq!(member.dropped(7, ms(10), WITHIN), Some(ms(1510)));
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_settles_what_it_covers() {
+    fn a_push_settles_the_debt_it_covers() {
         let mut member = Trailing::default();
         member.dropped(7, ms(0), WITHIN);
         member.pushed(6);
@@ -112,15 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn it_is_tiny() {
+    fn a_trailing_debt_takes_16_bytes() {
         assert_eq!(size_of::<Trailing>(), 16);
     }
 
     proptest! {
-        /// Whatever is pushed and dropped: `within` after the last event every member has had a push at least as new, and
-        /// trailing pushes to one member are at least `within` apart.
+        /// Whatever is pushed and dropped: `within` after the last event every member has received a push at least as
+        /// new, and trailing pushes to one member are at least `within` apart.
         #[test]
-        fn nobody_stays_behind(
+        fn no_member_stays_behind(
             events in prop::collection::vec((0_u64..3000, prop::collection::vec(any::<bool>(), 8)), 1..60),
             within_ms in 1_u64..2000,
         ) {

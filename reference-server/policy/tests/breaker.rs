@@ -1,6 +1,6 @@
-//! The breaker against a model that keeps a log of everything, and under threads.
+//! The breaker against a model that keeps a complete log, and under threads.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn breaker(rules: BreakerRules) -> Breaker {
     Breaker::try_new(rules, 1).unwrap()
 }
 
-/// Calls that end at once.
+/// Makes calls that end at once.
 fn end(breaker: &Breaker, now: Duration, outcomes: &[Outcome]) {
     for outcome in outcomes {
         breaker.permit(now).unwrap().done(now, *outcome);
@@ -47,7 +47,7 @@ fn refused(breaker: &Breaker, now: Duration) -> BreakerOpen {
 }
 
 #[test]
-fn it_opens_with_the_call_that_reaches_a_rate_and_not_below_the_minimum() {
+fn opens_on_the_call_that_reaches_a_rate_and_not_below_the_minimum() {
     let breaker = breaker(RULES);
     end(
         &breaker,
@@ -66,7 +66,7 @@ fn it_opens_with_the_call_that_reaches_a_rate_and_not_below_the_minimum() {
 }
 
 #[test]
-fn calls_that_do_not_end_open_it_once_they_are_slow() {
+fn hanging_calls_open_the_breaker_once_slow() {
     let breaker = breaker(RULES);
     let stuck: Vec<Permit<'_>> = (0..5).map(|at| breaker.permit(ms(at)).unwrap()).collect();
     assert!(breaker.permit(ms(150)).is_ok());
@@ -79,7 +79,7 @@ fn calls_that_do_not_end_open_it_once_they_are_slow() {
 }
 
 #[test]
-fn good_trials_close_it_and_one_bad_one_opens_it_again() {
+fn successful_trials_close_the_breaker_and_one_failure_reopens_it() {
     for (bad, lasts) in [(Outcome::Failed, 1), (Outcome::Ok, 160), (Outcome::Abandoned, 160)] {
         let breaker = opened(RULES, ms(0));
         assert_eq!(refused(&breaker, ms(399)).retry_after, ms(1));
@@ -97,7 +97,7 @@ fn good_trials_close_it_and_one_bad_one_opens_it_again() {
 }
 
 #[test]
-fn cancelled_trials_come_back_and_one_that_hangs_opens_it_again() {
+fn cancelled_trials_are_returned_and_a_hanging_one_reopens_the_breaker() {
     let breaker = opened(RULES, ms(0));
     for _ in 0..100 {
         let trials: Vec<_> = (0..3).map(|_| breaker.permit(ms(400)).unwrap()).collect();
@@ -106,7 +106,7 @@ fn cancelled_trials_come_back_and_one_that_hangs_opens_it_again() {
     }
     let gave_up_early = breaker.permit(ms(400)).unwrap();
     assert_eq!(gave_up_early.done(ms(410), Outcome::Abandoned), None);
-    // A permit that is lost altogether.
+    // A leaked permit.
     std::mem::forget(breaker.permit(ms(410)).unwrap());
     let told = refused(&breaker, ms(590));
     assert_eq!(
@@ -117,7 +117,7 @@ fn cancelled_trials_come_back_and_one_that_hangs_opens_it_again() {
 }
 
 #[test]
-fn the_time_open_is_jittered_on_both_sides() {
+fn the_open_time_is_jittered_both_ways() {
     let rules = BreakerRules { jitter: 0.25, ..RULES };
     let times: Vec<Duration> = (0..200)
         .map(|seed| {
@@ -132,7 +132,7 @@ fn the_time_open_is_jittered_on_both_sides() {
 }
 
 #[test]
-fn new_rules_count_anew_and_shorten_the_time_open() {
+fn new_rules_reset_counts_and_shorten_the_open_time() {
     let breaker = breaker(RULES);
     end(&breaker, ms(0), &[Outcome::Failed; 4]);
     let before = breaker.permit(ms(0)).unwrap();
@@ -159,7 +159,7 @@ fn new_rules_count_anew_and_shorten_the_time_open() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_parameters_are_rejected() {
     let zero = Duration::ZERO;
     let table = [
         (BreakerRules { window: zero, ..RULES }, "a window of 0ns"),
@@ -216,7 +216,7 @@ fn what_cannot_be_is_refused() {
     }
 }
 
-/// What a test does next.
+/// A test step.
 #[derive(Debug, Clone)]
 enum Step {
     Call,
@@ -242,24 +242,24 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..300)
 }
 
-/// A call of the model.
+/// A call in the model.
 #[derive(Debug, Clone)]
 struct Known {
     started: u64,
-    /// `None` for one of an earlier state.
+    /// `None` for a call of an earlier state.
     running: bool,
-    /// Calls, failures and slow calls that it has been counted for, and when.
+    /// Calls, failures and slow calls it has been counted for, and when.
     counted: Vec<(u64, [u32; 3])>,
 }
 
-/// Everything in milliseconds, nothing forgotten.
+/// All times in milliseconds; nothing is forgotten.
 #[derive(Debug)]
 struct Model {
     now: u64,
     state: BreakerState,
     until: u64,
     good: u32,
-    /// All calls of the present state.
+    /// All calls of the current state.
     calls: Vec<Known>,
 }
 
@@ -314,7 +314,7 @@ impl Model {
         self.calls.iter().filter(|call| call.running).count() as u32
     }
 
-    /// The index of the call in the log.
+    /// The call's index in the log.
     fn call(&mut self) -> Option<usize> {
         self.advance();
         if self.state == BreakerState::Open && self.now >= self.until {
@@ -372,7 +372,7 @@ proptest! {
     fn it_does_what_the_model_says_and_is_never_stuck(steps in steps()) {
         let breaker = breaker(RULES);
         let mut model = Model { now: 5, state: BreakerState::Closed, until: 0, good: 0, calls: Vec::new() };
-        // With the number of changes of state when it was given.
+        // With the number of state changes when it was issued.
         let mut permits: Vec<(Permit<'_>, usize, u32)> = Vec::new();
         let (mut changes, mut last) = (0, BreakerState::Closed);
         for step in steps {
@@ -412,8 +412,8 @@ proptest! {
             prop_assert_eq!(breaker.state(), model.state);
             last = model.state;
         }
-        // Whatever has happened, and with permits still out: what is slow counts now, and once that has left the window and the time open
-        // has passed, good calls close it.
+        // Whatever has happened, and with permits still out: slow calls count now, and once they have left the window
+        // and the open time has passed, good calls close the breaker.
         let mut now = ms(model.now + 10_000);
         let _ = breaker.permit(now).map(drop);
         now += ms(2000);
@@ -425,7 +425,7 @@ proptest! {
 }
 
 #[test]
-fn threads_never_get_more_trials_than_there_are_and_lose_none() {
+fn threads_never_exceed_the_trials_and_lose_none() {
     const THREADS: u32 = 8;
     for round in 0..50 {
         let breaker = opened(RULES, ms(0));

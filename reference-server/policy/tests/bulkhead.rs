@@ -1,6 +1,6 @@
 //! The bulkhead against a model, and under threads.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ fn limits(in_progress: u32, waiting: u32) -> BulkheadLimits {
     BulkheadLimits { in_progress, waiting }
 }
 
-/// Remembers that it was woken.
+/// Records that it was woken.
 #[derive(Default)]
 struct Flag(AtomicBool);
 
@@ -26,7 +26,7 @@ impl Wake for Flag {
     }
 }
 
-/// One who waits, and has been polled once.
+/// A waiting call that has been polled once.
 struct Waiting<'a> {
     queued: Queued<'a>,
     flag: Arc<Flag>,
@@ -67,7 +67,7 @@ fn queued(bulkhead: &Bulkhead) -> Queued<'_> {
 }
 
 #[test]
-fn both_numbers_are_bounded_and_the_first_to_wait_is_the_first_to_enter() {
+fn slots_and_queue_are_bounded_and_first_come_first_served() {
     let bulkhead = Bulkhead::new(limits(1, 2));
     let slot = entered(&bulkhead);
     let (mut first, mut second) = (Waiting::new(queued(&bulkhead)), Waiting::new(queued(&bulkhead)));
@@ -88,7 +88,7 @@ fn both_numbers_are_bounded_and_the_first_to_wait_is_the_first_to_enter() {
 }
 
 #[test]
-fn without_a_queue_it_refuses_at_once() {
+fn without_a_queue_calls_are_rejected_at_once() {
     let bulkhead = Bulkhead::new(limits(0, 0));
     let slot = entered(&bulkhead);
     assert!(bulkhead.enter().is_err());
@@ -97,7 +97,7 @@ fn without_a_queue_it_refuses_at_once() {
 }
 
 #[test]
-fn new_limits_let_those_in_who_wait_and_end_nothing() {
+fn new_limits_admit_waiting_calls_and_end_none() {
     let bulkhead = Bulkhead::new(limits(1, 3));
     let slot = entered(&bulkhead);
     let waiting: Vec<_> = (0..3).map(|_| Waiting::new(queued(&bulkhead))).collect();
@@ -114,13 +114,13 @@ fn new_limits_let_those_in_who_wait_and_end_nothing() {
     assert_eq!((bulkhead.in_progress(), bulkhead.waiting()), (0, 0));
 }
 
-/// What a test does next.
+/// A test step.
 #[derive(Debug, Clone)]
 enum Step {
     Enter,
-    /// One of those in progress leaves.
+    /// A call in progress leaves.
     Leave(usize),
-    /// One of those who wait is asked.
+    /// A waiting call is polled.
     Poll(usize),
     Cancel(usize),
     Retune(u32, u32),
@@ -137,7 +137,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..300)
 }
 
-/// Who is where, by number.
+/// Calls in progress and waiting, by number.
 #[derive(Debug)]
 struct Model {
     limits: BulkheadLimits,
@@ -213,7 +213,7 @@ proptest! {
             prop_assert_eq!(bulkhead.in_progress() as usize, model.in_progress.len());
             prop_assert_eq!(bulkhead.waiting() as usize, model.queue.len());
             for (who, waiting) in &waiting {
-                prop_assert_eq!(waiting.is_woken(), model.in_progress.contains(who), "whoever has a slot was told");
+                prop_assert_eq!(waiting.is_woken(), model.in_progress.contains(who), "every holder of a slot was woken");
             }
         }
         drop((inside, waiting));
@@ -229,7 +229,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for the slot; gives up instead after so many times of being woken or of passing the turn.
+/// Waits for the slot; gives up after `patience` wake-ups or polls.
 fn wait<'a>(mut queued: Queued<'a>, patience: u32) -> Option<Slot<'a>> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -255,7 +255,7 @@ fn wait_for<'a>(mut queued: Queued<'a>) -> Slot<'a> {
 }
 
 #[test]
-fn threads_are_never_more_than_the_bound_and_nobody_is_forgotten() {
+fn threads_never_exceed_the_bound_and_no_waiter_is_lost() {
     let bulkhead = Bulkhead::new(limits(3, 4));
     let (inside, most, refused, entered) = (
         AtomicU32::new(0),
@@ -270,7 +270,7 @@ fn threads_are_never_more_than_the_bound_and_nobody_is_forgotten() {
                 for turn in 0..2000 {
                     let slot = match bulkhead.enter() {
                         Ok(Entry::Entered(slot)) => Some(slot),
-                        // Were a wake-up lost, the test would hang here.
+                        // A lost wake-up would hang the test here.
                         Ok(Entry::Queued(queued)) if (turn + number) % 3 == 0 => Some(wait_for(queued)),
                         Ok(Entry::Queued(queued)) => wait(queued, turn % 5),
                         Err(_) => {

@@ -1,6 +1,6 @@
-//! The detector's guarantees, against a log of everything that was recorded.
+//! The detector's guarantees against a complete log of records.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn exact(log: &[(u64, Duration)], chat: u64, length: Duration) -> u32 {
     records.count() as u32
 }
 
-/// Chats, and pauses in 100 µs before each record: mostly short, some of a sub-window and of a window.
+/// Chats, and pauses in units of 100 µs before each record: mostly short, some as long as a sub-window or a window.
 fn traffic() -> impl Strategy<Value = Vec<(u64, Duration)>> {
     let pause = prop_oneof![6 => 0_u64..200, 2 => 200_u64..2000, 1 => 5000_u64..15_000];
     let step = (0_u64..6, pause);
@@ -106,7 +106,7 @@ proptest! {
 
 #[test]
 fn both_sides_of_a_boundary_count_together() {
-    // The limit's worth just before a boundary of the windows, and one more just after it.
+    // As many as the limit allows just before a boundary of the windows, and one more just after it.
     let mut detector = detector(100, 0.5);
     for _ in 0..100 {
         assert!(!detector.record(7, ms(999)).is_hot());
@@ -118,14 +118,14 @@ fn both_sides_of_a_boundary_count_together() {
         place: Place::New,
     };
     assert_eq!(verdict.heat, hot);
-    // A record from the past counts as if it came with the newest.
+    // A record from the past counts as if it arrived with the newest.
     assert_eq!(detector.record(8, ms(1001)).heat, Heat::Quiet);
     let late = (0..100).map(|_| detector.record(8, ms(500)).heat).last();
     assert_eq!(late, Some(hot));
 }
 
 #[test]
-fn it_stays_hot_until_the_count_is_under_the_release() {
+fn a_chat_stays_hot_until_its_count_is_under_the_release() {
     let mut detector = detector(100, 0.5);
     for at in 0..101 {
         detector.record(7, ms(at * 9));
@@ -139,7 +139,7 @@ fn it_stays_hot_until_the_count_is_under_the_release() {
     let verdict = detector.record(7, ms(1350));
     assert_eq!(verdict, Verdict { count: 68, heat: known }, "fewer than the limit");
     assert_eq!(detector.record(7, ms(1000)).heat, known, "from the past");
-    // At 1400 ms the ten sub-windows before and the present one hold what came from 400 ms on: 56, and these two.
+    // At 1400 ms the ten sub-windows before and the current one hold everything from 400 ms on: 56, and these two.
     assert_eq!(detector.sweep(ms(1400)), 0);
     assert_eq!(detector.hot()[0].count, 58);
     assert_eq!(detector.sweep(ms(1500)), 1, "47 are under 50");
@@ -158,7 +158,7 @@ fn it_stays_hot_until_the_count_is_under_the_release() {
 }
 
 #[test]
-fn what_does_not_fit_in_the_list_is_hot_all_the_same_and_counted() {
+fn chats_beyond_the_list_are_still_hot_and_counted() {
     let size = DetectorSize {
         hot_max: 2,
         ..DetectorSize::default()
@@ -182,7 +182,7 @@ fn what_does_not_fit_in_the_list_is_hot_all_the_same_and_counted() {
 }
 
 #[test]
-fn new_limits_apply_to_the_next_record_and_a_new_window_forgets_no_hot_chat() {
+fn new_limits_apply_to_the_next_record_and_a_new_window_keeps_hot_chats() {
     let mut detector = detector(100, 0.5);
     for _ in 0..20 {
         detector.record(7, ms(500));

@@ -1,6 +1,6 @@
-//! Ten million chats take no more memory than none: measured by the allocator, not by the policies' own word.
+//! Ten million chats take no more memory than none, as measured by the allocator rather than reported by the policies.
 
-#![expect(unsafe_code, reason = "counting what the process allocates takes an allocator")]
+#![expect(unsafe_code, reason = "counting allocations requires a global allocator")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,20 +11,20 @@ use hotchat_policy::{DetectorSize, HotChatDetector, HotLimits, LimitSize, Slidin
 struct Counting;
 
 thread_local! {
-    /// Bytes, of this thread alone: the test harness allocates on its own.
+    /// Bytes, for this thread only: the test harness allocates as well.
     static ALLOCATED: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.set(ALLOCATED.get() + layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.dealloc(place, layout) }
     }
 }
@@ -46,7 +46,7 @@ fn ten_million_chats_allocate_nothing() {
     for id in 0..10_000_000_u64 {
         now += Duration::from_micros(5); // 200,000 a second: ten windows in all
         detector.record(id, now);
-        // One in a hundred fetches is the hot chat's: 2000 a second, 10,000 in a window.
+        // One fetch in a hundred belongs to the hot chat: 2000 a second, 10,000 in a window.
         if id % 100 == 0 && detector.record(u64::MAX, now).is_hot() {
             became_hot += 1;
         }
@@ -69,7 +69,7 @@ fn joins_of_ten_million_chats_allocate_nothing() {
     for id in 0..10_000_000_u64 {
         now += Duration::from_micros(5); // 200,000 a second: fifty windows
         quiet_refused += u32::from(limiter.admit(id, limit, now).is_err());
-        // One in a hundred tries is the hot chat's: 2000 a second.
+        // One attempt in a hundred belongs to the hot chat: 2000 a second.
         if id % 100 == 0 && limiter.admit(u64::MAX, limit, now).is_ok() {
             hot += 1;
         }
@@ -77,7 +77,7 @@ fn joins_of_ten_million_chats_allocate_nothing() {
     assert_eq!(ALLOCATED.get(), allocated, "bytes allocated on the way");
     assert_eq!(limiter.memory_bytes(), bytes);
     assert!(bytes < 5_600_000, "{bytes}");
-    assert_eq!(quiet_refused, 0, "a quiet chat pays for nobody");
-    // 200,000 joins a second of others cost it 66 of its 300 at the most: e / 1024 of a stripe's 25,000.
+    assert_eq!(quiet_refused, 0, "quiet chats do not pay for busy ones");
+    // 200,000 joins a second of other chats cost it at most 66 of its 300: e / 1024 of a stripe's 25,000.
     assert!((50 * 234..=50 * 300).contains(&hot), "{hot}");
 }

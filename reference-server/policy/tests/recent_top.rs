@@ -1,6 +1,6 @@
 //! The heaviest keys: known answers, and the bounds against exact counts.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,8 +24,8 @@ fn short(entries: &[TopEntry]) -> Vec<(u64, u64, u64)> {
 }
 
 #[test]
-fn the_example_of_the_paper_comes_out() {
-    // Two counters, the stream X, Y, Y, Z gives Y = 2 (exact) and Z = 2 with an error of 1.
+fn the_example_of_the_paper_is_reproduced() {
+    // With two counters the stream X, Y, Y, Z gives Y = 2 (exact) and Z = 2 with an error of 1.
     let mut top = top(2, 1);
     for key in [b'X', b'Y', b'Y', b'Z'] {
         top.record(u64::from(key), 0, 1, START);
@@ -36,7 +36,7 @@ fn the_example_of_the_paper_comes_out() {
 }
 
 #[test]
-fn weight_is_told_apart_by_cell_and_selected_by_it() {
+fn weight_is_divided_and_selected_by_cell() {
     let mut top = top(8, 3);
     for (key, cell, weight) in [(1, 0, 5), (1, 2, 1), (2, 2, 4), (3, 1, 2), (3, 9, 1)] {
         top.record(key, cell, weight, START);
@@ -91,7 +91,7 @@ fn a_heavy_key_is_found_among_ten_thousand_in_the_same_memory() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_parameters_are_rejected() {
     let new = |counters, cells, span| {
         RecentTop::try_new(TopSize { counters, cells, span })
             .map(|_| ())
@@ -113,7 +113,7 @@ proptest! {
         let selects = |cell: usize| selected == 3 || cell == selected;
         let mut top = top(counters, 3);
         let mut now = START;
-        // What each generation should hold, told by the same rotation.
+        // What each generation should hold, under the same rotation.
         let (mut young, mut old, mut since) = (Vec::new(), Vec::new(), START);
         for (key, cell, weight, pause) in records {
             now += Duration::from_millis(pause);

@@ -1,6 +1,6 @@
-//! The limiter's guarantees, against a log of everything that was admitted.
+//! The limiter's guarantees against a complete log of admissions.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ fn narrow() -> SlidingLimit {
     SlidingLimit::try_new(LimitSize { stripe_bits: 1, sketch }, 1).unwrap()
 }
 
-/// The most that any window holds of one chat's admissions.
+/// The maximum number of one chat's admissions in any window.
 fn most_in_a_window(times: &mut [Duration], window: Duration) -> usize {
     times.sort_unstable();
     let from = |first: usize| {
@@ -49,7 +49,8 @@ fn most_in_a_window(times: &mut [Duration], window: Duration) -> usize {
     (0..times.len()).map(from).max().unwrap_or(0)
 }
 
-/// Chats, and the time in 100 µs by which the clock goes on, or back, before each: callers read it before they get their turn.
+/// Chats, and the time in units of 100 µs by which the clock moves forwards or backwards before each attempt: callers
+/// read the clock before they take the lock.
 fn tries() -> impl Strategy<Value = Vec<(u64, i64)>> {
     let step = prop_oneof![6 => 0_i64..60, 2 => 60_i64..700, 1 => 5000_i64..15_000, 2 => -3000_i64..0];
     prop::collection::vec((0_u64..5, step), 1..600)
@@ -95,13 +96,13 @@ proptest! {
                 times.extend(limiter.admit(7, changed, now).map(|admitted| admitted.at));
             }
         }
-        // The shortest window is held through all changes.
+        // The shortest window holds through all changes.
         prop_assert!(most_in_a_window(&mut times, WINDOW) <= count as usize);
     }
 }
 
 #[test]
-fn no_window_holds_more_than_the_limit_whatever_the_threads_do() {
+fn no_window_exceeds_the_limit_under_threads() {
     const COUNT: u32 = 50;
     for (seed, limiter) in [(1, limiter()), (2, narrow())] {
         let clock = AtomicU64::new(1_000_000);
@@ -110,7 +111,7 @@ fn no_window_holds_more_than_the_limit_whatever_the_threads_do() {
             let mut admitted = Vec::new();
             for _ in 0..60_000 {
                 let now = clock.fetch_add(rng.random_range(0..30), Ordering::Relaxed);
-                // What a thread has read may be old by the time that it gets its turn.
+                // The time a thread has read may be old by the time it takes the lock.
                 let now = now
                     - if rng.random_bool(0.1) {
                         rng.random_range(0..400_000)
@@ -144,7 +145,7 @@ fn no_window_holds_more_than_the_limit_whatever_the_threads_do() {
 }
 
 #[test]
-fn a_chat_that_is_always_in_demand_gets_nearly_all_of_the_limit() {
+fn a_chat_in_constant_demand_gets_nearly_all_of_the_limit() {
     for (each_us, count) in [(100, 300), (1000, 300), (37, 7), (3000, 300)] {
         let limiter = limiter();
         let tries = 20_000_000 / each_us;
@@ -158,13 +159,14 @@ fn a_chat_that_is_always_in_demand_gets_nearly_all_of_the_limit() {
 }
 
 #[test]
-fn what_a_chat_loses_by_collisions_is_within_the_bound() {
-    // 100,000 joins of as many chats within one window, and a hundred chats with a limit of 300 that take all that they get.
+fn losses_by_collisions_are_within_the_bound() {
+    // 100,000 joins of as many chats within one window, and a hundred chats with a limit of 300 that take all they can
+    // get.
     let limiter = limiter();
     for chat in 0..100_000 {
         assert!(limiter.admit(1_000_000 + chat, limit(300), ms(500)).is_ok(), "{chat}");
     }
-    let error_max = std::f64::consts::E / 1024.0 * 100_000.0 / 8.0 * 1.1; // stripes are not quite even
+    let error_max = std::f64::consts::E / 1024.0 * 100_000.0 / 8.0 * 1.1; // stripes are not perfectly even
     let got = |chat: u64| {
         (0..300)
             .filter(|_| limiter.admit(chat, limit(300), ms(600)).is_ok())
@@ -178,7 +180,7 @@ fn what_a_chat_loses_by_collisions_is_within_the_bound() {
 }
 
 #[test]
-fn who_is_refused_is_told_when_it_is_his_turn() {
+fn a_rejected_caller_learns_when_to_retry() {
     let limiter = limiter();
     for at in [0, 10, 400] {
         limiter.admit(7, limit(3), ms(at)).unwrap();
@@ -186,13 +188,17 @@ fn who_is_refused_is_told_when_it_is_his_turn() {
     let refused = limiter.admit(7, limit(3), ms(500)).unwrap_err();
     assert_eq!(refused.retry_after, ms(1025 - 500), "the first two share a sub-window");
     assert_eq!(limiter.check(7, limit(3), ms(1024)).unwrap_err().retry_after, ms(1));
-    assert!(limiter.check(7, limit(3), ms(1025)).is_ok(), "asking counts nothing");
+    assert!(limiter.check(7, limit(3), ms(1025)).is_ok(), "a check counts nothing");
     let admitted = limiter.admit(7, limit(3), ms(1025)).unwrap();
     assert_eq!((admitted.at, admitted.count), (ms(1025), 2));
     let stale = limiter.admit(7, limit(3), ms(900)).unwrap();
     assert_eq!(stale.at, ms(1025), "the later time was known");
     let lowered = limiter.admit(7, limit(1), ms(1025)).unwrap_err();
-    assert_eq!(lowered.retry_after, WINDOW + SUB_WINDOW, "all three have to go");
+    assert_eq!(
+        lowered.retry_after,
+        WINDOW + SUB_WINDOW,
+        "all three have to leave the window"
+    );
     assert!(
         limiter.admit(7, limit(4), ms(1025)).is_ok(),
         "a raised limit applies at once"
@@ -202,7 +208,7 @@ fn who_is_refused_is_told_when_it_is_his_turn() {
 }
 
 #[test]
-fn what_is_counted_without_asking_counts_against_the_limit() {
+fn events_counted_without_admission_use_up_the_limit() {
     let limiter = limiter();
     for _ in 0..5 {
         limiter.count(7, limit(3), ms(100));
@@ -212,7 +218,7 @@ fn what_is_counted_without_asking_counts_against_the_limit() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_parameters_are_rejected() {
     for window in [Duration::ZERO, Duration::from_secs(86_401)] {
         assert_eq!(WindowLimit::try_new(1, window), Err(InvalidLimit::Window(window)));
     }

@@ -1,5 +1,5 @@
-//! The bus in the memory of this process. It costs microseconds and needs nothing else to run; a crash loses what nobody has
-//! consumed, which are pushes and counts: the events themselves are stored.
+//! The bus in this process's memory. It costs microseconds and needs no other service. A crash loses unconsumed
+//! records, which means pushes and counts: the events themselves are stored.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    /// `capacity` is in records and for each partition; the groups that will consume are known from the start.
+    /// `capacity` is in records per partition; the consuming groups are fixed at start.
     pub(crate) fn new(partitions: u32, capacity: usize, groups: &[Group]) -> Self {
-        assert!(partitions > 0, "a record needs a partition");
+        assert!(partitions > 0, "at least one partition is needed");
         Self {
             partitions: (0..partitions).map(|_| Partition::new(capacity, groups)).collect(),
         }

@@ -1,6 +1,6 @@
 //! One partition's records and committed offsets. Pure: no locks, no waiting.
 //!
-//! A record is kept until every group has committed past it, so each can read again from where it has committed.
+//! A record is kept until every group has committed past it, so each group can re-read from its committed offset.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use super::{BusError, Group, Lag, Offset, Record};
 #[derive(Debug)]
 pub(super) struct Log {
     records: VecDeque<Record>,
-    /// Offset of the first record that is kept.
+    /// Offset of the oldest record kept.
     first: Offset,
     committed: Vec<(Group, Offset)>,
 }
 
 impl Log {
     pub(super) fn new(groups: &[Group]) -> Self {
-        assert!(!groups.is_empty(), "without a consumer a log would only fill");
+        assert!(!groups.is_empty(), "without a consumer the log would only fill up");
         Self {
             records: VecDeque::new(),
             first: 0,
@@ -29,7 +29,7 @@ impl Log {
         self.records.push_back(record);
     }
 
-    /// The offset that the next record gets.
+    /// The offset of the next record.
     pub(super) fn end(&self) -> Offset {
         self.first + self.records.len() as u64
     }
@@ -47,7 +47,7 @@ impl Log {
         found.map(|(_, offset)| *offset).ok_or(BusError::NoGroup(group.0))
     }
 
-    /// Drops what no group needs any more; how many records.
+    /// Drops the records that no group needs any more; returns how many.
     pub(super) fn commit(&mut self, group: Group, next: Offset) -> Result<usize, BusError> {
         let (committed, end) = (self.committed(group)?, self.end());
         if !(committed..=end).contains(&next) {

@@ -1,9 +1,9 @@
-//! A log that many write and some wait for, bounded.
+//! A bounded log with many writers and waiting consumers.
 //!
-//! Room is a semaphore with a permit for each record that can still be taken: it keeps those who wait in line, and lets
-//! nobody who only tries overtake them. A commit gives back the permits of what it drops.
+//! Room is a semaphore with one permit per free record: it queues waiting writers fairly, and an `offer` cannot
+//! overtake them. A commit releases the permits of the records it drops.
 //!
-//! A consumer that found nothing is woken by the next record; after that, only urgent ones wake it, and the others lie until
+//! An idle consumer is woken by the next record. After that only urgent records wake it; the others accumulate until
 //! its linger time is over. Under thousands of fetches a second it is thus woken hundreds of times, not thousands.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,11 +25,11 @@ struct State {
     log: Log,
     /// Offset after the last urgent record.
     urgent_end: Offset,
-    /// A consumer waits for any record.
+    /// A consumer is waiting for any record.
     awaited: bool,
 }
 
-/// What a look at the log said.
+/// Result of looking at the log.
 enum Look {
     Read(Vec<Record>),
     /// Records, none of them urgent.
@@ -50,7 +50,7 @@ impl Partition {
         }
     }
 
-    /// Whether there was room.
+    /// Returns whether there was room.
     pub(super) fn offer(&self, record: Record) -> bool {
         let Ok(permit) = self.room.try_acquire() else {
             return false;
@@ -60,7 +60,7 @@ impl Partition {
         true
     }
 
-    /// Whether there was room in time.
+    /// Returns whether room became free in time.
     pub(super) async fn publish(&self, record: Record, wait: Duration) -> bool {
         let Ok(Ok(permit)) = tokio::time::timeout(wait, self.room.acquire()).await else {
             return false;
@@ -87,7 +87,7 @@ impl Partition {
     pub(super) async fn consume(&self, read: Read) -> Result<Vec<Record>, BusError> {
         let mut deadline = None;
         loop {
-            // Listening before looking: what comes in between is not missed.
+            // Listen before looking, so that a record arriving in between is not missed.
             let mut woken = std::pin::pin!(self.wake.notified());
             woken.as_mut().enable();
             let patient = deadline.is_none_or(|deadline| Instant::now() < deadline);

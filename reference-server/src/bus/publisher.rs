@@ -1,4 +1,4 @@
-//! What the routes call when something has happened: never an error, never longer than the configured wait.
+//! What the routes call when something has happened: never fails, and never takes longer than the configured wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::metrics::BusMetrics;
 pub(crate) struct Publisher {
     bus: Arc<dyn Bus>,
     clock: Clock,
-    /// Longest wait of a send for room.
+    /// Longest time a send waits for room.
     full_wait: Duration,
     metrics: BusMetrics,
 }
@@ -25,7 +25,7 @@ impl Publisher {
         }
     }
 
-    /// An event was stored under this revision.
+    /// An event was stored with this revision.
     pub(crate) async fn sent(&self, chat_id: u64, revision: u64) {
         let record = self.record(chat_id, What::Sent { revision });
         let published = match self.bus.offer(record) {
@@ -40,7 +40,7 @@ impl Publisher {
         self.offer(chat_id, What::Fetched);
     }
 
-    /// Somebody has joined.
+    /// A user has joined.
     pub(crate) fn joined(&self, chat_id: u64) {
         self.offer(chat_id, What::Joined);
     }

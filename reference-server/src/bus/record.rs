@@ -6,26 +6,26 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) chat_id: u64,
-    /// When, since the Unix epoch, by the publisher's clock.
+    /// When it happened, since the Unix epoch, by the publisher's clock.
     pub(crate) at: Duration,
     pub(crate) what: What,
 }
 
-/// What it was.
+/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     /// An event was stored.
     Sent { revision: u64 },
     /// A member fetched events.
     Fetched,
-    /// Somebody has become a member.
+    /// A user became a member.
     Joined,
 }
 
 impl What {
     pub(crate) const NAMES: [&str; 3] = ["sent", "fetched", "joined"];
 
-    /// Its place in [`What::NAMES`].
+    /// Its position in [`What::NAMES`].
     pub(crate) fn index(self) -> usize {
         match self {
             Self::Sent { .. } => 0,
@@ -34,7 +34,7 @@ impl What {
         }
     }
 
-    /// Somebody waits for what follows from it.
+    /// Whether a push waits for this record.
     pub(crate) fn is_urgent(self) -> bool {
         matches!(self, Self::Sent { .. })
     }

@@ -1,4 +1,4 @@
-//! Order, replay, bounds: of the pure log under any history, and of the bus under real concurrency.
+//! Order, replay and bounds: of the pure log under any history, and of the bus under real concurrency.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::*;
 const A: Group = Group("a");
 const B: Group = Group("b");
 const WAIT: Duration = Duration::from_secs(1);
-/// No test waits longer.
+/// Time limit of every test.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn record(chat_id: u64, what: What) -> Record {
@@ -30,11 +30,11 @@ fn read(from: Offset) -> Read {
     Read { from, max, linger }
 }
 
-/// What may happen to a log.
+/// An operation on a log.
 #[derive(Debug, Clone)]
 enum Step {
     Append,
-    /// Reads up to so many from where the group is, and commits this part of them.
+    /// Reads at most `max` records from the committed offset and commits this share of them.
     Consume {
         group: Group,
         max: usize,
@@ -51,7 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Each group reads every record, in order, from where it has committed; only what all have committed is dropped.
+    /// Each group reads every record, in order, from its committed offset; only records committed by all groups are
+    /// dropped.
     #[test]
     fn a_log_replays_from_the_committed_offset(steps in prop::collection::vec(step(), 0..200)) {
         let mut log = Log::new(&[A, B]);
@@ -89,9 +90,9 @@ proptest! {
         prop_assert_eq!(partition_of(chat, partitions), partition_of(chat, partitions));
     }
 
-    /// Not one more than the capacity is ever held, and each commit makes exactly as much room as it drops.
+    /// Never holds more than its capacity, and each commit frees exactly as much room as it drops.
     #[test]
-    fn a_partition_holds_what_it_may(capacity in 1..40_usize, rounds in prop::collection::vec((0..60_usize, 0..60_usize), 0..20)) {
+    fn a_partition_never_exceeds_its_capacity(capacity in 1..40_usize, rounds in prop::collection::vec((0..60_usize, 0..60_usize), 0..20)) {
         let bus = InProcess::new(1, capacity, &[A]);
         let (mut held, mut next) = (0, 0);
         for (offers, consumed) in rounds {
@@ -121,7 +122,7 @@ fn chats_of_one_shard_spread_over_the_partitions() {
 }
 
 #[test]
-fn what_cannot_be_read_or_committed_is_told() {
+fn invalid_reads_and_commits_are_errors() {
     let mut log = Log::new(&[A]);
     (0..4).for_each(|revision| log.append(sent(1, revision)));
     log.commit(A, 3).unwrap();
@@ -161,7 +162,7 @@ fn lag_is_counted_from_the_committed_offset_and_its_oldest_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_waits_for_room_and_nobody_overtakes_it() {
+async fn a_send_waits_for_room_and_is_not_overtaken() {
     let bus = Arc::new(InProcess::new(1, 1, &[A]));
     bus.offer(record(1, What::Fetched)).unwrap();
     assert_eq!(bus.offer(record(1, What::Fetched)), Err(Full { partition: 0 }));
@@ -177,7 +178,7 @@ async fn a_send_waits_for_room_and_nobody_overtakes_it() {
     bus.commit(A, 0, 1).await.unwrap();
     assert!(
         bus.offer(record(1, What::Fetched)).is_err(),
-        "the room is the waiting send's"
+        "the room belongs to the waiting send"
     );
     assert_eq!(waiting.await.unwrap(), Ok(()));
     assert_eq!(bus.consume(0, read(1)).await.unwrap(), [sent(1, 2)]);
@@ -207,7 +208,7 @@ async fn fetches_linger_and_a_send_takes_them_along() {
     assert_eq!(started.elapsed(), linger + linger / 2);
 
     bus.offer(record(1, What::Fetched)).unwrap();
-    assert_eq!(consume().await.unwrap().len(), 3, "a full batch waits for nothing");
+    assert_eq!(consume().await.unwrap().len(), 3, "a full batch does not linger");
     assert_eq!(started.elapsed(), linger + linger / 2);
 }
 
@@ -215,7 +216,7 @@ const CHATS: u64 = 24;
 const EACH: u64 = 2000;
 const PARTITIONS: u32 = 4;
 
-/// Publishes for every `step`-th chat, in the order of the revisions; waits where there is no room.
+/// Publishes for every `step`-th chat, in revision order; waits while there is no room.
 async fn produce(bus: Arc<InProcess>, first: u64, step: usize) {
     for revision in 1..=EACH {
         for chat in (first..CHATS).step_by(step) {
@@ -224,7 +225,7 @@ async fn produce(bus: Arc<InProcess>, first: u64, step: usize) {
     }
 }
 
-/// Consumes one partition, forgetting what it read now and then; asserts the order of each chat.
+/// Consumes one partition, sometimes without committing; asserts the order within each chat.
 async fn consume_all(bus: Arc<InProcess>, partition: u32, group: Group, seen: Arc<AtomicU64>) {
     let mut last = HashMap::<u64, u64>::new();
     let all = (0..CHATS)
@@ -239,7 +240,7 @@ async fn consume_all(bus: Arc<InProcess>, partition: u32, group: Group, seen: Ar
         assert_eq!(bus.committed(group, partition).await, Ok(next));
         let records = bus.consume(partition, read(next)).await.unwrap();
         if round % 5 == 0 {
-            continue; // a consumer that died before it committed: the next one reads the same again
+            continue; // a consumer that died before its commit: the next one reads the same records again
         }
         for record in &records {
             assert_eq!(partition_of(record.chat_id, PARTITIONS), partition);

@@ -1,11 +1,11 @@
-//! A list with its greatest length in its type: what is refused and what the schema says cannot differ.
+//! A list with its maximum length in its type, so that validation and schema cannot disagree.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Up to `MAX` values, none of them twice.
+/// Up to `MAX` distinct values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct AtMost<T, const MAX: usize>(Vec<T>);
@@ -30,7 +30,7 @@ impl<'de, T: Deserialize<'de> + PartialEq, const MAX: usize> Deserialize<'de> fo
             return Err(serde::de::Error::custom(message));
         }
         if let Some(twice) = (1..values.len()).find(|&at| values[..at].contains(&values[at])) {
-            let message = format!("value {twice} (counted from 0) is there twice; name it once");
+            let message = format!("value {twice} (counted from 0) is a duplicate; list it once");
             return Err(serde::de::Error::custom(message));
         }
         Ok(Self(values))

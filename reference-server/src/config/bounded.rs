@@ -1,4 +1,4 @@
-//! A whole number with its range in its type: what is refused and what the schema says cannot differ.
+//! An integer with its range in its type, so that validation and schema cannot disagree.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(crate) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
-    /// For defaults; a value out of range does not compile where this is used in a constant.
+    /// For defaults; an out-of-range value in a constant does not compile.
     pub(crate) const fn new(value: u32) -> Self {
         assert!(MIN <= value && value <= MAX, "default out of range");
         Self(value)

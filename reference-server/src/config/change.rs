@@ -1,14 +1,15 @@
-//! Which settings may change while the server runs, and what a change of them leads to. Pure.
+//! Which settings may change at run time, and the result of a change. Pure.
 //!
-//! A change is taken whole or not at all: an operator who is told "refused" must not have to find out what was applied.
+//! A change is applied whole or not at all: after a rejection the operator must not have to find out which part was
+//! applied.
 
 use serde_json::{Map, Value};
 
 use super::Settings;
 use super::unfit::Unfit;
 
-/// Keys of `settings` that are read anew for every decision; all others are built into what was made of them at start.
-const LIVE: [&str; 9] = [
+/// Keys of `settings` that are read for every decision; all others take effect at start only.
+const LIVE: [&str; 10] = [
     "fetch",
     "hot_chat",
     "push_throttle",
@@ -18,9 +19,10 @@ const LIVE: [&str; 9] = [
     "join_limit",
     "breaker",
     "bulkhead",
+    "burn_cpu",
 ];
 
-/// What the settings become when all of `wanted` is to be had; refuses a change of what is not live.
+/// The settings after a change to `wanted`; rejects changes to keys that are not live.
 pub(super) fn successor(current: &Settings, wanted: Settings, redis: bool) -> Result<Settings, Unfit> {
     wanted.check(redis)?;
     let (Value::Object(old), Value::Object(new)) = (to_json(current), to_json(&wanted)) else {
@@ -33,7 +35,7 @@ pub(super) fn successor(current: &Settings, wanted: Settings, redis: bool) -> Re
             return Err(Unfit {
                 key,
                 message: format!(
-                    "cannot change from {old} to {new} while the server runs; restart it to use this, or change only {}",
+                    "cannot change from {old} to {new} at run time; restart the server to apply this, or change only {}",
                     LIVE.join(", ")
                 ),
             });
@@ -42,12 +44,14 @@ pub(super) fn successor(current: &Settings, wanted: Settings, redis: bool) -> Re
     Ok(wanted)
 }
 
-/// What the settings become by a JSON merge patch (RFC 7396): `null` puts a key back to its default.
+/// The settings after a JSON merge patch (RFC 7396): `null` resets a key to its default.
 pub(super) fn patched(current: &Settings, patch: Value, redis: bool) -> Result<Settings, Unfit> {
     let Value::Object(patch) = patch else {
         return Err(Unfit {
             key: String::new(),
-            message: format!("{patch} is no change, expected an object such as {{\"fetch\": {{\"limit\": 50}}}}"),
+            message: format!(
+                "{patch} is not a settings patch, expected an object such as {{\"fetch\": {{\"limit\": 50}}}}"
+            ),
         });
     };
     let mut target = to_json(current);
@@ -118,13 +122,15 @@ mod tests {
             (&json!(7), &json!("5s"))
         );
         assert_eq!(json["push_overrides"], json!({ "never": [3], "always": [] }));
+        let burning = patched(&start, json!({ "burn_cpu": "300us" }), false).unwrap();
+        assert_eq!(burning.burn_cpu.get().as_micros(), 300, "a live setting");
         let back = json!({ "push_throttle": "none", "hot_chat": { "fetches": null }, "push_overrides": null });
         assert_eq!(patched(&settings, back, true).unwrap(), start);
         assert_eq!(patched(&settings, json!({}), true).unwrap(), settings);
     }
 
     #[test]
-    fn a_bad_change_is_told_with_key_value_and_what_is_allowed() {
+    fn a_bad_change_names_key_value_and_allowed_values() {
         let table = [
             (
                 json!({ "hot_chat": { "fetches": 0 } }),
@@ -162,7 +168,10 @@ mod tests {
                 json!({ "fetch": { "limit": 5 }, "drain": "1s" }),
                 ["settings.drain: cannot change from \"5s\"", "fetch"],
             ),
-            (json!([1]), ["settings: [1] is no change", "expected an object"]),
+            (
+                json!([1]),
+                ["settings: [1] is not a settings patch", "expected an object"],
+            ),
         ];
         for (patch, parts) in table {
             let message = told(patch.clone());

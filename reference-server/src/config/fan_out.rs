@@ -9,7 +9,7 @@ use super::{Bounded, Span};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Fetch {
-    /// Events in one answer at most, whatever the caller asks for.
+    /// Maximum number of events per answer, whatever the caller asks for.
     pub(crate) limit: Bounded<1, 1000>,
 }
 
@@ -25,11 +25,11 @@ impl Default for Fetch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Bus {
-    /// Partitions; a chat's records all go to one.
+    /// Number of partitions; all records of a chat go to one of them.
     pub(crate) partitions: Bounded<1, 256>,
-    /// Records that a partition holds until they are consumed.
+    /// Maximum number of unconsumed records per partition.
     pub(crate) capacity: Bounded<1, 16_777_216>,
-    /// Longest wait for room in a partition that is full; then the record is refused and counted.
+    /// Longest wait for room in a full partition; after it the record is rejected and counted.
     pub(crate) full_wait: Span<0, 60_000>,
 }
 
@@ -43,13 +43,13 @@ impl Default for Bus {
     }
 }
 
-/// Members that are connected for pushes.
+/// Members connected for pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Push {
-    /// How long a member may be impossible to write to; then he is disconnected and counted.
+    /// How long a member's connection may be unwritable before it is closed and counted.
     pub(crate) behind: Span<10, 600_000>,
-    /// Chats that one connection may listen to.
+    /// Maximum number of chats per connection.
     pub(crate) max_chats: Bounded<1, 10_000>,
 }
 

@@ -1,12 +1,12 @@
-//! Editing the configuration file changes the settings of the running server.
+//! Applies edits of the configuration file to the running server.
 //!
-//! The file is read twice a second and compared with what was read before. It is small, so this costs nothing, and it sees every
-//! way in which files are replaced: written in place, by rename, by switching a symbolic link (as mounted configuration is), over a network
-//! file system. Watching by inotify misses the last and needs care for the second; comparing only time and size misses a change
-//! within one tick of the clock. A text counts once two readings in a row agree: a file that is just being written
-//! might be half there, and half a file can be a good one that says something else.
+//! The file is read twice a second and compared with the previous reading. It is small, so this costs nothing, and it
+//! notices every way of replacing a file: in place, by rename, by switching a symbolic link (as mounted configuration
+//! does), over a network file system. inotify misses the last and needs care for the second; comparing only time and
+//! size misses a change within one clock tick. A text takes effect once two consecutive readings agree: a reading
+//! during a write may see half the file, and half a file can be valid and mean something else.
 //!
-//! What the file says replaces what was changed by the admin API: the last word counts.
+//! The file replaces changes made through the admin API: the last change wins.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -21,10 +21,10 @@ use super::{Config, Settings};
 
 const EVERY: Duration = Duration::from_millis(250);
 
-/// What one reading gave: the text, or why there is none.
+/// Result of one reading: the text, or the error.
 type Reading = Result<String, String>;
 
-/// Applies what the file comes to say, until `stop`.
+/// Applies changes of the file until `stop`.
 pub(crate) async fn follow(file: ConfigFile, live: Live, stop: CancellationToken) {
     let ConfigFile { path, text, config } = file;
     let name = path.display().to_string();
@@ -40,7 +40,7 @@ pub(crate) async fn follow(file: ConfigFile, live: Live, stop: CancellationToken
             continue;
         };
         let wanted = |current: &Settings| wanted(&name, &reading?, &config, current).map_err(|error| error.to_string());
-        // A refusal is logged, counted and kept there.
+        // A rejected change is logged, counted and kept there.
         let _ = live.change(Source::File, SystemTime::now(), wanted);
     }
 }
@@ -51,18 +51,18 @@ async fn reading(path: &Path) -> Reading {
     read.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
 }
 
-/// What the settings become by the file's text; `running` is what the server was started with.
+/// The settings described by the file's text; `running` is the configuration the server was started with.
 fn wanted(name: &str, text: &str, running: &Config, current: &Settings) -> Result<Settings, ConfigError> {
     let config = parse(name, text)?;
     if let Some(key) = running.restart_needed(&config) {
-        let message = "cannot change while the server runs; restart it to use this".to_owned();
+        let message = "cannot change at run time; restart the server to apply this".to_owned();
         return Err(located(name, text, key.to_owned(), message));
     }
     successor(current, config.settings, config.redis.is_some())
         .map_err(|unfit| located(name, text, unfit.path(), unfit.message))
 }
 
-/// Waits until two readings in a row agree.
+/// Waits until two consecutive readings agree.
 struct Settling {
     taken: Reading,
     last: Reading,
@@ -76,7 +76,7 @@ impl Settling {
         }
     }
 
-    /// The reading, once it has settled and differs from what was taken before.
+    /// The reading, once it is stable and differs from the last one returned.
     fn judge(&mut self, reading: Reading) -> Option<Reading> {
         if reading != self.last {
             self.last = reading;
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_says_is_judged_with_its_place() {
+    fn errors_in_the_edited_file_name_their_place() {
         let table = [
             (
                 "settings:\n  bus: {partitions: 9}\n",
@@ -117,7 +117,7 @@ mod tests {
             ),
             (
                 "settings: {drain: 1s}\nmax_connections: 7\n",
-                "a.yaml:5:18: max_connections: cannot change while",
+                "a.yaml:5:18: max_connections: cannot change at run time",
             ),
             ("settings: [\n", "a.yaml:"),
             ("redis: redis://a/\n", "a.yaml:4:8: redis: cannot change"),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_counts_once_two_readings_agree() {
+    fn a_text_takes_effect_once_two_readings_agree() {
         let ok = |text: &str| Ok(text.to_owned());
         let mut settling = Settling::new("a".to_owned());
         let table = [

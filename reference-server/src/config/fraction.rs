@@ -1,4 +1,4 @@
-//! A part of a whole, its range in its type: what is refused and what the schema says cannot differ.
+//! A fraction with its range in its type, so that validation and schema cannot disagree.
 
 use std::borrow::Cow;
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[serde(transparent)]
 pub(crate) struct Fraction<const MIN_PERCENT: u32, const MAX_PERCENT: u32>(f64);
 
-/// Never a NaN: neither constructor lets one in.
+/// Never NaN: neither constructor accepts it.
 impl<const MIN_PERCENT: u32, const MAX_PERCENT: u32> Eq for Fraction<MIN_PERCENT, MAX_PERCENT> {}
 
 impl<const MIN_PERCENT: u32, const MAX_PERCENT: u32> Fraction<MIN_PERCENT, MAX_PERCENT> {
     const MIN: f64 = MIN_PERCENT as f64 / 100.0;
     const MAX: f64 = MAX_PERCENT as f64 / 100.0;
 
-    /// For defaults; a value out of range does not compile where this is used in a constant.
+    /// For defaults; an out-of-range value in a constant does not compile.
     pub(crate) const fn new(value: f64) -> Self {
         assert!(Self::MIN <= value && value <= Self::MAX, "default out of range");
         Self(value)

@@ -1,4 +1,4 @@
-//! What makes a chat hot, and what happens to its pushes then.
+//! When a chat is hot, and how its pushes are throttled then.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,15 +9,15 @@ use super::{AtMost, Bounded, Fraction, Span};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HotChat {
-    /// Fetches in any `window` that a chat may have; one more and it is marked hot.
+    /// Fetches a chat may have in any `window`; one more marks it hot.
     pub(crate) fetches: Bounded<1, 100_000_000>,
     /// Length of the window, wherever it begins.
     pub(crate) window: Span<100, 600_000>,
-    /// The mark is renewed until the chat's fetches in the window are fewer than this part of `fetches`.
+    /// The mark is renewed until the chat's fetches in the window fall below this share of `fetches`.
     pub(crate) release: Fraction<1, 100>,
-    /// How long a mark lasts after it was last renewed.
+    /// How long a mark lasts after its last renewal.
     pub(crate) ttl: Span<100, 3_600_000>,
-    /// What is done while Redis, which holds the marks, cannot be reached.
+    /// Behaviour while Redis, which holds the marks, is unreachable.
     pub(crate) without_redis: WithoutRedis,
 }
 
@@ -33,23 +33,23 @@ impl Default for HotChat {
     }
 }
 
-/// What is done while Redis cannot be reached.
+/// Behaviour while Redis is unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WithoutRedis {
     /// No chat counts as hot: every push is sent, and storage takes the load.
     Unthrottled,
-    /// Chats stay as hot as they were last known to be.
+    /// Chats keep their last known state.
     LastKnown,
 }
 
-/// What happens to the pushes of a hot chat.
+/// How pushes of a hot chat are throttled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PushThrottle {
     /// All are sent: before the remedy.
     None,
-    /// The same share of them is dropped for every member, by turns.
+    /// Every member loses the same share of pushes, taking turns.
     Fixed(FixedDrop),
 }
 
@@ -57,25 +57,25 @@ pub(crate) enum PushThrottle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FixedDrop {
-    /// Part of the pushes that is dropped: at 0.9 a member gets one of ten.
+    /// Share of the pushes that is dropped: at 0.9 a member gets one in ten.
     pub(crate) drop: Fraction<0, 100>,
 }
 
-/// What a member gets for the pushes that were dropped.
+/// What a member gets after dropped pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TrailingPush {
-    /// Nothing: after the last push of a burst was dropped he is behind until something else happens.
+    /// Nothing: when the last push of a burst is dropped, the member stays behind until something else happens.
     None,
-    /// One push for the newest revision, at the latest so long after the first push dropped since his last one.
+    /// One push for the newest revision, at most this long after the first push dropped since the member's last one.
     Within(Span<1, 60_000>),
 }
 
-/// Chats that are not left to the detector.
+/// Chats exempt from the detector's judgement.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PushOverrides {
-    /// Ids of chats whose pushes are never dropped; wins over `always`.
+    /// Ids of chats whose pushes are never dropped; takes precedence over `always`.
     pub(crate) never: AtMost<u64, 1000>,
     /// Ids of chats that count as hot whatever their fetches.
     pub(crate) always: AtMost<u64, 1000>,

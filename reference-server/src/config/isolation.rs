@@ -1,31 +1,31 @@
-//! What keeps a sick shard to itself: the breaker and the bulkhead.
+//! What contains a failing shard: the breaker and the bulkhead.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bounded, Fraction, Span};
 
-/// Refuses calls of a kind at once while such calls on the shard fail or are slow; 503 `breaker_open`.
+/// Rejects calls of a kind at once while such calls to the shard fail or are slow, with 503 `breaker_open`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Breaker {
-    /// What one breaker is for.
+    /// What one breaker covers.
     pub(crate) scope: BreakerScope,
     /// Length of the window over which calls are judged.
     pub(crate) window: Span<10, 600_000>,
-    /// Fewer calls than this in the window say nothing.
+    /// With fewer calls than this in the window, the rates are not judged.
     pub(crate) minimum_calls: Bounded<1, 1_000_000>,
-    /// It opens when this part of the calls failed: time-outs, no connection, a broken one.
+    /// The breaker opens when this share of the calls failed: time-outs, no connection, broken connections.
     pub(crate) failure_rate: Fraction<1, 100>,
-    /// A call that lasts so long is slow, whether it has ended or not.
+    /// A call that lasts this long is slow, whether it has ended or not.
     pub(crate) slow_call: Span<1, 600_000>,
-    /// It opens when this part of the calls was slow.
+    /// The breaker opens when this share of the calls was slow.
     pub(crate) slow_rate: Fraction<1, 100>,
-    /// How long it stays open.
+    /// How long the breaker stays open.
     pub(crate) open: Span<1, 600_000>,
-    /// `open` is longer or shorter by up to this part of it.
+    /// `open` varies by up to this share of itself in either direction.
     pub(crate) jitter: Fraction<0, 100>,
-    /// Calls that must be good before it closes, and most that try at a time.
+    /// Trial calls that must succeed before the breaker closes, and the maximum in progress.
     pub(crate) trials: Bounded<1, 1000>,
 }
 
@@ -45,27 +45,28 @@ impl Default for Breaker {
     }
 }
 
-/// What one breaker is for.
+/// What one breaker covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BreakerScope {
-    /// There is none: before the remedy.
+    /// No breaker: before the remedy.
     None,
-    /// A kind of call, on whichever shard: one sick shard then closes all to that call.
+    /// One kind of call, over all shards: one failing shard then blocks that call on all of them.
     Global,
-    /// A kind of call on one shard.
+    /// One kind of call on one shard.
     Shard,
 }
 
-/// Bounds the calls on a shard, so that a sick one cannot take every turn; those beyond get 503 `bulkhead_full`.
+/// Bounds the calls to a shard, so that a failing one cannot occupy all request slots; calls beyond it get 503
+/// `bulkhead_full`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Bulkhead {
-    /// What one bulkhead is for.
+    /// What one bulkhead covers.
     pub(crate) scope: BulkheadScope,
-    /// Calls on the shard at a time.
+    /// Maximum number of calls in progress on the shard.
     pub(crate) in_progress: Bounded<1, 100_000>,
-    /// Calls that may wait for that.
+    /// Maximum number of calls waiting for a slot.
     pub(crate) waiting: Bounded<0, 100_000>,
     /// Longest wait.
     pub(crate) wait: Span<0, 60_000>,
@@ -82,11 +83,11 @@ impl Default for Bulkhead {
     }
 }
 
-/// What one bulkhead is for.
+/// What one bulkhead covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BulkheadScope {
-    /// There is none: before the remedy.
+    /// No bulkhead: before the remedy.
     None,
     /// One shard.
     Shard,

@@ -1,23 +1,24 @@
-//! The throttle of joins: who counts, how many may join, and what is done without the one who counts.
+//! The join throttle: who counts, how many may join, and what happens while the counter is unavailable.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bounded, Fraction, Span};
 
-/// Who counts the joins of a chat; each refuses those over `join_limit` with 429.
+/// Who counts the joins of a chat; joins over `join_limit` are rejected with 429.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum JoinThrottle {
-    /// Nobody: before the remedy.
+    /// No throttle: before the remedy.
     None,
     /// The publish role, from completed joins on the bus: as late as the chat's partition.
     Bus,
-    /// Redis, asked for every join.
+    /// Redis, with a round trip for every join.
     Redis,
-    /// Each process for itself, in its memory: the limit is each process's own.
+    /// Each process, in its own memory: the limit applies per process.
     Local,
-    /// Each process in its memory, against its share of the limit; shares follow demand, agreed on through Redis in the background.
+    /// Each process, in its own memory, against its share of the limit; shares follow demand and are agreed through
+    /// Redis in the background.
     LocalShared(LocalShared),
 }
 
@@ -31,12 +32,12 @@ impl JoinThrottle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LocalShared {
-    /// Processes that share it at most; the limit holds for so many.
+    /// Maximum number of processes that share the limit; the limit holds for up to this many.
     pub(crate) processes: Bounded<1, 1000>,
-    /// The part of `joins / processes` that each may always use, without anybody's leave.
+    /// The share of `joins / processes` that each process may always admit without a lease.
     #[serde(default = "a_fifth")]
     pub(crate) reserve: Fraction<1, 100>,
-    /// How often the shares of busy chats are agreed on anew; a share lasts five times as long unless it is renewed.
+    /// How often the shares of busy chats are renegotiated; a share lasts five times as long unless renewed.
     #[serde(default = "a_tenth_of_a_second")]
     pub(crate) reconcile: Span<10, 10_000>,
 }
@@ -49,7 +50,7 @@ fn a_tenth_of_a_second() -> Span<10, 10_000> {
     const { Span::from_millis(100) }
 }
 
-/// How many may join a chat.
+/// How many users may join a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct JoinLimit {
@@ -57,7 +58,7 @@ pub(crate) struct JoinLimit {
     pub(crate) joins: Bounded<1, 100_000_000>,
     /// Length of the window, wherever it begins.
     pub(crate) window: Span<100, 600_000>,
-    /// What is done while the one who counts cannot be asked: Redis away, or the publish role stopped (`bus`).
+    /// Behaviour while the counter is unavailable: Redis unreachable, or the publish role stopped (`bus`).
     pub(crate) when_away: WhenAway,
 }
 
@@ -71,12 +72,12 @@ impl Default for JoinLimit {
     }
 }
 
-/// What is done while the one who counts cannot be asked.
+/// Behaviour while the counter is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WhenAway {
     /// Joins are admitted: all of them, or `joins / processes` by each process that shares the limit.
     Open,
-    /// Joins are refused: all of them, or those beyond the reserve of a process that shares the limit.
+    /// Joins are rejected: all of them, or those beyond the reserve of a process that shares the limit.
     Closed,
 }

@@ -1,4 +1,4 @@
-//! Which values of `x-country` and `x-app` are told apart: a caller must not be able to make up series of metrics.
+//! Which values of `x-country` and `x-app` are counted separately: callers must not be able to create metric series.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::AtMost;
 use super::unfit::Unfit;
 
-/// Combinations of a country and an app, `other` included: each chat that is told apart has a counter for each.
+/// Combinations of country and app, `other` included: each tracked chat has a counter for each.
 const CELLS_MAX: usize = 600;
 
-/// What everything not listed counts as.
+/// Label for every value that is not listed.
 pub(crate) const OTHER: &str = "other";
 
-/// The label values that requests are counted by; anything else counts as `other`. At most 600 combinations of the two.
+/// The label values by which requests are counted; anything else counts as `other`. At most 600 combinations of the
+/// two.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Labels {
@@ -25,7 +26,7 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// Refuses more combinations than are counted.
+    /// Rejects too many combinations.
     pub(super) fn check(&self) -> Result<(), Unfit> {
         let cells = (self.countries.as_slice().len() + 1) * (self.apps.as_slice().len() + 1);
         if cells <= CELLS_MAX {
@@ -58,7 +59,7 @@ impl TryFrom<String> for Label {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if text == OTHER {
-            return Err(format!("`{OTHER}` stands for what is not listed; leave it out"));
+            return Err(format!("`{OTHER}` is reserved for unlisted values; leave it out"));
         }
         if (1..=32).contains(&text.len()) && text.chars().all(plain) {
             return Ok(Self(text));

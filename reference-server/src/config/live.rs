@@ -1,7 +1,7 @@
-//! The settings in force: read by everybody for each decision, replaced as a whole while the server runs.
+//! The settings in force: read for every decision, replaced as a whole at run time.
 //!
-//! A reader takes the `Arc` of the moment and so never sees half a change. Whoever changes them (the admin API, the file) goes
-//! through [`Live::change`], one at a time; what is refused leaves everything as it was, and is kept to be asked about.
+//! A reader takes the current `Arc` and so never sees half a change. Writers (the admin API, the file) go through
+//! [`Live::change`], one at a time. A rejected change alters nothing and is kept for inspection.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,17 +21,17 @@ pub(crate) struct Live(Arc<Shared>);
 
 struct Shared {
     applied: watch::Sender<Arc<Applied>>,
-    /// Held while a change is judged.
+    /// Held while a change is validated.
     refused: Mutex<Option<Arc<RefusedChange>>>,
     redis: bool,
     metrics: SettingsMetrics,
 }
 
-/// Settings that came into force.
+/// Settings that took effect.
 #[derive(Debug)]
 pub(crate) struct Applied {
     pub(crate) settings: Arc<Settings>,
-    /// 1 at start, one more with each change.
+    /// 1 at start; incremented by each change.
     pub(crate) revision: u64,
     pub(crate) at: SystemTime,
     pub(crate) source: Source,
@@ -46,7 +46,7 @@ pub(crate) enum Source {
     Admin,
 }
 
-/// A change that was not made.
+/// A rejected change.
 #[derive(Debug)]
 pub(crate) struct RefusedChange {
     pub(crate) at: SystemTime,
@@ -55,7 +55,7 @@ pub(crate) struct RefusedChange {
 }
 
 impl Live {
-    /// `redis`: whether the server has one, which some settings need.
+    /// `redis`: whether the server has Redis, which some settings require.
     pub(crate) fn new(settings: Settings, redis: bool, at: SystemTime, metrics: SettingsMetrics) -> Self {
         let applied = Applied {
             settings: Arc::new(settings),
@@ -72,33 +72,33 @@ impl Live {
         }))
     }
 
-    /// The settings of the moment.
+    /// The current settings.
     pub(crate) fn current(&self) -> Arc<Settings> {
         Arc::clone(&self.0.applied.borrow().settings)
     }
 
-    /// Tells of each change from now on.
+    /// Notifies of each change from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<Arc<Applied>> {
         self.0.applied.subscribe()
     }
 
-    /// The same, with their revision.
+    /// The current settings with their revision.
     pub(crate) fn applied(&self) -> Arc<Applied> {
         Arc::clone(&self.0.applied.borrow())
     }
 
-    /// The latest change that was refused, unless something was accepted since.
+    /// The latest rejected change, unless a change was accepted since.
     pub(crate) fn refused(&self) -> Option<Arc<RefusedChange>> {
         self.lock().clone()
     }
 
-    /// A change by JSON merge patch through the admin API.
+    /// Applies a JSON merge patch from the admin API.
     pub(crate) fn patch(&self, patch: serde_json::Value, at: SystemTime) -> Result<Arc<Applied>, Unfit> {
         let redis = self.0.redis;
         self.change(Source::Admin, at, |current| patched(current, patch, redis))
     }
 
-    /// Replaces the settings by what `wanted` makes of them, or keeps them and remembers why not.
+    /// Replaces the settings with the result of `wanted`, or keeps them and records the rejection.
     pub(super) fn change<E: fmt::Display>(
         &self,
         source: Source,
@@ -110,7 +110,7 @@ impl Live {
         match wanted(&before.settings) {
             Err(error) => {
                 let message = error.to_string();
-                tracing::warn!(?source, %message, revision = before.revision, "settings refused; the last good ones stay");
+                tracing::warn!(?source, %message, revision = before.revision, "settings rejected; the last good ones stay in force");
                 self.0.metrics.refused(source);
                 *refused = Some(Arc::new(RefusedChange { at, source, message }));
                 Err(error)
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_whole_or_not_at_all() {
+    fn a_change_is_applied_whole_or_not_at_all() {
         let live = Live::new(Settings::default(), false, at(1), Metrics::new().settings);
         let start = live.current();
         let applied = live.patch(json!({ "fetch": { "limit": 50 } }), at(2)).unwrap();
@@ -183,7 +183,7 @@ mod tests {
         );
 
         let same = live.patch(json!({ "fetch": { "limit": 50 } }), at(4)).unwrap();
-        assert_eq!((same.revision, same.at), (2, at(2)), "nothing has changed");
-        assert!(live.refused().is_none(), "something was accepted since");
+        assert_eq!((same.revision, same.at), (2, at(2)), "no change");
+        assert!(live.refused().is_none(), "a change was accepted since");
     }
 }

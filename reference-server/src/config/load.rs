@@ -1,4 +1,4 @@
-//! Reads the configuration file; every mistake is told with file, line, column and key.
+//! Reads the configuration file; every error names file, line, column and key.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +18,10 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// A configuration file larger than this is a mistake.
+/// Largest accepted configuration file.
 const BYTES_MAX: u64 = 1024 * 1024;
 
-/// The configuration, and the file that it came from; the text holds secrets.
+/// The configuration and its source file; the text holds secrets.
 pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// `name` is how the file is called in messages.
+/// `name` is the file's name in messages.
 pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
     let mut key = String::from("(file)");
     let parsed = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
@@ -73,7 +73,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// A mistake that only shows once the whole file has been read, with the place that it comes from.
+/// An error found only after the whole file was parsed, with its location.
 pub(super) fn located(name: &str, text: &str, key: String, message: String) -> ConfigError {
     ConfigError::Invalid {
         place: place(name, text, &key),

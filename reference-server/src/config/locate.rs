@@ -1,11 +1,11 @@
-//! Where a key stands in the configuration file, for mistakes that only show once the whole file has been read.
+//! Finds where a key stands in the configuration file, for errors found only after the whole file was parsed.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-/// A mapping keeps its entries; of anything else only the place is of interest.
+/// A mapping keeps its entries; of other nodes only the position is kept.
 struct Tree(Vec<(String, Spanned<Tree>)>);
 
 /// `name:line:column` of the value at `key` (`settings.push_throttle`), or of the nearest mapping around it.

@@ -1,13 +1,13 @@
 //! The configuration file: addresses, secrets, shards, and the settings that experiments vary.
 //!
 //! ```text
-//! load.rs        reads the file; every mistake with its place        locate.rs   where a key stands
-//! settings.rs    the settings: a switch per remedy                   hot_chat.rs fan_out.rs isolation.rs labels.rs   parts of them
-//! join_limit.rs  the throttle of joins
-//! unfit.rs       what no single key can say                          policies.rs what they mean to the policies
-//! live.rs        the settings in force, replaced as a whole           change.rs   which may change, and to what
-//! follow.rs      editing the file changes the running server
-//! bounded.rs fraction.rs span.rs at_most.rs redis_url.rs              values with their range in their type
+//! load.rs        reads the file; every error with its location       locate.rs   where a key stands
+//! settings.rs    the settings: a switch per remedy                   join_limit.rs the join throttle
+//! hot_chat.rs fan_out.rs isolation.rs labels.rs                      other parts of the settings
+//! unfit.rs       checks across several keys                          policies.rs the settings as policy values
+//! live.rs        the settings in force, replaced as a whole          change.rs   which may change, and to what
+//! follow.rs      applies edits of the file to the running server
+//! bounded.rs fraction.rs span.rs at_most.rs redis_url.rs             values with their range in their type
 //! ```
 
 mod at_most;
@@ -53,38 +53,38 @@ pub(crate) use span::Span;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Where the public API listens; port 0 takes a free one.
+    /// Address of the public API; port 0 picks a free port.
     #[serde(default = "loopback")]
     pub(crate) listen: SocketAddr,
-    /// Where the admin API listens.
+    /// Address of the admin API.
     #[serde(default = "loopback")]
     pub(crate) admin: SocketAddr,
-    /// HMAC secret of the callers' tokens.
+    /// HMAC secret for caller tokens.
     pub(crate) secret: Secret,
-    /// Bearer token that the admin API wants.
+    /// Bearer token of the admin API.
     pub(crate) admin_token: Secret,
     /// One `mysql://user:password@host:port/database` per shard; their order is the shard map.
     pub(crate) shards: ShardUrls,
-    /// Where the marks of hot chats are kept, and joins that several processes count together; needed by every `push_throttle` but `none`, and by
-    /// the `join_throttle`s `redis` and `local_shared`.
+    /// Redis holds the marks of hot chats, and join counts shared by several processes; required by every
+    /// `push_throttle` except `none`, and by the `join_throttle`s `redis` and `local_shared`.
     #[serde(default)]
     pub(crate) redis: Option<RedisUrl>,
-    /// Connections open at a time; those beyond are closed at once and counted.
+    /// Maximum number of open connections; further ones are closed at once and counted.
     #[serde(default)]
     pub(crate) max_connections: MaxConnections,
-    /// How long a connection may take to send its next request's head, the idle time before it included.
+    /// How long a connection may take to send the head of its next request, including the idle time before it.
     #[serde(default = "idle_timeout")]
     pub(crate) idle_timeout: Span<10, 3_600_000>,
     /// How long the body of a request may take to arrive.
     #[serde(default = "body_timeout")]
     pub(crate) body_timeout: Span<10, 600_000>,
-    /// What experiments vary.
+    /// The settings that experiments vary.
     #[serde(default)]
     pub(crate) settings: Settings,
 }
 
 impl Config {
-    /// The first key outside `settings` in which `other` differs: all of these are used at start only.
+    /// The first key outside `settings` in which `other` differs: all of these take effect at start only.
     fn restart_needed(&self, other: &Self) -> Option<&'static str> {
         let differs = [
             ("listen", self.listen != other.listen),
@@ -113,7 +113,7 @@ fn body_timeout() -> Span<10, 600_000> {
     Span::from_millis(10_000)
 }
 
-/// 1 to 1,000,000; 20,000 unless said otherwise.
+/// 1 to 1,000,000; the default is 20,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct MaxConnections(Bounded<1, 1_000_000>);
@@ -130,7 +130,7 @@ impl MaxConnections {
     }
 }
 
-/// A secret of at least eight bytes that never shows in a log.
+/// A secret of at least eight bytes that never appears in a log.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Secret(String);

@@ -1,4 +1,4 @@
-//! What the settings mean to the policies.
+//! The settings, converted to policy values.
 
 use hotchat_policy::{
     Allotment, BreakerRules, DropShare, HotLimits, Override, PushRule, Throttle, WindowLimit, push_rule,
@@ -77,7 +77,7 @@ impl From<JoinLimit> for WindowLimit {
 }
 
 impl LocalShared {
-    /// How the processes divide so many joins.
+    /// Divides `joins` between the processes.
     pub(crate) fn allotment(self, joins: u32) -> Allotment {
         Allotment::of(joins, self.processes.get(), self.reserve.get())
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_settings_become_the_rule_that_they_describe() {
+    fn settings_map_to_the_push_rule() {
         let settings: Settings = serde_json::from_value(json!({
             "push_throttle": { "fixed": { "drop": 0.9 } },
             "push_overrides": { "never": [1, 2], "always": [2, 3] },

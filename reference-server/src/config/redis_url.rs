@@ -1,8 +1,8 @@
-//! Where Redis is.
+//! The URL of Redis.
 
 use serde::Deserialize;
 
-/// `redis://[user:password@]host:port/[database]`; only its presence shows in a log, since it may hold a password.
+/// `redis://[user:password@]host:port/[database]`; logs show only whether it is set, since it may hold a password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct RedisUrl(String);

@@ -1,6 +1,6 @@
-//! The settings that experiments vary: each remedy of a join storm and of a fetch storm as a switch.
+//! The settings that experiments vary: each remedy for a join storm or a fetch storm is a switch.
 //!
-//! This block alone is what `hotchat --schema` describes; the doc comments become the schema's descriptions.
+//! `hotchat --schema` describes this block only; the doc comments become the schema's descriptions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,31 +11,32 @@ use super::join_limit::{JoinLimit, JoinThrottle};
 use super::labels::Labels;
 use super::{Bounded, Breaker, Bulkhead, Span};
 
-/// What a storm meets: how members are inserted and counted, how events reach them, and the limits of the server.
+/// How the server handles a storm: how members are inserted and counted, how events reach them, and the server's
+/// limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
     /// How a member is inserted.
     pub(crate) insert: Insert,
-    /// `innodb_autoinc_lock_mode` that every shard must have been started with; checked at start.
+    /// `innodb_autoinc_lock_mode` with which every shard must have been started; checked at start.
     pub(crate) autoinc_lock_mode: Bounded<0, 2>,
     /// Transaction isolation of every database connection.
     pub(crate) isolation: Isolation,
     /// What an acknowledged join survives; the shards' own options are checked at start.
     pub(crate) durability: Durability,
-    /// How the members of a chat are counted, for every join and every question.
+    /// How the members of a chat are counted, on every join and every count request.
     pub(crate) member_count: MemberCount,
-    /// Database connections, per shard.
+    /// Database connections per shard.
     pub(crate) pool: Pool,
-    /// Longest that one call's statements may take on a shard; then 504 `storage_timeout`.
+    /// Longest time for one call's statements on a shard; after it 504 `storage_timeout`.
     pub(crate) storage_timeout: Span<10, 600_000>,
-    /// How often a call that a deadlock or lock wait time-out rolled back is tried again.
+    /// How often a call is retried after a deadlock or lock wait time-out rolled it back.
     pub(crate) deadlock_retries: Bounded<0, 100>,
-    /// Limit on the requests of the public API in progress.
+    /// Limit on requests in progress on the public API.
     pub(crate) requests: Requests,
-    /// What is refused while calls on a shard fail or are slow (live).
+    /// Rejects calls while those to a shard fail or are slow (live).
     pub(crate) breaker: Breaker,
-    /// How many calls may be on a shard at a time (live).
+    /// How many calls may be in progress on a shard (live).
     pub(crate) bulkhead: Bulkhead,
     /// How long requests in progress may take to finish after SIGTERM.
     pub(crate) drain: Span<0, 600_000>,
@@ -45,20 +46,23 @@ pub(crate) struct Settings {
     pub(crate) bus: Bus,
     /// When a chat is marked hot (live).
     pub(crate) hot_chat: HotChat,
-    /// What happens to the pushes of a hot chat (live).
+    /// How pushes of a hot chat are throttled (live).
     pub(crate) push_throttle: PushThrottle,
-    /// What a member gets for pushes that were dropped (live).
+    /// What a member gets after dropped pushes (live).
     pub(crate) trailing_push: TrailingPush,
-    /// Chats that are not left to the detector (live).
+    /// Chats exempt from the detector's judgement (live).
     pub(crate) push_overrides: PushOverrides,
     /// Who counts the joins of a chat (live).
     pub(crate) join_throttle: JoinThrottle,
-    /// How many may join a chat (live).
+    /// How many users may join a chat (live).
     pub(crate) join_limit: JoinLimit,
-    /// Members that are connected for pushes.
+    /// Members connected for pushes.
     pub(crate) push: Push,
-    /// The countries and apps that requests are counted by.
+    /// The countries and apps by which requests are counted.
     pub(crate) labels: Labels,
+    /// CPU time that every admitted request burns on top, at most 10 ms (live). Only for testing whether a harness
+    /// detects a slower build; never set it otherwise.
+    pub(crate) burn_cpu: Span<0, 10>,
 }
 
 impl Default for Settings {
@@ -86,6 +90,7 @@ impl Default for Settings {
             join_limit: JoinLimit::default(),
             push: Push::default(),
             labels: Labels::default(),
+            burn_cpu: const { Span::from_millis(0) },
         }
     }
 }
@@ -96,7 +101,7 @@ impl Default for Settings {
 pub(crate) enum Insert {
     /// `INSERT … SELECT … WHERE NOT EXISTS (…)`, which `InnoDB` treats as a bulk insert: before the remedy.
     SelectNotExists,
-    /// `INSERT … VALUES (…)`; duplicates are left to the unique keys: after the remedy.
+    /// `INSERT … VALUES (…)`; the unique keys detect duplicates: after the remedy.
     Values,
 }
 
@@ -104,9 +109,9 @@ pub(crate) enum Insert {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Isolation {
-    /// No gap locks: what lock mode 2 wants.
+    /// No gap locks: as lock mode 2 requires.
     ReadCommitted,
-    /// The server's own default; sub-selects take gap locks.
+    /// The database's default; subqueries take gap locks.
     RepeatableRead,
 }
 
@@ -116,7 +121,7 @@ pub(crate) enum Isolation {
 pub(crate) enum Durability {
     /// Killing the database or the machine.
     Full,
-    /// Killing the database; the last second is lost with the machine.
+    /// Killing the database; losing the machine loses the last second.
     Relaxed,
 }
 
@@ -126,11 +131,11 @@ pub(crate) enum Durability {
 pub(crate) enum MemberCount {
     /// `COUNT(*)` over the rows, every time.
     Scan,
-    /// The same behind the query cache of `MariaDB`, which every join invalidates.
+    /// The same behind `MariaDB`'s query cache, which every join invalidates.
     QueryCache,
-    /// One row per chat that every join and leave updates in its own transaction.
+    /// One row per chat, updated by every join and leave in its own transaction.
     Aggregate,
-    /// Several such rows per chat, added up when read.
+    /// Several such rows per chat, summed when read.
     AggregateSlots(Slots),
 }
 
@@ -147,13 +152,13 @@ fn sixteen() -> Bounded<1, 256> {
     const { Bounded::new(16) }
 }
 
-/// Database connections of the server, per shard.
+/// Database connections of the server per shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Pool {
-    /// Connections open at most.
+    /// Maximum number of open connections.
     pub(crate) size: Bounded<1, 1000>,
-    /// Longest wait for a free one; then 503 `overloaded`.
+    /// Longest wait for a free connection; after it 503 `overloaded`.
     pub(crate) acquire_timeout: Span<1, 600_000>,
 }
 
@@ -166,18 +171,18 @@ impl Default for Pool {
     }
 }
 
-/// The limit on requests in progress: what a pool of threads would be.
+/// The limit on requests in progress, comparable to a thread pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Requests {
-    /// Requests worked on at a time.
+    /// Maximum number of requests in progress.
     pub(crate) in_progress: Bounded<1, 100_000>,
-    /// Requests waiting for their turn; those beyond get 503 `overloaded` at once.
+    /// Maximum number of waiting requests; further ones get 503 `overloaded` at once.
     pub(crate) waiting: Bounded<0, 100_000>,
-    /// Longest wait for a turn; then 503 `overloaded`.
+    /// Longest wait for a slot; after it 503 `overloaded`.
     pub(crate) wait: Span<0, 60_000>,
-    /// Longest that a request may take in all, from its arrival; every wait on its way ends with it: 503 `overloaded` while it waits
-    /// for its turn, 504 `storage_timeout` when the shard was too slow.
+    /// Total time limit of a request from its arrival, shared by all its waits: 503 `overloaded` if it expires in the
+    /// queue, 504 `storage_timeout` if the shard was too slow.
     pub(crate) deadline: Span<10, 600_000>,
 }
 

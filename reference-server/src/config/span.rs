@@ -1,4 +1,4 @@
-//! A length of time as people write it: `500ms`, `2s`, `1.5m`.
+//! A duration as people write it: `500ms`, `2s`, `1.5m`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const UNITS: [(&str, f64); 5] = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 
-/// A length of time from `MIN_MS` to `MAX_MS` milliseconds.
+/// A duration from `MIN_MS` to `MAX_MS` milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span<const MIN_MS: u64, const MAX_MS: u64>(Duration);
 
@@ -102,7 +102,7 @@ mod tests {
     type Any = Span<0, 3_600_000>;
 
     #[test]
-    fn spans_are_read_and_written_as_people_write_them() {
+    fn spans_are_parsed_and_printed_in_short_form() {
         let table = [
             ("500ms", "500ms"),
             ("2s", "2s"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_an_example() {
+    fn invalid_spans_are_rejected_with_an_example() {
         for text in ["", "5", "s", "-1s", "1 s", "1sec", "1e3s", "..s", "NaNs", "2h"] {
             assert!(Any::parse(text).is_err(), "{text}");
         }

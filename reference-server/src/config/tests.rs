@@ -1,4 +1,4 @@
-//! The configuration file: defaults, refusals, and the checked-in schema.
+//! The configuration file: defaults, errors, and the checked-in schema.
 
 use super::load::{parse, schema};
 use super::{Insert, Isolation, MemberCount, PushThrottle, Settings, TrailingPush};
@@ -34,7 +34,7 @@ fn yaml_and_json_are_both_read() {
 }
 
 #[test]
-fn a_throttle_of_joins_that_cannot_be_had_is_told_with_what_to_do() {
+fn an_unusable_join_throttle_is_rejected_with_a_remedy() {
     let table = [
         (
             "settings:\n  join_throttle: redis\n",
@@ -64,12 +64,12 @@ fn a_throttle_of_joins_that_cannot_be_had_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_breaker_that_would_be_blind_or_misled_is_told_with_what_to_do() {
+fn a_blind_or_misled_breaker_is_rejected_with_a_remedy() {
     let table = [
         (
             "settings:\n  requests: {deadline: 1062ms}\n  breaker: {scope: shard, slow_call: 1s}\n",
             "hotchat.yaml:6:38: settings.breaker.slow_call",
-            "with a `requests.deadline` of 1062ms the breaker would see nothing",
+            "with a `requests.deadline` of 1062ms the breaker would detect nothing",
             "lower `breaker.slow_call`, or raise `requests.deadline`",
         ),
         (
@@ -95,7 +95,18 @@ fn a_breaker_that_would_be_blind_or_misled_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
+fn at_most_ten_milliseconds_are_burnt() {
+    let message = refused("settings:\n  burn_cpu: 11ms\n");
+    let (place, part) = (
+        "hotchat.yaml:5:13: settings.burn_cpu",
+        "11ms is out of range, expected 0s to 10ms",
+    );
+    assert!(message.contains(place) && message.contains(part), "{message}");
+    assert!(parse("x", &format!("{HEAD}settings:\n  burn_cpu: 10ms\n")).is_ok());
+}
+
+#[test]
+fn a_mistake_is_reported_with_place_key_and_allowed_values() {
     let table = [
         ("settings:\n  insrt: values\n", "hotchat.yaml:5:3: settings", "insert"),
         (
@@ -142,12 +153,12 @@ fn a_mistake_is_told_with_place_key_and_what_is_allowed() {
         (
             "settings:\n  push_overrides: {never: [3, 4, 3]}\n",
             "settings.push_overrides.never",
-            "value 2 (counted from 0) is there twice",
+            "value 2 (counted from 0) is a duplicate",
         ),
         (
             "settings:\n  labels: {apps: [other]}\n",
             "settings.labels.apps",
-            "stands for what is not listed",
+            "is reserved for unlisted values",
         ),
         ("redis: http://x\n", "hotchat.yaml:4:8: redis", "redis://host:port/"),
         (
@@ -183,7 +194,7 @@ fn labels_are_bounded_together() {
 }
 
 #[test]
-fn secrets_and_shards_are_judged_as_they_are_read() {
+fn secrets_and_shards_are_validated_on_reading() {
     let message = parse("x", "secret: short\nadmin_token: long-enough\nshards: [a]")
         .unwrap_err()
         .to_string();
@@ -210,7 +221,7 @@ fn secrets_and_shards_are_judged_as_they_are_read() {
 }
 
 #[test]
-fn a_throttle_is_accepted_where_there_is_redis() {
+fn a_push_throttle_is_accepted_with_redis() {
     let text = "redis: redis://127.0.0.1:6379/\nsettings: {push_throttle: {fixed: {drop: 1}}, trailing_push: none}\n";
     let config = parse("x", &format!("{HEAD}{text}")).unwrap();
     let PushThrottle::Fixed(fixed) = config.settings.push_throttle else {
@@ -223,19 +234,16 @@ fn a_throttle_is_accepted_where_there_is_redis() {
         written["push_throttle"],
         serde_json::json!({ "fixed": { "drop": 1.0 } })
     );
-    assert!(
-        !format!("{config:?}").contains("6379"),
-        "an address may hold a password"
-    );
+    assert!(!format!("{config:?}").contains("6379"), "a URL may hold a password");
 }
 
 #[test]
-fn the_checked_in_schema_is_what_the_settings_say() {
+fn the_checked_in_schema_matches_the_settings() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/settings.schema.json");
     let checked_in = std::fs::read_to_string(file).unwrap();
     assert_eq!(
         checked_in.trim_end(),
         schema(),
-        "renew it: cargo run -p hotchat -- --schema > {file}"
+        "regenerate it: cargo run -p hotchat -- --schema > {file}"
     );
 }

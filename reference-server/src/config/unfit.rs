@@ -1,13 +1,13 @@
-//! What no single key can say: settings that are well formed and yet cannot be had.
+//! Checks across several keys: settings that are well formed but cannot work together.
 
 use std::fmt;
 
 use super::{BreakerScope, BulkheadScope, JoinLimit, JoinThrottle, LocalShared, PushThrottle, Settings};
 
-/// A setting that cannot be had as things are.
+/// A setting that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unfit {
-    /// Path from `settings`; empty for all of them.
+    /// Path below `settings`; empty for the whole block.
     pub(crate) key: String,
     pub(crate) message: String,
 }
@@ -30,7 +30,7 @@ impl fmt::Display for Unfit {
 }
 
 impl Settings {
-    /// Refuses what cannot work together; `redis`: whether the server has one.
+    /// Rejects combinations that cannot work; `redis`: whether the server has Redis.
     pub(crate) fn check(&self, redis: bool) -> Result<(), Unfit> {
         self.labels.check()?;
         self.check_breaker()?;
@@ -46,19 +46,19 @@ impl Settings {
         })
     }
 
-    /// Refuses a breaker that the limits beside it would make blind, or that would take them for slowness of the shard.
+    /// Rejects a breaker that the other limits would blind, or whose view of the shard they would distort.
     fn check_breaker(&self) -> Result<(), Unfit> {
         let (breaker, bulkhead) = (self.breaker, self.bulkhead);
         if breaker.scope == BreakerScope::None {
             return Ok(());
         }
         let (slow_call, deadline) = (breaker.slow_call.get(), self.requests.deadline.get());
-        // A call in progress is seen to be slow by up to a sixteenth late.
+        // A slow call in progress is detected up to a sixteenth late.
         if deadline <= slow_call + slow_call / 16 {
             return Err(Unfit {
                 key: "breaker.slow_call".to_owned(),
                 message: format!(
-                    "with a `requests.deadline` of {:?} the breaker would see nothing: calls on a shard that hangs would end before they are \
+                    "with a `requests.deadline` of {:?} the breaker would detect nothing: calls to a stalled shard would end before they are \
                      slow, which takes {:?} and up to a sixteenth more; lower `breaker.slow_call`, or raise `requests.deadline` and restart",
                     self.requests.deadline, breaker.slow_call
                 ),

@@ -1,11 +1,13 @@
-//! The limit on requests in progress: what a pool of threads would be, with a bounded queue and a bounded wait.
+//! Admission: the limit on requests in progress, comparable to a thread pool with a bounded queue and a bounded wait.
 //!
-//! So many requests are worked on at a time; so many may wait, first come first served, so long; the rest are refused at
-//! once. Here a request also gets its deadline, which all waits on its way share, this one included.
+//! A bounded number of requests is in progress; a bounded number waits, first come, first served, for a bounded time;
+//! the rest are shed at once. Here a request also gets its deadline, which all its waits share, this one included.
 //!
-//! A request that has its turn runs in a task of its own, and its turn ends when its work does. A caller that goes away ends its waits, the one for
-//! the database included, where what was begun is done or undone as a whole. A send is the exception: once its statements run, only the deadline
-//! and `storage_timeout` end it, so that an event is not stored and left unpublished because its sender went. A time-out may still leave one so, until the chat's next event.
+//! An admitted request runs in a task of its own and holds its slot until its work ends. A caller's disconnect ends the
+//! request's waits, including the one for the database, where work that has begun is completed or undone as a whole. A
+//! send is the exception: once its statements run, only the deadline and `storage_timeout` end it, so that an event is
+//! not stored and left unpublished because its sender disconnected. A time-out may still leave one unpublished, until
+//! the chat's next event.
 //!
 //! Rejected: `tower`'s `ConcurrencyLimit` with `LoadShed`, which either waits without bound or not at all.
 
@@ -25,7 +27,7 @@ use crate::config::Requests;
 use crate::deadline::Deadline;
 use crate::metrics::RequestGauges;
 
-/// Turns, and the queue for them.
+/// The slots, and the queue for them.
 pub(crate) struct Admission {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -34,7 +36,7 @@ pub(crate) struct Admission {
     deadline: Duration,
 }
 
-/// Why there was no turn.
+/// Why a request was shed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shed {
     QueueFull,
@@ -62,7 +64,7 @@ impl Admission {
     }
 
     async fn turn(&self, gauges: &RequestGauges, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Shed> {
-        // Those who wait are not overtaken: a free permit goes to them before it can be tried for.
+        // Waiting requests are not overtaken: a free permit is handed to them before `try_acquire` can see it.
         match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(permit) => return Ok(permit),
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
@@ -71,11 +73,11 @@ impl Admission {
         let turn = Arc::clone(&self.turns).acquire_owned();
         let waited = deadline.bound(self.wait, turn).await;
         let permit = waited.map_err(|_| Shed::WaitTimeout)?;
-        Ok(permit.expect("this semaphore is never closed"))
+        Ok(permit.expect("the semaphore is never closed"))
     }
 }
 
-/// A place in the queue, given up when dropped (also when the caller goes away).
+/// A place in the queue, given up on drop (also when the caller disconnects).
 struct Queued<'a> {
     admission: &'a Admission,
     gauge: &'a Gauge,
@@ -137,8 +139,8 @@ pub(crate) async fn admit(State(app): State<Shared>, mut request: Request, next:
 
 fn refuse(shed: Shed, wait: Duration) -> Refusal {
     Refusal::overloaded(match shed {
-        Shed::QueueFull => "too many requests are waiting already".to_owned(),
-        Shed::WaitTimeout => format!("the request did not get its turn within {wait:?}"),
+        Shed::QueueFull => "too many requests are waiting; retry later".to_owned(),
+        Shed::WaitTimeout => format!("the request was not admitted within {wait:?}; retry later"),
     })
 }
 
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_goes_away_gives_up_its_place() {
+    async fn a_disconnected_caller_gives_up_its_place() {
         let metrics = Metrics::new();
         let (admission, never) = (admission(1, 500), Deadline::never());
         let _first = admission.turn(&metrics.requests, &never).await.unwrap();

@@ -1,7 +1,7 @@
-//! Counts a request for its chat, and for the country (`x-country`) and app (`x-app`) that the caller says it comes from.
+//! Counts a request for its chat, and for the country (`x-country`) and app (`x-app`) that the caller states.
 //!
-//! Only requests of callers that are who they say: nobody without a token can make a chat look hot. What was shed before its turn is
-//! not counted here, but by the limit that shed it.
+//! Only authenticated requests count: nobody without a token can make a chat look hot. Requests shed before admission
+//! are counted by the admission limit, not here.
 
 use axum::body::HttpBody;
 use axum::extract::rejection::PathRejection;
@@ -14,7 +14,7 @@ use super::Shared;
 use super::names::parse_id;
 use crate::traffic::Kind;
 
-/// The state of the layer around a route.
+/// State of the layer around a route.
 #[derive(Clone)]
 pub(crate) struct Counted {
     pub(crate) app: Shared,
@@ -48,7 +48,7 @@ fn said<'a>(headers: &'a HeaderMap, header: &str) -> Option<&'a str> {
     headers.get(header)?.to_str().ok()
 }
 
-/// Whether the request came from a known caller and made it to a chat that there is.
+/// Whether the request came from an authenticated caller and reached an existing chat.
 fn is_load(status: StatusCode) -> bool {
     let turned_away = [
         StatusCode::BAD_REQUEST,

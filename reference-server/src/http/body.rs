@@ -1,4 +1,4 @@
-//! The JSON body of a request: at most 64 KiB, and not slower than the configured time.
+//! The JSON body of a request: at most 64 KiB, and received within the configured time.
 
 use std::error::Error;
 
@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use super::Shared;
 use super::refusal::Refusal;
 
-/// No request needs more.
+/// Larger than any request needs.
 pub(crate) const LIMIT_BYTES: usize = 64 * 1024;
 
-/// A body that has been read and understood.
+/// A body, read and parsed.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
@@ -20,7 +20,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
         let body = request.into_body();
-        // What announces itself as too large is not read at all.
+        // A body whose announced size is too large is not read at all.
         if body.size_hint().lower() > LIMIT_BYTES as u64 {
             return Err(Refusal::body_too_large(LIMIT_BYTES));
         }
@@ -29,12 +29,12 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
             Err(_) => return Err(Refusal::body_timeout(app.body_timeout)),
             Ok(Ok(bytes)) => bytes,
             Ok(Err(error)) if is_too_large(&error) => return Err(Refusal::body_too_large(LIMIT_BYTES)),
-            Ok(Err(error)) => return Err(Refusal::malformed(format!("the body could not be read: {error}"))),
+            Ok(Err(error)) => return Err(Refusal::malformed(format!("failed to read the body: {error}"))),
         };
         let parsed = serde_json::from_slice(&bytes);
         parsed
             .map(Self)
-            .map_err(|error| Refusal::malformed(format!("the body is not as expected: {error}")))
+            .map_err(|error| Refusal::malformed(format!("invalid body: {error}")))
     }
 }
 

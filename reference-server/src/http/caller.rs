@@ -1,4 +1,4 @@
-//! Who is calling: the user that the bearer token vouches for.
+//! Identifies the caller: the user of the bearer token.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use super::Shared;
 use super::refusal::Refusal;
 use crate::auth::{TokenError, UserId};
 
-/// The calling user; a route that takes this refuses everybody else.
+/// The calling user; a route that takes this rejects unauthenticated requests.
 pub(crate) struct Caller(pub(crate) UserId);
 
 impl FromRequestParts<Shared> for Caller {
@@ -23,7 +23,7 @@ impl FromRequestParts<Shared> for Caller {
     }
 }
 
-/// The bearer token of a request, if it has one.
+/// The bearer token of a request, if present.
 pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
     parts.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }

@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 #[derive(Serialize)]
 pub(crate) struct Created {
     chat_id: u64,
-    /// Which shard the chat lives on: rehearsals choose bystanders by it.
+    /// The shard on which the chat lives: rehearsals choose bystanders by it.
     shard: usize,
 }
 

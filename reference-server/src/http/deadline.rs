@@ -1,4 +1,4 @@
-//! The deadline that a request was given on arrival, for the routes.
+//! Extracts the deadline that a request was given on arrival.
 
 use std::convert::Infallible;
 
@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 impl FromRequestParts<Shared> for Deadline {
     type Rejection = Infallible;
 
-    /// Requests that do not pass the limit (the admin API) have none.
+    /// Requests that bypass admission (the admin API) have none.
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Infallible> {
         Ok(parts.extensions.get().cloned().unwrap_or_else(Self::never))
     }

@@ -1,5 +1,5 @@
-//! `GET /v1/chats/{id}/events?after=R&limit=N` → `{events: [{revision, kind, user_id, body}], revision}`: what the caller has
-//! missed since revision R. `revision` is what to ask after next.
+//! `GET /v1/chats/{id}/events?after=R&limit=N` → `{events: [{revision, kind, user_id, body}], revision}`: the events
+//! after revision R. Pass `revision` as the next `after`.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use crate::deadline::Deadline;
 use crate::store::Event;
 
-/// Events in an answer when the caller does not say.
+/// Default number of events per answer.
 const LIMIT: u32 = 100;
 
 #[derive(Debug, Deserialize)]
@@ -46,9 +46,9 @@ pub(crate) async fn fetch_events(
     let chat = parse_id(&chat)?;
     let Query(Asked { after, limit }) = asked.map_err(|error| Refusal::malformed(error.body_text()))?;
     if limit == 0 {
-        return Err(Refusal::malformed("limit is 0, expected a whole number from 1"));
+        return Err(Refusal::malformed("limit is 0, expected at least 1"));
     }
-    // More than the server gives is no mistake: the caller's cursor moves as far as the answer goes.
+    // A limit above the server's is not an error: the caller's cursor moves as far as the answer goes.
     let limit = limit.min(app.live.current().fetch.limit.get());
     let fetched = app.store.fetch(&deadline, chat, user.0, after, limit).await??;
     let events = fetched.events()?;

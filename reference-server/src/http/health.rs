@@ -1,4 +1,4 @@
-//! `GET /healthz`: the process is alive. Asks nobody, so that a restart is not ordered for a sick shard.
+//! `GET /healthz`: the process is alive. Checks no dependency, so that a failing shard does not trigger a restart.
 
 use axum::Json;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `POST /v1/chats/{id}/members` `{name}` → 201 `{member_id, member_count}`: the caller joins, unless too many others do.
+//! `POST /v1/chats/{id}/members` `{name}` → 201 `{member_id, member_count}`: the caller joins, unless throttled.
 
 use axum::Json;
 use axum::extract::{Path, State};

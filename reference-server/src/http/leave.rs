@@ -17,7 +17,7 @@ pub(crate) async fn leave(
 ) -> Result<StatusCode, Refusal> {
     let (chat, user) = (parse_id(&chat)?, parse_id(&user)?);
     if user != caller.0 {
-        return Err(Refusal::forbidden("a caller can only remove himself"));
+        return Err(Refusal::forbidden("callers can only remove themselves"));
     }
     if app.store.leave(&deadline, chat, user).await? {
         Ok(StatusCode::NO_CONTENT)

@@ -4,9 +4,9 @@
 //! observe.rs     counts and times every request        admission.rs   the limit on requests in progress
 //! attribute.rs   counts by chat, country and app
 //! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
-//! deadline.rs    how long he waits
-//! refusal.rs     every answer that is not a success    names.rs       what a chat or a member may be called
-//! create_chat.rs join.rs leave.rs count.rs send_event.rs fetch_events.rs   health.rs ready.rs metrics_page.rs      admin/
+//! deadline.rs    how long the caller waits             burn.rs        CPU burnt on purpose, for tests of a harness
+//! refusal.rs     every response but success            names.rs       valid names of chats and members
+//! create_chat.rs join.rs leave.rs count.rs send_event.rs fetch_events.rs health.rs ready.rs metrics_page.rs admin/
 //! push.rs        the WebSocket of a member
 //! ```
 
@@ -14,6 +14,7 @@ mod admin;
 mod admission;
 mod attribute;
 mod body;
+mod burn;
 mod caller;
 mod count;
 mod create_chat;
@@ -48,7 +49,7 @@ use admission::Admission;
 use attribute::Counted;
 use refusal::Refusal;
 
-/// What the routes work with.
+/// State shared by the routes.
 pub(crate) struct App {
     store: Store,
     pub(crate) metrics: Metrics,
@@ -88,7 +89,8 @@ impl App {
     }
 }
 
-/// The public API. Outermost first: metrics, then (for `/v1`) the limit, then (for some) the chat's account, then the route.
+/// The public API. Outermost first: metrics, then (for `/v1`) admission, then burning CPU (for tests),
+/// then (for some) attribution to the chat, then the route.
 pub(crate) fn public(app: Shared) -> Router {
     let counted = |kind| {
         let app = Arc::clone(&app);
@@ -104,6 +106,7 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/chats/{id}/members/count", get(count::count))
         .route("/v1/chats/{id}/events", events)
         .route("/v1/push", get(push::push))
+        .route_layer(from_fn_with_state(Arc::clone(&app), burn::burn))
         .route_layer(from_fn_with_state(Arc::clone(&app), admission::admit));
     let unlimited = Router::new()
         .route("/healthz", get(health::health))

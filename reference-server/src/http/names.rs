@@ -1,10 +1,10 @@
-//! What a chat or a member may be called, and how ids are written in a path.
+//! Valid names of chats and members, and ids in paths.
 
 use serde::Deserialize;
 
 use super::refusal::Refusal;
 
-/// 1 to 64 characters, none of them a control character.
+/// 1 to 64 characters, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Name(String);
@@ -21,10 +21,10 @@ impl TryFrom<String> for Name {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let length = text.chars().count();
         if !(1..=64).contains(&length) {
-            return Err("a name has 1 to 64 characters");
+            return Err("a name must have 1 to 64 characters");
         }
         if text.chars().any(char::is_control) || text.trim() != text {
-            return Err("a name has no control characters and does not begin or end with a space");
+            return Err("a name must not contain control characters, or begin or end with a space");
         }
         Ok(Self(text))
     }

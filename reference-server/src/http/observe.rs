@@ -1,4 +1,4 @@
-//! Counts and times every request, also those whose caller went away.
+//! Counts and times every request, including those whose caller disconnected.
 
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ fn is_done(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// Counts when dropped: after the answer, or when the caller's connection has gone.
+/// Counts on drop: after the response, or when the caller's connection has gone.
 struct Watch<'a> {
     app: &'a Shared,
     path: Option<MatchedPath>,

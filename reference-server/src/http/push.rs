@@ -1,6 +1,6 @@
-//! `GET /v1/push?chat_id=…&chat_id=…`: a WebSocket that says which chats have something new.
+//! `GET /v1/push?chat_id=…&chat_id=…`: a WebSocket that announces which chats have new events.
 //!
-//! Everything that can be refused is refused before the upgrade, with the usual status and body.
+//! All rejections happen before the upgrade, with the usual status and body.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,12 +37,12 @@ pub(crate) async fn push(
     let seated = app.fan_out.hub.seat(&chats);
     app.tasks.spawn(async move {
         push::listen(seated, upgrade).await;
-        drop(open); // counts as open for as long as the member is connected
+        drop(open); // counts as open while the member is connected
     });
     Ok(response)
 }
 
-/// The chats asked for, each once.
+/// The requested chats, without duplicates.
 fn chats(parts: &Parts, max: usize) -> Result<Vec<u64>, Refusal> {
     let mut chats = BTreeSet::new();
     for pair in parts
@@ -58,19 +58,17 @@ fn chats(parts: &Parts, max: usize) -> Result<Vec<u64>, Refusal> {
         chats.insert(parse_id(id)?);
         if chats.len() > max {
             return Err(Refusal::malformed(format!(
-                "one connection listens to at most {max} chats (`settings.push.max_chats`); open another"
+                "a connection may listen to at most {max} chats (`settings.push.max_chats`); open another"
             )));
         }
     }
     if chats.is_empty() {
-        return Err(Refusal::malformed(
-            "no chat to listen to; expected ?chat_id=…&chat_id=…",
-        ));
+        return Err(Refusal::malformed("no chat given; expected ?chat_id=…&chat_id=…"));
     }
     Ok(chats.into_iter().collect())
 }
 
-/// The answer that upgrades the connection.
+/// The response that upgrades the connection.
 fn handshake(parts: Parts) -> Result<Response, Refusal> {
     let request = axum::http::Request::from_parts(parts, ());
     let response = create_response(&request).map_err(|error| not_a_web_socket(&error.to_string()))?;
@@ -78,14 +76,14 @@ fn handshake(parts: Parts) -> Result<Response, Refusal> {
 }
 
 fn not_a_web_socket(why: &str) -> Refusal {
-    Refusal::malformed(format!("this route wants a WebSocket handshake: {why}"))
+    Refusal::malformed(format!("this route requires a WebSocket handshake: {why}"))
 }
 
 async fn check_membership(app: &Shared, deadline: &Deadline, user: UserId, chats: &[u64]) -> Result<(), Refusal> {
     match app.store.not_a_member(deadline, chats, user.0).await? {
         None => Ok(()),
         Some(chat) => Err(Refusal::not_member(format!(
-            "this user is no member of chat {chat}; join it first"
+            "this user is not a member of chat {chat}; join it first"
         ))),
     }
 }

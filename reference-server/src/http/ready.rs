@@ -1,4 +1,4 @@
-//! `GET /readyz`: every shard answers; else 503 with those that do not.
+//! `GET /readyz`: 200 if every shard answers; otherwise 503 with those that do not.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Shared;
 use super::refusal::Outcome;
 
-/// Longest wait for one shard; all are asked at once.
+/// Longest wait for a shard; all are queried concurrently.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn ready(State(app): State<Shared>) -> Response {

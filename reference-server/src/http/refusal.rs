@@ -1,4 +1,4 @@
-//! Every answer that is not a success: `{error, message, retry_after_ms?}`.
+//! Every response other than success: `{error, message, retry_after_ms?}`.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::auth::TokenError;
 use crate::join_throttle::Throttled;
 use crate::store::{EventRefusal, JoinRefusal, StoreError};
 
-/// Advice to those refused for load: long enough to let it pass, short enough that a person still waits.
+/// Retry advice to shed requests: long enough for the load to pass, short enough that a person still waits.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// An answer that is not a success.
+/// A response other than success.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -23,7 +23,7 @@ pub(crate) struct Refusal {
     retry_after: Option<Duration>,
 }
 
-/// How a request ended, for the metrics: left in the answer's extensions.
+/// How a request ended, for the metrics; stored in the response's extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome(pub(crate) &'static str);
 
@@ -86,7 +86,7 @@ impl Refusal {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            "this route has no such method",
+            "method not allowed on this route",
         )
     }
 
@@ -94,7 +94,7 @@ impl Refusal {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            format!("a body may have {limit} bytes"),
+            format!("the body is too large, expected at most {limit} bytes"),
         )
     }
 
@@ -114,7 +114,7 @@ impl Refusal {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "a fault of the server; its log has the cause",
+            "internal server error; see the server's log for the cause",
         )
     }
 }
@@ -131,12 +131,12 @@ impl From<JoinRefusal> for Refusal {
             JoinRefusal::AlreadyMember => Self::new(
                 StatusCode::CONFLICT,
                 "already_member",
-                "this user is a member of this chat already",
+                "this user is already a member of this chat",
             ),
             JoinRefusal::NameTaken => Self::new(
                 StatusCode::CONFLICT,
                 "name_taken",
-                "another member of this chat has this name",
+                "this name is taken in this chat; choose another",
             ),
             JoinRefusal::NoChat => Self::no_chat(),
         }
@@ -158,7 +158,7 @@ impl From<EventRefusal> for Refusal {
             EventRefusal::NotMember => Self::new(
                 StatusCode::FORBIDDEN,
                 "not_member",
-                "this user is no member of this chat; join it first",
+                "this user is not a member of this chat; join it first",
             ),
             EventRefusal::NoChat => Self::no_chat(),
         }
@@ -183,7 +183,7 @@ impl From<StoreError> for Refusal {
             StoreError::Unavailable { .. } => {
                 // The cause may name hosts: it goes to the log, not to the caller.
                 tracing::warn!(%message, "storage unavailable");
-                let message = "the shard of this chat cannot be reached";
+                let message = "the chat's shard is unreachable; retry later";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message).later()
             }
             StoreError::Internal { .. } => {
@@ -206,7 +206,7 @@ impl IntoResponse for Refusal {
         };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(millis) = millis {
-            // The header knows whole seconds only.
+            // The header carries whole seconds only.
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1000)));

@@ -1,8 +1,8 @@
 //! `POST /v1/chats/{id}/events` `{kind, body}` → 201 `{revision}`: the caller sends an event.
 //!
-//! Once its statements run, the caller's leaving ends neither them nor what follows, so an event that is stored is published. Where they end without
-//! an answer (a time-out, a broken connection) it may be stored all the same, and a full bus takes no record; members then learn of it with the chat's
-//! next event.
+//! Once its statements run, a caller's disconnect ends neither them nor what follows, so a stored event is published.
+//! If the statements end without an answer (a time-out, a broken connection) the event may be stored and not published,
+//! and a full bus rejects the record; members then learn of the event with the chat's next one.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use crate::deadline::Deadline;
 use crate::store::Kind;
 
-/// What is sent; the text is bounded by what a request's body may have.
+/// The event; the body limit bounds its text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEvent {

@@ -1,12 +1,14 @@
-//! The throttle that arrives late: completed joins are counted when the publish role has read them from the bus.
+//! The throttle that reacts late: a completed join is counted when the publish role reads it from the bus.
 //!
-//! It costs a join nothing, and it is what one builds when the counts are there already. But what it knows is as old as the records that wait in
-//! the chat's partition: until the first joins of a rush have been counted, all of it is let in, and when the partition is busy with the pushes of a
-//! hot chat, that is seconds. Joins are counted by when they are *read*, so it also refuses too long afterwards.
+//! It adds nothing to the cost of a join, and it is the obvious design when the counts exist already. But its knowledge
+//! is as old as the records waiting in the chat's partition: until the first joins of a rush have been counted, the
+//! whole rush is admitted, and when the partition is busy with the pushes of a hot chat, that takes seconds. Joins are
+//! counted by when they are *read*, so it also keeps rejecting for too long afterwards.
 //!
-//! While the role is stopped nobody counts: that is away, and the setting decides. A role that runs and is behind is not away.
+//! While the role is stopped nobody counts: the throttle is away, and `when_away` decides. A role that runs but is
+//! behind is not away.
 //!
-//! Each process follows its own bus, so each counts the joins that it has completed itself.
+//! Each process consumes its own bus, so each counts the joins that it completed itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,6 +1,8 @@
--- One join of a chat: 0 when it is admitted and counted, else the microseconds until the next can be.
--- KEYS: the chat's counters, by number of the sub-window. ARGV: limit, length of a sub-window in microseconds, sub-windows.
--- The sub-window that is being filled counts besides the whole ones, so nothing younger than the window is missed.
+-- Counts one join of a chat. Returns 0 if it is admitted and counted, otherwise the microseconds until the next one can
+-- be.
+-- KEYS: the chat's counters, by sub-window number.
+-- ARGV: limit, length of a sub-window in microseconds, number of sub-windows.
+-- The sub-window being filled counts in addition to the whole ones, so nothing younger than the window is missed.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local limit, each, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

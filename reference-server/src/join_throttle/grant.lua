@@ -1,16 +1,18 @@
--- Shares of the pools of chats for one process, in the order of the chats.
--- KEYS: by which run of Redis this ledger is kept and since when, `<run id>:<time>`; then a hash for each chat. ARGV: process, pool, processes, then in
--- microseconds how long a share lasts and is counted after it was granted, how long a want is remembered, the precision of the former; then what is
--- wanted of each chat.
--- A hash has what was granted, `g:<process>:<counted until>` = share, and what is wanted, `w:<process>` = `<joins>:<until>`.
--- Conditions: all processes ask one Redis, and it evicts none of these keys (`maxmemory-policy noeviction`).
+-- Grants one process shares of chats' pools, in the order of the chats.
+-- KEYS: the Redis run that keeps this ledger and since when, `<run id>:<time>`; then one hash per chat.
+-- ARGV: process, pool, processes; then, in microseconds, how long a share lasts and is counted after it was granted,
+-- how long a want is remembered, and the precision of the former; then the wanted share of each chat.
+-- A hash holds what was granted, `g:<process>:<counted until>` = share, and what is wanted,
+-- `w:<process>` = `<joins>:<until>`.
+-- Conditions: all processes use one Redis, and it evicts none of these keys (`maxmemory-policy noeviction`).
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local process, pool, processes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local counted, remembered, precision = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
--- A ledger that was lost does not know what it granted: until all of that is over it grants nothing. Another run of Redis (a restart, a replica that
--- took over) may remember this key and yet have forgotten the latest grants, so it counts as a loss, too.
+-- A lost ledger does not know what it granted, so it grants nothing until all of that has expired. Another run of Redis
+-- (a restart, a replica that took over) may hold this key and yet have lost the latest grants, so it counts as a loss
+-- as well.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local keeper, since = string.match(redis.call('GET', KEYS[1]) or '', '^(%w+):(%d+)$')
 since = tonumber(since)

@@ -1,10 +1,10 @@
-//! The throttle that asks Redis for every join: exact over all processes, one call per join, also for chats in which nothing happens.
+//! The throttle that calls Redis for every join: exact over all processes, at one call per join, even for idle chats.
 //!
-//! A chat's counters are a hash `hotchat:joins:<sub-window in µs>:<chat_id>` that expires a window after the last admission; `count.lua` reads the
-//! time, adds up, and counts in one step. The script is sent as it is: half a kilobyte on a local connection, and no second way for a
-//! Redis that has lost its scripts.
+//! A chat's counters are a hash `hotchat:joins:<sub-window in µs>:<chat_id>` that expires a window after the last
+//! admission; `count.lua` reads the time, sums up and counts in one step. The script is sent in full: it is half a
+//! kilobyte on a local connection, and this needs no second path for a Redis that has lost its scripts.
 //!
-//! Another window has other counters, so changing it starts anew.
+//! A different window has different counters, so changing it restarts the count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::Answer;
 use crate::metrics::JoinMetrics;
 use crate::redis::Redis;
 
-/// Longest wait for an answer. A join that gave up may have been counted all the same.
+/// Longest wait for an answer. A join that timed out may have been counted all the same.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Parts that the window moves by.
+/// Sub-windows per window.
 const SUB_WINDOWS: u64 = 40;
 
 const COUNT: &str = include_str!("count.lua");

@@ -1,13 +1,15 @@
-//! Who has which share of a chat's pool: kept in Redis, by a script that is one step for all processes.
+//! The ledger of shares of a chat's pool: kept in Redis, by a script that is atomic for all processes.
 //!
-//! A grant is counted until its lease has run out and a window has passed since, by the clock of Redis, and the sum of what is counted (of each process
-//! the largest) is never more than the pool. Among those who want more than there is, the pool is divided by demand; if there is enough, each
-//! gets what it wants and an even part of the rest. Who wants more than is free gets what is free now, and the others, told of
-//! their new part the next time they ask, are lower a window later.
+//! A grant is counted until its lease has expired and a window has passed since, by the clock of Redis. The sum of what
+//! is counted (the largest grant of each process) never exceeds the pool. When demand exceeds the pool, it is divided
+//! in proportion to demand; otherwise each process gets what it wants and an even part of the rest. A process that
+//! wants more than is free gets what is free now; the others learn of their lower part at their next request, so the
+//! rest becomes free a window later.
 //!
-//! The time at which the ledger began, and the run of Redis that keeps it, are a key without a time to live. Where it is missing, or names another
-//! run (a restart, a replica that took over, whatever they still know), grants may have been forgotten, and nothing is granted until whatever was
-//! granted before is over. Keys that Redis evicts would be forgotten without a trace, so it must evict none.
+//! The time at which the ledger began, and the Redis run that keeps it, are stored in a key without a time to live. If
+//! the key is missing or names another run (a restart, a replica that took over, whatever data they still hold), grants
+//! may have been lost, and nothing is granted until every earlier grant has expired. Evicted keys would be lost without
+//! a trace, so Redis must not evict any.
 
 use std::time::Duration;
 
@@ -19,15 +21,15 @@ use super::in_redis::micros;
 const GRANT: &str = include_str!("grant.lua");
 pub(super) const SINCE: &str = "hotchat:join_shares:since";
 
-/// What all processes agree on.
+/// The parameters on which all processes agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) pool: u32,
     pub(super) processes: u32,
     pub(super) window: Duration,
-    /// How long a share may be used after it was asked for.
+    /// How long a share may be used after it was requested.
     pub(super) lease: Duration,
-    /// How often it is asked for.
+    /// How often it is requested.
     pub(super) reconcile: Duration,
 }
 
@@ -37,13 +39,13 @@ impl Terms {
         self.window + self.lease
     }
 
-    /// Grants of one process within this time are counted as one: a window holds at most some twenty.
+    /// Grants of one process within this time are counted as one: a window holds at most about twenty.
     pub(super) fn precision(&self) -> Duration {
         self.reconcile.max(self.window / 20)
     }
 }
 
-/// The question for all shares that `process` wants; answered by a number for each.
+/// The request for all shares that `process` wants; the answer is one number for each.
 pub(super) fn question(process: u64, wants: &[Want], terms: &Terms) -> Cmd {
     question_by(GRANT, process, wants, terms)
 }

@@ -1,23 +1,26 @@
-//! The throttle that decides by itself and agrees with the others in the background: no join waits for Redis.
+//! The throttle that decides locally and agrees with other processes in the background: no join waits for Redis.
 //!
-//! **Bound.** With at most `processes` processes, the joins that all together admit to a chat in any window are at most `joins`, whatever
-//! is delayed or lost between them and Redis, and also when Redis restarts or loses its memory, as long as it evicts no keys
-//! ([`hotchat_policy::LeasedShares`] says why). The window is
-//! that of each process's own clock and the leases are counted by the clock of Redis, so clocks that run at rates that differ by a part ε
-//! shift it by ε of window and lease. More than `processes` processes exceed it by a reserve each. A process that is restarted has forgotten what it
-//! admitted, so for a window it counts as one more: a rolling restart may exceed the limit by a reserve for each process restarted within it (`joins / processes`
-//! where Redis is away and `open` is set). What was leased to it before is still counted.
+//! **Bound.** With at most `processes` processes, the joins to a chat admitted by all of them in any window are at most
+//! `joins`, whatever is delayed or lost between them and Redis, and also when Redis restarts or loses its memory, as
+//! long as it evicts no keys ([`hotchat_policy::LeasedShares`] has the argument). Each process measures the window by
+//! its own clock, and Redis counts the leases by its clock, so clock rates that differ by a fraction ε shift the bound
+//! by ε of window and lease. More than `processes` processes exceed it by one reserve each. A restarted process has
+//! forgotten what it admitted, so for a window it counts as an additional process: a rolling restart may exceed the
+//! limit by a reserve for each process restarted within it (`joins / processes` where Redis is away and `open` is set).
+//! What was leased to it before the restart is still counted.
 //!
-//! **Redis away.** Leases run out within `5 × reconcile`. Then:
-//! - `closed`: each has its reserve: together at most `reserve × joins`, or `processes` where that is more, for a reserve is at least 1. The limit
-//!   still holds.
-//! - `open`: each has `joins / processes` as soon as it has noticed. Once all have, the limit holds; in a window around the moment when Redis goes or comes back one
-//!   process may still have used a lease of the whole pool: at most `joins × (1 + (1 − reserve) × (processes − 1) / processes)`, less than twice the limit.
+//! **Redis away.** Leases expire within `5 × reconcile`. Then:
+//! - `closed`: each process has its reserve: together at most `reserve × joins`, or `processes` if that is more, since
+//!   a reserve is at least 1. The limit still holds.
+//! - `open`: each process has `joins / processes` once it has noticed. When all have, the limit holds; in a window
+//!   around the moment when Redis goes or comes back one process may still have used a lease of the whole pool: at most
+//!   `joins × (1 + (1 − reserve) × (processes − 1) / processes)`, less than twice the limit.
 //!
-//! While the settings change, processes divide by different terms: the bound holds again a window and a lease after the last has the new ones.
+//! While a change of settings spreads, processes divide by different terms: the bound holds again one window and one
+//! lease after the last process has the new terms.
 //!
-//! Busy chats are those that have used half of their reserve. They are asked for each `reconcile`; a newly busy one sooner, at once or `reconcile / 5`
-//! after the last question, whichever is later.
+//! Busy chats are those that have used half of their reserve. Their shares are requested every `reconcile`; a newly
+//! busy chat's sooner, at once or `reconcile / 5` after the last request, whichever is later.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,18 +35,18 @@ use crate::config::{self, JoinLimit, JoinThrottle, Live, WhenAway};
 use crate::metrics::JoinMetrics;
 use crate::redis::Redis;
 
-/// Busy chats of this process: enough for every chat that is worth a lease, few enough for one short script.
+/// Maximum number of busy chats per process: enough for every chat worth a lease, few enough for one short script.
 const BUSY_MAX: usize = 256;
-/// A lease lasts so many times the time between two questions: two may be lost, and a busy machine may be late.
+/// A lease lasts this many request intervals: two requests may be lost, and a busy machine may be late.
 const LEASE: u32 = 5;
-/// Without a busy chat Redis is asked this often, so that a loss of its memory is known before leases are needed.
+/// Without a busy chat Redis is queried this often, so that a loss of its memory is noticed before leases are needed.
 const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) struct LocalShared {
     redis: Arc<Redis>,
     clock: Clock,
     metrics: JoinMetrics,
-    /// This process, to the others.
+    /// Identifies this process to the others.
     process: u64,
     shares: Mutex<LeasedShares>,
     newly_busy: Notify,
@@ -82,7 +85,7 @@ impl LocalShared {
         tried.into()
     }
 
-    /// Goes on for ever.
+    /// Runs forever.
     pub(super) async fn reconcile(&self, live: &Live) {
         let mut changes = live.changes();
         loop {
@@ -99,14 +102,14 @@ impl LocalShared {
             } else {
                 IDLE
             };
-            // Many chats that become busy together are asked for together.
+            // Chats that become busy together are requested together.
             tokio::time::sleep(reconcile / 5).await;
             let _woken_or_time =
                 tokio::time::timeout(pause.saturating_sub(reconcile / 5), self.newly_busy.notified()).await;
         }
     }
 
-    /// Asks for all busy chats; whether there are any.
+    /// Requests shares for all busy chats; returns whether there are any.
     async fn renew(&self, how: config::LocalShared, limit: JoinLimit) -> bool {
         let (allotment, reconcile) = (how.allotment(limit.joins.get()), how.reconcile.get());
         let terms = Terms {

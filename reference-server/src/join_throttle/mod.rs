@@ -1,20 +1,21 @@
-//! May somebody join this chat right now? Asked before the store is.
+//! The join throttle: decides whether a user may join a chat now, before storage is involved.
 //!
-//! All ways keep the same limit, so many joins of a chat in any window, and differ in who counts, and so in what a decision costs and how much it
-//! knows. What is counted are admissions, except by `bus`, which counts completed joins. A join that was admitted and then failed (409, a shard
-//! that is away) has used its place: giving it back would let callers who only ever fail through without bound.
+//! All implementations keep the same limit, at most `joins` of a chat in any window. They differ in who counts, and so
+//! in what a decision costs and how much it knows. They count admissions, except `bus`, which counts completed joins. A
+//! join that was admitted and then failed (409, an unreachable shard) has used up its place: giving it back would admit
+//! callers whose joins always fail without bound.
 //!
 //! ```text
 //! bus.rs           the publish role counts completed joins: as late as the chat's partition
-//! in_redis.rs      Redis counts, asked for every join                 count.lua   how
+//! in_redis.rs      Redis counts, one call per join                    count.lua   how
 //! (here)           local: this process counts, in its memory
 //! local_shared.rs  this process counts against its share of the limit
-//!   ledger.rs      who has which share, kept in Redis                  grant.lua   how
+//!   ledger.rs      the shares of all processes, kept in Redis         grant.lua   how
 //!   tests/         the ledger in Rust, as a model; the limit over several processes
 //! ```
 //!
-//! Settings are read for each join, so a change applies to the next. `local` and `local_shared` count in the same place: a change between the two
-//! forgets nothing. The other ways start counting when they are chosen.
+//! Settings are read for each join, so a change applies to the next one. `local` and `local_shared` share one counter:
+//! switching between them forgets nothing. The others start counting when they are selected.
 
 mod bus;
 mod in_redis;
@@ -39,23 +40,23 @@ use bus::Completed;
 use in_redis::InRedis;
 use local_shared::LocalShared;
 
-/// Advice to those refused because nobody could tell.
+/// Retry advice when the counter is unavailable.
 const AWAY_RETRY: Duration = Duration::from_secs(1);
-/// Those refused come back over at most this much more time than they have to wait.
+/// Retries of rejected callers are spread over at most this much beyond the time they have to wait.
 const SPREAD_MAX: Duration = Duration::from_secs(5);
 
-/// Too many join this chat.
+/// The join is over the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Throttled {
     pub(crate) retry_after: Duration,
 }
 
-/// What one of the ways says.
+/// Answer of one implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Admitted,
     Refused(TooMany),
-    /// Nobody can tell.
+    /// The counter is unavailable.
     Away,
 }
 
@@ -69,17 +70,17 @@ pub(crate) struct JoinThrottle {
     live: Live,
     clock: Clock,
     metrics: JoinMetrics,
-    /// Joins that this process has admitted by itself.
+    /// Joins that this process admitted on its own.
     admitted: SlidingLimit,
     completed: Completed,
-    /// `None` without a Redis: then no setting can ask for it.
+    /// `None` without Redis: then no setting can select it.
     in_redis: Option<InRedis>,
     shared: Option<LocalShared>,
     jitter: Mutex<Xoshiro256PlusPlus>,
 }
 
 impl JoinThrottle {
-    /// `seed` decides which chats collide, and spreads those who are refused.
+    /// `seed` determines which chats collide, and spreads the retries of rejected callers.
     pub(crate) fn new(
         live: Live,
         redis: Option<Arc<Redis>>,
@@ -102,7 +103,7 @@ impl JoinThrottle {
         })
     }
 
-    /// Counts a join of the chat, or says when to try again.
+    /// Counts a join of the chat, or says when to retry.
     pub(crate) async fn admit(&self, chat_id: u64) -> Result<(), Throttled> {
         let settings = self.live.current();
         let Some(answer) = self.ask(chat_id, &settings).await else {
@@ -148,7 +149,7 @@ impl JoinThrottle {
         })
     }
 
-    /// A completed join has come by the bus.
+    /// A completed join arrived by the bus.
     pub(crate) fn completed(&self, chat_id: u64, settings: &Settings) {
         if settings.join_throttle == config::JoinThrottle::Bus {
             self.completed
@@ -156,27 +157,27 @@ impl JoinThrottle {
         }
     }
 
-    /// Whether completed joins are being consumed.
+    /// Sets whether completed joins are being consumed.
     pub(crate) fn consumed(&self, consumed: bool) {
         self.completed.consumed(consumed);
     }
 
-    /// Shows how late the throttle is, of the ages of what is not consumed yet.
+    /// Reports how late the throttle is, from the ages of unconsumed records.
     pub(crate) fn show_lag(&self, ages: impl Iterator<Item = Duration>) {
         let follows = self.live.current().join_throttle == config::JoinThrottle::Bus;
         let oldest = ages.filter(|_| follows).max();
         self.metrics.lag(oldest.unwrap_or_default());
     }
 
-    /// Agrees on shares with the other processes, while the settings ask for it, until `stop`.
+    /// Negotiates shares with the other processes while the settings require it, until `stop`.
     pub(crate) async fn reconcile(self: Arc<Self>, stop: CancellationToken) {
         if let Some(shared) = &self.shared {
             stop.run_until_cancelled(shared.reconcile(&self.live)).await;
         }
     }
 
-    /// Later for some than for others: those refused together must not come back together. Places come free over a window, so half of one is no
-    /// loss to them.
+    /// Random extra delay: callers rejected together must not retry together. Places become free over a whole window,
+    /// so waiting up to half of one costs them nothing.
     fn spread(&self, window: Duration) -> Duration {
         let most = (window / 2).min(SPREAD_MAX);
         let mut jitter = self.jitter.lock().unwrap_or_else(PoisonError::into_inner);

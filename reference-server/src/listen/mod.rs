@@ -1,5 +1,5 @@
-//! Accepts connections and serves HTTP/1.1 on them, in our own loop: connections are what this project watches, so they are
-//! counted, bounded and ended here rather than somewhere inside a framework.
+//! Accepts connections and serves HTTP/1.1 on them, in our own loop: connections are what this project observes, so
+//! they are counted, bounded and ended here rather than inside a framework.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,18 +23,18 @@ use tower_service::Service;
 
 use crate::metrics::{ConnectionMetrics, OpenConnection};
 
-/// Connections that may wait to be accepted: a jump in traffic opens thousands within milliseconds.
+/// Connections waiting to be accepted: a jump in traffic opens thousands within milliseconds.
 const BACKLOG: u32 = 4096;
 
-/// Pause after an accept that failed for want of file descriptors or memory.
+/// Pause after an accept that failed for lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What a listener allows.
+/// The limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Connections open at a time.
+    /// Maximum number of open connections.
     pub(crate) connections: usize,
-    /// Time until the next request's head is complete; it runs while the connection is idle, too.
+    /// Time limit until the next request's head is complete; it also runs while the connection is idle.
     pub(crate) idle: Duration,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop`; connections then finish the request they are at. They run in `tasks`.
+/// Serves until `stop`; connections then finish their current request. They run in `tasks`.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "accept failed; raise the limit of open files if this goes on");
+                tracing::warn!(%error, "accept failed; raise the limit on open files if this persists");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -86,8 +86,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// `open` is what counts the connection. A request that may turn it into something else takes it along, so that the
-/// connection goes on to count when it is no longer served here.
+/// `open` counts the connection. A request that upgrades the connection takes it along, so that the connection still
+/// counts when it is no longer served here.
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -95,9 +95,9 @@ async fn connection(
     open: Option<Arc<OpenConnection>>,
     stop: CancellationToken,
 ) {
-    // A small answer must not wait for the acknowledgement of the one before.
+    // A small response must not wait for the acknowledgement of the previous one.
     if stream.set_nodelay(true).is_err() {
-        return; // the peer has gone already
+        return; // the peer has already gone
     }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();

@@ -1,4 +1,4 @@
-//! The event bus: what was published and refused, and how far its consumer is behind.
+//! The event bus: records published and rejected, and the lag of the consumer.
 
 use std::sync::atomic::AtomicU64;
 
@@ -20,10 +20,10 @@ struct Partition {
     partition: u32,
 }
 
-/// Cheap to copy: all share the same figures.
+/// Cheap to copy: all copies share the same figures.
 #[derive(Clone)]
 pub(crate) struct BusMetrics {
-    /// In the order of [`What::NAMES`], as the next.
+    /// In the order of [`What::NAMES`], like the next.
     published: [Counter; What::NAMES.len()],
     refused: [Counter; What::NAMES.len()],
     lag_records: Family<Partition, Gauge>,
@@ -42,11 +42,15 @@ impl BusMetrics {
             lag_records: Family::default(),
             lag_seconds: Family::default(),
         };
-        registry.register("bus_published", "Records published, by what happened", published);
-        registry.register("bus_refused", "Records that found their partition full", refused);
+        registry.register("bus_published", "Records published, by kind", published);
+        registry.register(
+            "bus_refused",
+            "Records rejected because their partition was full",
+            refused,
+        );
         let help = "Records that the publish role has not consumed yet";
         registry.register("bus_lag_records", help, new.lag_records.clone());
-        let help = "Age of the oldest of them; 0 without any";
+        let help = "Age of the oldest unconsumed record; 0 without any";
         registry.register("bus_lag_seconds", help, new.lag_seconds.clone());
         new
     }
@@ -59,7 +63,7 @@ impl BusMetrics {
         self.refused[what.index()].inc();
     }
 
-    /// Takes the lag of the partitions.
+    /// Updates the lag of the partitions.
     pub(crate) fn scrape(&self, lags: impl Iterator<Item = (u32, Lag)>) {
         for (partition, lag) in lags {
             let label = Partition { partition };

@@ -12,9 +12,9 @@ struct OfKind {
     kind: &'static str,
 }
 
-/// Events that were stored, and fetches that were answered.
+/// Stored events and answered fetches.
 pub(crate) struct EventMetrics {
-    /// In the order of [`Kind::ALL`], so that counting looks nothing up.
+    /// In the order of [`Kind::ALL`], so that counting needs no look-up.
     stored: [Counter; Kind::ALL.len()],
     fetches: Counter,
     fetched: Counter,
@@ -32,8 +32,8 @@ impl EventMetrics {
         };
         registry.register("events_stored", "Events stored, by kind", stored);
         registry.register("event_fetches", "Fetches answered", new.fetches.clone());
-        registry.register("events_fetched", "Events in those answers", new.fetched.clone());
-        let help = "Times that a fetch saw an event and not the one before it, and looked again";
+        registry.register("events_fetched", "Events returned by fetches", new.fetched.clone());
+        let help = "Times a fetch saw an event without its predecessor and looked again";
         registry.register("event_holes", help, new.holes.clone());
         new
     }
@@ -42,7 +42,7 @@ impl EventMetrics {
         self.stored[kind as usize].inc();
     }
 
-    /// A fetch was answered with so many events, and met so many holes before.
+    /// Counts an answered fetch, its events, and the holes it encountered.
     pub(crate) fn fetched(&self, events: usize, holes: u32) {
         self.fetches.inc();
         self.holes.inc_by(u64::from(holes));

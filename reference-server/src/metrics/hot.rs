@@ -16,7 +16,7 @@ struct Change {
     change: &'static str,
 }
 
-/// Cheap to copy: all share the same figures.
+/// Cheap to copy: all copies share the same figures.
 #[derive(Clone)]
 pub(crate) struct HotMetrics {
     set: Counter,
@@ -39,16 +39,16 @@ impl HotMetrics {
             held: Gauge::default(),
             delay: duration_histogram(),
         };
-        registry.register("hot_marks", "Marks of hot chats, by what became of them", changes);
+        registry.register("hot_marks", "Marks of hot chats, by transition", changes);
         registry.register("hot_chats", "Marks held", new.held.clone());
-        let help = "Fetches over the limit for which there was no room to remember that their chat is hot";
+        let help = "Fetches over the limit whose chat did not fit into the list of hot chats";
         registry.register("hot_chats_unlisted", help, new.unlisted.clone());
-        let help = "From the fetch that made a chat hot to its mark being stored";
+        let help = "Time from the fetch that made a chat hot to its stored mark";
         registry.register("hot_detection_delay_seconds", help, new.delay.clone());
         new
     }
 
-    /// A chat became hot and was marked this much later.
+    /// A chat became hot and was marked after this delay.
     pub(crate) fn detected(&self, delay: Duration) {
         self.set.inc();
         self.delay.observe(delay.as_secs_f64());
@@ -62,17 +62,17 @@ impl HotMetrics {
         self.renewed.inc();
     }
 
-    /// So many fetches were of hot chats that there was no room for.
+    /// Fetches of hot chats that did not fit into the detector's list.
     pub(crate) fn unlisted(&self, fetches: u64) {
         self.unlisted.inc_by(fetches);
     }
 
-    /// So many marks have run out.
+    /// Marks that have expired.
     pub(crate) fn expired(&self, marks: usize) {
         self.expired.inc_by(marks as u64);
     }
 
-    /// One partition holds so many marks instead of so many before.
+    /// One partition now holds `now` marks instead of `before`.
     pub(crate) fn held(&self, before: usize, now: usize) {
         self.held.inc_by(signed(now) - signed(before));
     }
@@ -82,7 +82,7 @@ fn signed(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Whether Redis is there.
+/// Whether Redis is reachable.
 #[derive(Clone, Default)]
 pub(crate) struct RedisMetrics {
     up: Gauge,
@@ -91,8 +91,8 @@ pub(crate) struct RedisMetrics {
 
 impl RedisMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("redis_up", "1 when Redis answers, 0 when it does not", self.up.clone());
-        let help = "Commands and attempts to connect that failed";
+        registry.register("redis_up", "1 if Redis is reachable, 0 otherwise", self.up.clone());
+        let help = "Failed commands and connection attempts";
         registry.register("redis_errors", help, self.errors.clone());
     }
 

@@ -42,11 +42,11 @@ impl HttpMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let requests = Family::default();
         let durations = Family::new_with_constructor(duration_histogram as fn() -> Histogram);
-        let help = "Requests by route and outcome (ok, or the `error` of the refusal, or disconnected)";
+        let help = "Requests by route and outcome (ok, or the `error` of the response, or disconnected)";
         registry.register("requests", help, requests.clone());
         registry.register(
             "request_duration_seconds",
-            "From the request's head to its answer",
+            "Time from the request's head to the response",
             durations.clone(),
         );
         Self { requests, durations }
@@ -62,7 +62,7 @@ impl HttpMetrics {
     }
 }
 
-/// The limit on requests in progress, as it works.
+/// The admission limit: requests in progress, waiting and shed.
 pub(crate) struct RequestGauges {
     pub(crate) in_progress: Gauge,
     pub(crate) waiting: Gauge,
@@ -86,17 +86,17 @@ impl RequestGauges {
         let new = Self::new();
         registry.register(
             "requests_in_progress",
-            "Requests of /v1 being worked on",
+            "Requests of /v1 in progress",
             new.in_progress.clone(),
         );
         registry.register(
             "requests_waiting",
-            "Requests of /v1 waiting for their turn",
+            "Requests of /v1 waiting for admission",
             new.waiting.clone(),
         );
         registry.register(
             "requests_shed",
-            "Requests of /v1 refused by the limit, by reason",
+            "Requests of /v1 shed by the admission limit, by reason",
             new.shed.clone(),
         );
         new
@@ -130,18 +130,18 @@ impl ConnectionMetrics {
         };
         registry.register(
             "connections_accepted",
-            "Connections accepted, refused ones included",
+            "Connections accepted, including those closed at once",
             new.accepted.clone(),
         );
         registry.register(
             "connections_refused",
-            "Connections closed at once: max_connections",
+            "Connections closed at once because of max_connections",
             new.refused.clone(),
         );
         registry.register("connections_open", "Connections open now", new.open_gauge.clone());
         registry.register(
             "connections_open_peak",
-            "Most connections open at a time so far",
+            "Peak of open connections",
             new.peak_gauge.clone(),
         );
         new
@@ -166,7 +166,7 @@ impl ConnectionMetrics {
     }
 }
 
-/// Counts as open until it is dropped.
+/// Counts as open until dropped.
 pub(crate) struct OpenConnection(Arc<AtomicI64>);
 
 impl Drop for OpenConnection {

@@ -34,7 +34,7 @@ struct ShardReason {
     reason: &'static str,
 }
 
-/// The families that every shard has a member in.
+/// The metric families with one member per shard.
 #[derive(Default)]
 pub(super) struct IsolationFamilies {
     state: Family<ShardCall, Gauge>,
@@ -53,20 +53,20 @@ impl IsolationFamilies {
         registry.register("breaker_state", help, new.state.clone());
         let help = "Changes of the breaker's state, by the state entered";
         registry.register("breaker_transitions", help, new.transitions.clone());
-        let help = "Calls refused by the breaker";
+        let help = "Calls rejected by the breaker";
         registry.register("breaker_refusals", help, new.open.clone());
-        let help = "Calls on the shard that the bulkhead has let in";
+        let help = "Calls in progress on the shard that hold a slot of the bulkhead";
         registry.register("bulkhead_in_progress", help, new.in_progress.clone());
-        let help = "Calls that wait for the bulkhead";
+        let help = "Calls waiting for the bulkhead";
         registry.register("bulkhead_waiting", help, new.waiting.clone());
-        let help = "Calls refused by the bulkhead: full at once, wait after waiting";
+        let help = "Calls rejected by the bulkhead: full at once, wait after waiting";
         registry.register("bulkhead_refusals", help, new.full.clone());
-        let help = "Calls given up while they held a connection: by their caller, or by a limit on their time";
+        let help = "Calls abandoned while they held a connection: by their caller, or by a time limit";
         registry.register("storage_cancelled", help, new.cancelled.clone());
         new
     }
 
-    /// Every member is shown as 0 from the start.
+    /// Every member is exported as 0 from the start.
     pub(super) fn of(&self, shard: usize) -> IsolationMetrics {
         let shard = shard as u64;
         let call = |kind: CallKind| ShardCall {
@@ -96,13 +96,13 @@ pub(crate) struct IsolationMetrics {
     pub(crate) state: [Gauge; CALLS],
     /// By call, then closed, open, half-open.
     pub(crate) transitions: [[Counter; 3]; CALLS],
-    /// Refused by the breaker.
+    /// Rejected by the breaker.
     pub(crate) open: [Counter; CALLS],
     pub(crate) in_progress: Gauge,
     pub(crate) waiting: Gauge,
-    /// Refused by the bulkhead at once.
+    /// Rejected by the bulkhead at once.
     pub(crate) full: Counter,
-    /// Refused by the bulkhead after waiting.
+    /// Rejected by the bulkhead after waiting.
     pub(crate) waited: Counter,
     pub(crate) cancelled: Counter,
 }

@@ -1,4 +1,4 @@
-//! The throttle of joins: what it decided, what that cost Redis, how old its knowledge is.
+//! The join throttle: its decisions, their cost in Redis calls, the age of its knowledge.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -14,16 +14,16 @@ struct Of {
     decision: &'static str,
 }
 
-/// What became of a join that the throttle was asked about.
+/// The throttle's decision on a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// The limit was not reached.
+    /// Admitted under the limit.
     Admitted,
-    /// It was.
+    /// Rejected: the limit was reached.
     Refused,
-    /// Nobody knew; admitted.
+    /// Counter unavailable; admitted.
     Open,
-    /// Nobody knew; refused.
+    /// Counter unavailable; rejected.
     Closed,
 }
 
@@ -31,7 +31,7 @@ impl Decision {
     const NAMES: [&str; 4] = ["admitted", "refused", "open", "closed"];
 }
 
-/// Cheap to copy: all share the same figures.
+/// Cheap to copy: all copies share the same figures.
 #[derive(Clone)]
 pub(crate) struct JoinMetrics {
     /// In the order of [`Decision::NAMES`].
@@ -51,13 +51,13 @@ impl JoinMetrics {
             lag: Gauge::default(),
         };
         let help =
-            "Joins that the throttle was asked about; open and closed: nobody could tell, so the setting decided";
+            "Decisions of the join throttle; open and closed: the counter was unavailable, so `when_away` decided";
         registry.register("join_throttle_decisions", help, decisions);
-        let help = "Commands to Redis for the throttle, those in the background included";
+        let help = "Redis commands for the join throttle, background ones included";
         registry.register("join_throttle_redis_calls", help, new.redis_calls.clone());
-        let help = "Joins of busy chats for which there was no room to lease a share: they had the reserve";
+        let help = "Joins of busy chats that did not fit into the list of leases and had only the reserve";
         registry.register("join_throttle_unleased", help, new.unleased.clone());
-        let help = "With `join_throttle: bus`, age of the oldest record that is not counted yet; else 0";
+        let help = "With `join_throttle: bus`, age of the oldest uncounted record; otherwise 0";
         registry.register("join_throttle_lag_seconds", help, new.lag.clone());
         new
     }
@@ -70,7 +70,7 @@ impl JoinMetrics {
         self.redis_calls.inc();
     }
 
-    /// So many joins of busy chats had no room.
+    /// Joins of busy chats that did not fit into the list.
     pub(crate) fn unleased(&self, joins: u64) {
         self.unleased.inc_by(joins);
     }

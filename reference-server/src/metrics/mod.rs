@@ -1,4 +1,4 @@
-//! What `/metrics` shows. Everything recorded on a request's way is resolved to its label beforehand or bounded.
+//! The `/metrics` page. Labels recorded on the request path are resolved in advance or bounded.
 
 mod bus;
 mod events;
@@ -68,7 +68,7 @@ impl Metrics {
         }
     }
 
-    /// Shows the metrics of Redis, which a server without one leaves out: what is not there is not down.
+    /// Exports the metrics of Redis; a server without Redis leaves them out, since an absent Redis is not down.
     pub(crate) fn show_redis(&mut self) {
         self.redis.register(&mut self.registry);
     }

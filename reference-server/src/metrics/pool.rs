@@ -25,7 +25,7 @@ struct ShardKind {
     kind: &'static str,
 }
 
-/// The families that every shard has a member in.
+/// The metric families with one member per shard.
 pub(super) struct PoolFamilies {
     open: Family<Shard, Gauge>,
     in_use: Family<Shard, Gauge>,
@@ -51,7 +51,7 @@ impl PoolFamilies {
         registry.register("pool_in_use", "Database connections in use", new.in_use.clone());
         registry.register(
             "pool_in_use_peak",
-            "Most database connections in use so far",
+            "Peak of database connections in use",
             new.in_use_peak.clone(),
         );
         registry.register("pool_wait_seconds", "Wait for a database connection", new.waits.clone());
@@ -62,7 +62,7 @@ impl PoolFamilies {
         );
         registry.register(
             "deadlock_retries",
-            "Calls tried again after being rolled back",
+            "Calls retried after a rollback",
             new.retries.clone(),
         );
         registry.register("storage_errors", "Calls that failed, by kind", new.errors.clone());

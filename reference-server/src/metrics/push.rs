@@ -1,4 +1,4 @@
-//! Connected members and what is pushed to them.
+//! Connected members and the pushes to them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -19,11 +19,11 @@ struct Reason {
 /// Why a member's connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disconnect {
-    /// He closed it or went away.
+    /// The member closed it or disappeared.
     Left,
-    /// He could not be written to for too long.
+    /// The connection was unwritable for too long.
     Behind,
-    /// He broke the protocol, or the connection broke.
+    /// The member violated the protocol, or the connection broke.
     Error,
     /// The server stops.
     Shutdown,
@@ -42,7 +42,7 @@ impl Disconnect {
     }
 }
 
-/// Counters of the push side; added to once per walk, not once per member.
+/// Counters of the push side; updated once per walk, not once per member.
 #[derive(Clone)]
 pub(crate) struct PushMetrics {
     sent: Counter,
@@ -76,19 +76,19 @@ impl PushMetrics {
         );
         registry.register(
             "trailing_pushes",
-            "Pushes that made up for dropped ones",
+            "Trailing pushes, sent after dropped ones",
             new.trailing.clone(),
         );
         registry.register("push_members", "Members connected for pushes", new.members.clone());
         registry.register(
             "push_disconnects",
-            "Connections of members that ended, by reason",
+            "Ended member connections, by reason",
             new.disconnects.clone(),
         );
         new
     }
 
-    /// One push, to all members of a chat.
+    /// Counts one push to all members of a chat.
     pub(crate) fn pushed(&self, written: u64, dropped: u64, coalesced: u64) {
         self.sent.inc_by(written);
         self.dropped.inc_by(dropped);
@@ -100,7 +100,7 @@ impl PushMetrics {
         self.sent.inc_by(u64::from(pushes));
     }
 
-    /// Trailing pushes: those written at once, and all.
+    /// Trailing pushes: those written at once, and all of them.
     pub(crate) fn trailing(&self, written: u64, all: u64) {
         self.sent.inc_by(written);
         self.trailing.inc_by(all);

@@ -1,4 +1,4 @@
-//! Which settings are in force, and how often a change was refused.
+//! Which settings are in force, and how often a change was rejected.
 
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ struct From {
     source: &'static str,
 }
 
-/// The settings' revision, when it came into force, and refusals by source.
+/// The settings' revision, when it took effect, and rejections by source.
 #[derive(Clone)]
 pub(crate) struct SettingsMetrics {
     revision: Gauge,
@@ -47,7 +47,7 @@ impl SettingsMetrics {
         );
         registry.register(
             "settings_refused",
-            "Changes of settings refused, by source",
+            "Rejected changes of settings, by source",
             new.refused.clone(),
         );
         new
@@ -61,7 +61,7 @@ impl SettingsMetrics {
 
     pub(crate) fn refused(&self, source: Source) {
         let source = match source {
-            Source::Start => return, // a server that refuses its first settings does not start
+            Source::Start => return, // a server whose first settings are invalid does not start
             Source::File => "file",
             Source::Admin => "admin",
         };

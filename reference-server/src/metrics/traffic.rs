@@ -1,4 +1,4 @@
-//! Requests by kind, country and app. The labels come from the configuration, so the caller cannot make up series.
+//! Requests by kind, country and app. The labels come from the configuration, so callers cannot create series.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -1,4 +1,4 @@
-//! One partition: reads its records in order, counts fetches and joins, pushes the events, commits what is done.
+//! The consumer of one partition: reads its records in order, counts fetches and joins, pushes the events, commits.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use super::role::Parts;
 use crate::bus::{BusError, Offset, Read, Record, What};
 use crate::config::{PushThrottle, Settings};
 
-/// Records per batch: few, since between two batches marks are looked after and Redis is asked anew.
+/// Records per batch: few, since marks are tended and Redis is queried between batches.
 const BATCH: usize = 128;
-/// How long fetches may wait for others: it delays detection by so much, and nothing else.
+/// How long fetches may wait for others to accumulate: it delays detection by this much, and nothing else.
 const LINGER: Duration = Duration::from_millis(5);
-/// How often marks are looked after.
+/// How often marks are tended.
 const TEND: Duration = Duration::from_millis(100);
 
 pub(super) struct Consumer {
     parts: Arc<Parts>,
     partition: u32,
     next: Offset,
-    /// `None` without a Redis: then no setting can throttle.
+    /// `None` without Redis: then no setting can throttle.
     hot: Option<HotChats>,
 }
 
 impl Consumer {
-    /// Goes on where the role has committed.
+    /// Continues from the role's committed offset.
     pub(super) async fn new(parts: Arc<Parts>, partition: u32) -> Result<Self, BusError> {
         let next = parts.bus.committed(GROUP, partition).await?;
         let limits = parts.live.current().hot_chat;
@@ -45,7 +45,7 @@ impl Consumer {
         })
     }
 
-    /// Until `stop`, and then to the end of the push it is at.
+    /// Runs until `stop`, then finishes the push in progress.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut tending = tokio::time::interval(TEND);
         tending.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,12 +71,12 @@ impl Consumer {
                         partition = self.partition,
                         from,
                         oldest,
-                        "records are gone before they were read"
+                        "records were dropped before they were read"
                     );
                     self.next = oldest;
                 }
                 Err(error) => {
-                    tracing::error!(partition = self.partition, %error, "the partition cannot be consumed");
+                    tracing::error!(partition = self.partition, %error, "failed to consume the partition");
                     tokio::time::sleep(TEND).await;
                 }
             }
@@ -92,7 +92,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// The fetches of a batch are counted before its sends are pushed: a chat that they make hot is throttled at once.
+    /// Counts a batch's fetches before pushing its sends: a chat that they make hot is throttled at once.
     async fn work(&mut self, records: &[Record], stop: &CancellationToken) -> Result<(), BusError> {
         let settings = self.parts.live.current();
         if let Some(hot) = &mut self.hot {
@@ -104,13 +104,13 @@ impl Consumer {
             match record.what {
                 What::Sent { revision } => {
                     if stop.is_cancelled() {
-                        done = index; // whoever starts again pushes the rest
+                        done = index; // the next start pushes the rest
                         break;
                     }
                     let rule = settings.push_rule(record.chat_id, hot.contains(&record.chat_id));
                     self.parts.hub.push(record.chat_id, revision, &rule).await;
                 }
-                // In its turn, after the pushes before it: the throttle is as late as the partition.
+                // In order, after the pushes before it: the throttle is as late as the partition.
                 What::Joined => self.parts.joins.completed(record.chat_id, &settings),
                 What::Fetched => {}
             }
@@ -119,7 +119,7 @@ impl Consumer {
         self.parts.bus.commit(GROUP, self.partition, self.next).await
     }
 
-    /// The hot ones among the chats of the sends. Nobody is asked where the answer would change nothing.
+    /// The hot chats among those of the sends. Redis is not queried where the answer would change nothing.
     async fn hot_of(&mut self, records: &[Record], settings: &Settings) -> HashSet<u64> {
         match &mut self.hot {
             Some(hot) if settings.push_throttle != PushThrottle::None => {

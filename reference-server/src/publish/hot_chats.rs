@@ -1,4 +1,4 @@
-//! Which chats are hot: the detector counts, the marks in Redis say it to everybody.
+//! Which chats are hot: the detector counts, and marks in Redis publish the result.
 //!
 //! A mark's key is `hotchat:hot:<chat_id>`, its value `{"since_ms", "fetches"}` as of its last renewal.
 
@@ -20,10 +20,10 @@ pub(super) struct HotChats {
     redis: Arc<Redis>,
     detector: HotChatDetector,
     limits: HotLimits,
-    /// When the latest record that was counted happened.
+    /// Time of the latest counted record.
     counted: Duration,
     marks: Marks,
-    /// Marks of this partition in the gauge.
+    /// Marks of this partition included in the gauge.
     shown: usize,
     known: Known,
     clock: Clock,
@@ -31,13 +31,13 @@ pub(super) struct HotChats {
 }
 
 impl HotChats {
-    /// Nothing is counted yet; `seed` is the detector's.
+    /// Nothing is counted yet; `seed` seeds the detector.
     pub(super) fn new(limits: Limits, redis: Arc<Redis>, clock: Clock, metrics: HotMetrics, seed: u64) -> Self {
         let limits = HotLimits::from(limits);
         let detector = HotChatDetector::try_new(limits, DetectorSize::default(), seed);
         Self {
             redis,
-            detector: detector.expect("the settings' ranges are those of the detector"),
+            detector: detector.expect("the settings' ranges match the detector's"),
             limits,
             counted: Duration::ZERO,
             marks: Marks::default(),
@@ -48,7 +48,7 @@ impl HotChats {
         }
     }
 
-    /// Counts the fetches, by the time at which they happened, and marks what has become hot.
+    /// Counts the fetches by the time at which they happened, and marks chats that became hot.
     pub(super) async fn count(&mut self, records: &[Record], settings: Limits) {
         self.retune(settings);
         let (mut crossed, unlisted) = (false, self.detector.unlisted());
@@ -65,8 +65,8 @@ impl HotChats {
         }
     }
 
-    /// Renews marks and lets them run out. What happened before now is all counted only if the partition is `caught_up`; otherwise
-    /// chats cool as of the latest record, or those with a backlog would seem quiet.
+    /// Renews marks and lets them expire. Everything before now has been counted only if the partition is `caught_up`;
+    /// otherwise chats cool as of the latest record, or chats with a backlog would seem quiet.
     pub(super) async fn tend(&mut self, settings: Limits, caught_up: bool) {
         self.retune(settings);
         let (now, ttl) = (self.clock.now(), settings.ttl.get());
@@ -78,7 +78,7 @@ impl HotChats {
         self.known.prune(now, ttl);
     }
 
-    /// Those of the chats that are hot: one question to Redis for all of them.
+    /// The hot ones among the chats: one Redis command for all of them.
     pub(super) async fn of(&mut self, chats: Vec<u64>, settings: Limits) -> HashSet<u64> {
         if chats.is_empty() {
             return HashSet::new();
@@ -109,7 +109,7 @@ impl HotChats {
         }
     }
 
-    /// Those that cannot be stored now stay due.
+    /// Marks that cannot be stored now stay due.
     async fn store_marks(&mut self, ttl: Duration) {
         for chat in self.marks.due(self.detector.hot(), self.clock.now()) {
             let mut command = redis::cmd("SET");
@@ -132,7 +132,7 @@ impl HotChats {
         }
     }
 
-    /// The gauge is the sum over the partitions: each adds how its share has changed.
+    /// The gauge is the sum over the partitions: each adds the change of its own share.
     fn show_held(&mut self) {
         let held = self.marks.held();
         self.metrics.held(self.shown, held);
@@ -143,13 +143,13 @@ impl HotChats {
         let limits = HotLimits::from(settings);
         if limits != self.limits {
             let tuned = self.detector.retune(limits);
-            tuned.expect("the settings' ranges are those of the detector");
+            tuned.expect("the settings' ranges match the detector's");
             self.limits = limits;
         }
     }
 }
 
-/// The role stops: its marks run out without it.
+/// When the role stops, its marks expire by themselves.
 impl Drop for HotChats {
     fn drop(&mut self) {
         self.metrics.held(self.shown, 0);

@@ -1,17 +1,17 @@
-//! What Redis last said of each chat: asked while it is away.
+//! The last answers of Redis for each chat, used while it is away.
 //!
-//! An answer counts as long as the mark that it told of may have lasted when Redis went away; what happens to the mark later
-//! nobody can know. Pure: `now` comes in, in the time of the server's clock.
+//! An answer is valid as long as the mark it reported may have lasted when Redis went away; what happens to the mark
+//! later cannot be known. Pure: `now` comes in, as the time of the server's clock.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Chats remembered at a time: far more than are ever hot at once.
+/// Maximum number of chats remembered: far more than are ever hot at once.
 const MAX: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// When Redis said of a chat that it is hot.
+    /// When Redis reported the chat as hot.
     hot: HashMap<u64, Duration>,
 }
 
@@ -24,12 +24,12 @@ impl Known {
         }
     }
 
-    /// Whether the chat was hot when Redis went away, as far as is known.
+    /// Whether the chat was hot when Redis went away, as far as known.
     pub(super) fn was_hot(&self, chat_id: u64, away_since: Duration, ttl: Duration) -> bool {
         self.hot.get(&chat_id).is_some_and(|&told| told + ttl > away_since)
     }
 
-    /// Forgets what nobody has asked for during a mark's time to live.
+    /// Forgets chats not queried within a mark's time to live.
     pub(super) fn prune(&mut self, now: Duration, ttl: Duration) {
         self.hot.retain(|_, told| *told + ttl > now);
     }
@@ -64,6 +64,6 @@ mod tests {
         known.told(0, true, at(5));
         assert_eq!(known.hot.len(), MAX);
         known.prune(at(11), TTL);
-        assert_eq!(known.hot.len(), 1, "the one that was told of later");
+        assert_eq!(known.hot.len(), 1, "the one reported later");
     }
 }

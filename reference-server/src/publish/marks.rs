@@ -1,7 +1,7 @@
-//! The marks that this partition holds in Redis: which are to be stored now, which have run out. Pure: `now` comes in.
+//! The marks that this partition holds in Redis: which are due for storing, which have expired. Pure: `now` comes in.
 //!
-//! A mark is renewed while its chat is hot, when half of its time has passed: one renewal may be lost without the mark running
-//! out. Once the chat has cooled the mark runs out by itself, so a role that dies leaves nothing behind.
+//! While its chat is hot, a mark is renewed after half of its time to live: one renewal may be lost without the mark
+//! expiring. Once the chat has cooled the mark expires by itself, so a role that dies leaves nothing behind.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use hotchat_policy::HotChat;
 
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// Those held, and those of hot chats that have run out.
+    /// Marks held, and expired marks of chats that are still hot.
     known: HashMap<u64, Mark>,
 }
 
@@ -19,23 +19,23 @@ struct Mark {
     /// When its chat became hot.
     since: Duration,
     renew_at: Duration,
-    /// `None` once it has run out although its chat is hot: it could not be renewed.
+    /// `None` if it has expired although its chat is hot: it could not be renewed.
     until: Option<Duration>,
 }
 
-/// What storing a mark has meant.
+/// Effect of storing a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stored {
-    /// The chat has become hot; the time that this took to be stored.
+    /// The chat became hot; the mark was stored after this delay.
     Set { delay: Duration },
-    /// It is marked again after the mark had run out.
+    /// The mark had expired and was set again.
     SetAgain,
-    /// It still is.
+    /// The mark was extended.
     Renewed,
 }
 
 impl Marks {
-    /// The hot chats whose mark is to be stored now.
+    /// The hot chats whose mark is due for storing.
     pub(super) fn due(&self, hot: &[HotChat], now: Duration) -> Vec<HotChat> {
         let due = |chat: &&HotChat| match self.known.get(&chat.chat_id) {
             Some(mark) => mark.since != chat.since || mark.until.is_none() || mark.renew_at <= now,
@@ -60,7 +60,7 @@ impl Marks {
         }
     }
 
-    /// Takes note of the marks that have run out; how many. Those of chats that are not hot any more are forgotten.
+    /// Records the marks that have expired and returns how many. Marks of chats that are no longer hot are forgotten.
     pub(super) fn expire(&mut self, hot: &[HotChat], now: Duration) -> usize {
         let before = self.held();
         for mark in self.known.values_mut() {
@@ -71,7 +71,7 @@ impl Marks {
         before - self.held()
     }
 
-    /// Marks that have not run out.
+    /// Marks that have not expired.
     pub(super) fn held(&self) -> usize {
         self.known.values().filter(|mark| mark.until.is_some()).count()
     }
@@ -99,7 +99,11 @@ mod tests {
     fn a_mark_is_set_once_renewed_at_half_its_time_and_runs_out() {
         let mut marks = Marks::default();
         assert_eq!(marks.due(&[hot(1)], at(2)), [hot(1)]);
-        assert_eq!(marks.due(&[hot(1)], at(3)), [hot(1)], "what was not stored stays due");
+        assert_eq!(
+            marks.due(&[hot(1)], at(3)),
+            [hot(1)],
+            "a mark that was not stored stays due"
+        );
         assert_eq!(marks.stored(&hot(1), at(3), TTL), Stored::Set { delay: at(2) });
         assert_eq!(marks.due(&[hot(1)], at(7)), []);
         assert_eq!(marks.due(&[hot(1)], at(8)), [hot(1)]);

@@ -1,15 +1,15 @@
-//! The publish role: reads what has happened from the bus, finds the hot chats, and pushes each event to the members.
+//! The publish role: consumes the bus, finds the hot chats, and pushes each event to the members.
 //!
-//! One task per partition, records in order. Fetches are counted; a chat that crosses the limit is marked in Redis, where every
-//! publish role can see it, with a short time to live. A send asks there whether its chat is hot, and the push follows the
-//! rule for it. Nothing here is on the way of a request, so its being slow or stopped costs members only the time until they
-//! learn of an event, and shows as lag.
+//! One task per partition, records in order. Fetches are counted; a chat that crosses the limit is marked in Redis,
+//! where every publish role can see it, with a short time to live. For a send the role looks up whether the chat is
+//! hot, and the push follows the rule for it. Nothing here is on the request path: if the role is slow or stopped,
+//! members only learn of events later, which shows as lag.
 //!
 //! ```text
-//! role.rs       started and stopped, as a whole
+//! role.rs       starts and stops the whole role
 //! consumer.rs   one partition: reads, counts, pushes, commits
 //! hot_chats.rs  which chats are hot: detector, marks and Redis together
-//! marks.rs      the marks that this partition holds (pure)      known.rs   what Redis last said (pure)
+//! marks.rs      the marks that this partition holds (pure)      known.rs   the last answers of Redis (pure)
 //! ```
 
 mod consumer;

@@ -1,4 +1,4 @@
-//! The role as a whole: started and stopped, by the service and by the admin API.
+//! The whole role: started and stopped by the service and by the admin API.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::metrics::HotMetrics;
 use crate::push::Hub;
 use crate::redis::Redis;
 
-/// What the consumers work with.
+/// What the consumers share.
 pub(crate) struct Parts {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) live: Live,
@@ -29,7 +29,7 @@ pub(crate) struct Parts {
 
 pub(crate) struct Role {
     parts: Arc<Parts>,
-    /// Held while it starts or stops, so that there are never two.
+    /// Held during start and stop, so that there are never two sets of consumers.
     running: Mutex<Option<Running>>,
 }
 
@@ -47,13 +47,13 @@ impl Role {
         }
     }
 
-    /// Starts a consumer per partition where the role has committed; nothing when it runs already.
+    /// Starts a consumer per partition at the committed offset; does nothing if the role is running.
     pub(crate) async fn start(&self) -> Result<(), BusError> {
         let mut running = self.running.lock().await;
         if running.is_some() {
             return Ok(());
         }
-        // All or none: nobody could stop those that run when one cannot be made.
+        // All or none: if one fails, nobody could stop those already running.
         let mut consumers = Vec::new();
         for partition in 0..self.parts.bus.partitions() {
             consumers.push(Consumer::new(Arc::clone(&self.parts), partition).await?);
@@ -68,13 +68,13 @@ impl Role {
         Ok(())
     }
 
-    /// How far it is behind in each partition, as far as that is known.
+    /// The lag of each partition, where known.
     pub(crate) fn lags(&self) -> impl Iterator<Item = (u32, Lag)> {
         let (bus, now) = (&self.parts.bus, self.parts.clock.now());
         (0..bus.partitions()).filter_map(move |partition| Some((partition, bus.lag(GROUP, partition, now).ok()?)))
     }
 
-    /// Returns when every consumer has committed what it has done; nothing when it does not run.
+    /// Returns when every consumer has committed its work; does nothing if the role is not running.
     pub(crate) async fn stop(&self) {
         let mut running = self.running.lock().await;
         if let Some(Running { stop, tasks }) = &*running {
@@ -82,7 +82,7 @@ impl Role {
             stop.cancel();
             tasks.close();
             tasks.wait().await;
-            // Only now: a caller who gives up waiting must not let a second set start beside the first.
+            // Only now: if the caller stops waiting earlier, a second set must not start beside the first.
             *running = None;
             tracing::info!("not publishing");
         }

@@ -1,4 +1,4 @@
-//! A chat that somebody listens to: its newest revision and who listens.
+//! A chat with connected members: its newest revision and its listeners.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ pub(super) struct Chat {
     listeners: Mutex<Vec<Listener>>,
 }
 
-/// A member, and which of his seats is this chat's.
+/// A member, and the index of the member's seat in this chat.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub(super) member: Arc<Member>,
@@ -22,7 +22,7 @@ pub(super) struct Listener {
 /// A member's place in one chat.
 pub(super) struct Seat {
     pub(super) chat: Arc<Chat>,
-    /// Where the chat's list has him; changed under that list's lock only.
+    /// Index in the chat's list; changed only under that list's lock.
     position: AtomicU32,
 }
 
@@ -44,7 +44,7 @@ impl Chat {
         }
     }
 
-    /// The newest revision now that there is `revision`: pushes may arrive out of order.
+    /// Raises the newest revision to at least `revision` and returns it: pushes may arrive out of order.
     pub(super) fn raise(&self, revision: u64) -> u64 {
         self.newest.fetch_max(revision, Ordering::Relaxed).max(revision)
     }
@@ -53,8 +53,8 @@ impl Chat {
         self.newest.load(Ordering::Relaxed)
     }
 
-    /// Everybody who listens now. A copy: writing to thousands takes far longer than copying their addresses, and nobody
-    /// who comes or goes shall wait for it.
+    /// All current listeners, as a copy: writing to thousands takes far longer than copying their addresses, and
+    /// members who join or leave must not wait for it.
     pub(super) fn listeners(&self) -> Vec<Listener> {
         self.lock().clone()
     }
@@ -73,7 +73,7 @@ impl Chat {
         if let Some(moved) = listeners.get(position as usize) {
             moved.position().store(position, Ordering::Relaxed);
         }
-        // A chat that was full once does not keep the room for ever.
+        // A chat that was large once does not keep the capacity for ever.
         let room = listeners.capacity();
         if listeners.len() < room / 4 {
             listeners.shrink_to(room / 2);

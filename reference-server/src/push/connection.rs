@@ -1,7 +1,7 @@
-//! The task of a member's connection: it reads, writes what was left over, answers pings, and ends.
+//! The task of a member's connection: reads, flushes leftover writes, answers pings, and ends the connection.
 //!
-//! tungstenite parses and answers; it does not own the socket, because pushes are written to it from elsewhere. [`Wire`] is
-//! what it reads from and writes its control frames to.
+//! tungstenite parses and answers; it does not own the socket, because other tasks write pushes to it. tungstenite
+//! reads from a [`Wire`] and writes its control frames to it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
@@ -22,22 +22,22 @@ use super::hub::Seated;
 use super::member::Member;
 use crate::metrics::Disconnect;
 
-/// A member has nothing to say but pings; this is for the largest control frame, twice.
+/// Members send nothing but pings; this holds the largest control frame twice.
 const READ_BUFFER: usize = 256;
 
-/// The kernel doubles it. Left to itself it would grow to megabytes for a member who does not read; pushes that wait here
-/// coalesce, those that wait in the kernel do not.
+/// The kernel doubles it. Untuned, it would grow to megabytes for a member who does not read; pushes waiting here
+/// coalesce, those waiting in the kernel do not.
 const SEND_BUFFER: usize = 16 * 1024;
 
-/// How long the member has to answer a goodbye.
+/// How long the member has to answer a close frame.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A peer that vanished without a word is noticed by the kernel, which needs no timer of ours: after so long without a sign of
-/// life it asks, and after three questions without an answer it gives up.
+/// The kernel detects peers that vanished without closing, so no timer of ours is needed: after this time without
+/// traffic it sends a probe, and after three unanswered probes it gives up.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_PAUSE: Duration = Duration::from_secs(10);
 
-/// Frames read before other tasks have their turn.
+/// Frames read before yielding to other tasks.
 const FRAMES: usize = 16;
 
 /// Waits for the upgrade, then serves the member.
@@ -50,12 +50,12 @@ pub(crate) async fn listen(seated: Seated, upgrade: OnUpgrade) {
     serve(seated, socket, early).await;
 }
 
-/// Serves the member until he leaves or has to.
+/// Serves the member until the connection ends.
 pub(super) async fn serve(seated: Seated, socket: TcpStream, early: Vec<u8>) {
     let metrics = seated.hub.metrics.clone();
     metrics.connected();
     let ended = match prepare(&socket) {
-        Err(_) => Disconnect::Error, // the peer has gone already
+        Err(_) => Disconnect::Error, // the peer has already gone
         Ok(()) => {
             let mut connection = Connection::new(&seated, socket, early);
             std::future::poll_fn(|context| connection.poll(context)).await
@@ -73,10 +73,10 @@ fn prepare(socket: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_socket_keepalive(socket, true)
 }
 
-/// The socket, and what was read beyond the request's head.
+/// The socket, and any bytes read beyond the request's head.
 fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    // A copy: turned into a vector it would keep all 8 KiB of hyper's buffer alive, for nothing as a rule.
+    // Copied: converting it to a vector would keep all 8 KiB of hyper's buffer alive, usually for nothing.
     Some((parts.io.into_inner(), parts.read_buf.to_vec()))
 }
 
@@ -85,7 +85,7 @@ struct Connection<'a> {
     web_socket: WebSocket<Wire>,
     /// Runs while the socket is full.
     behind: Option<Pin<Box<Sleep>>>,
-    /// Set once the goodbye is said: why, and until when an answer is waited for.
+    /// Set once the close frame is sent: the reason, and the time limit for an answer.
     ending: Option<(Disconnect, Pin<Box<Sleep>>)>,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Connection<'a> {
             if let Poll::Ready(ended) = self.poll_read(context) {
                 return Poll::Ready(ended);
             }
-            // What reading has answered may have found the socket full.
+            // Answers written while reading may have filled the socket.
             if flushed.is_pending() || !self.seated.member.outbox().is_blocked() {
                 return Poll::Pending;
             }
@@ -154,7 +154,7 @@ impl<'a> Connection<'a> {
                 behind.as_mut().reset(Instant::now() + self.seated.hub.behind);
             }
             if behind.as_mut().poll(context).is_ready() {
-                // Nothing of what the kernel holds for him is of use any more.
+                // Data still in the kernel's buffer is of no further use.
                 let _ = member.socket().set_zero_linger();
                 return Poll::Ready(Some(Disconnect::Behind));
             }
@@ -188,12 +188,12 @@ impl<'a> Connection<'a> {
     fn say_goodbye(&mut self, why: Disconnect, code: CloseCode, reason: &'static str) {
         self.seated.member.outbox().end();
         let reason = reason.into();
-        // What the socket does not take now goes with the next flush.
+        // What the socket does not accept now goes with the next flush.
         let _ = self.web_socket.close(Some(CloseFrame { code, reason }));
         self.ending = Some((why, Box::pin(sleep(GOODBYE))));
     }
 
-    /// Why reading has ended.
+    /// Why reading failed.
     fn broken(&mut self, error: &Error) -> Disconnect {
         let code = match error {
             Error::ConnectionClosed
@@ -206,7 +206,7 @@ impl<'a> Connection<'a> {
             Error::Utf8(_) => CloseCode::Invalid,
             _ => CloseCode::Protocol,
         };
-        tracing::debug!(%error, "a member broke the protocol");
+        tracing::debug!(%error, "a member violated the protocol");
         if self.ending.is_none() {
             self.say_goodbye(Disconnect::Error, code, "");
         }
@@ -214,7 +214,7 @@ impl<'a> Connection<'a> {
         self.ending.take().map_or(Disconnect::Error, |(why, _)| why)
     }
 
-    /// Takes in what has arrived: closing a socket with unread bytes would reset it, and the goodbye would be lost.
+    /// Drains received bytes: closing a socket with unread bytes would reset it and lose the close frame.
     fn swallow(&self) {
         let mut scratch = [0; 4096];
         for _ in 0..FRAMES {

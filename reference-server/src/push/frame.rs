@@ -1,12 +1,12 @@
-//! A push as bytes: the text frame `{"chat_id":…,"revision":…}`, encoded once for all members.
+//! A push in wire format: the text frame `{"chat_id":…,"revision":…}`, encoded once for all members.
 
 use tungstenite::protocol::frame::Frame as WebSocketFrame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-/// Header of 2 bytes, 24 of JSON, two numbers of at most 20 digits.
+/// A header of 2 bytes, 24 bytes of JSON, two numbers of at most 20 digits.
 const LENGTH_MAX: usize = 2 + 24 + 40;
 
-/// An encoded push; server frames are not masked, so it is the same for everybody.
+/// An encoded push; server frames are not masked, so all members get the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     bytes: [u8; LENGTH_MAX],

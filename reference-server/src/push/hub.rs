@@ -18,22 +18,22 @@ use super::outbox::Put;
 use super::trailing::{Spread, Timetable};
 use crate::metrics::PushMetrics;
 
-/// Locks that the chats share; a chat's pushes take one of them, briefly.
+/// Locks over all chats; a chat's pushes take one of them, briefly.
 const SHARDS: usize = 64;
 
-/// Members written to before other tasks have their turn: a quarter of a millisecond.
+/// Members written to before yielding to other tasks: a quarter of a millisecond.
 pub(super) const TURN: usize = 64;
 
-/// What the members of one chat got of one push.
+/// Effect of one push on the members of a chat.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pushed {
-    /// Members to whom it was written, or will be when their sockets have room.
+    /// Members to whom it was written, or will be once their sockets have room.
     pub(crate) sent: u64,
     /// Members for whom the rule dropped it.
     pub(crate) dropped: u64,
 }
 
-/// What one push did, for the metrics.
+/// Counts of one push, for the metrics.
 #[derive(Default)]
 struct Tally {
     written: u64,
@@ -47,20 +47,20 @@ pub(crate) struct Hub {
     shards: Box<[Mutex<HashMap<u64, Reserved>>]>,
     pub(super) timetable: Timetable,
     pub(super) metrics: PushMetrics,
-    /// How long a member may be impossible to write to.
+    /// How long a member's connection may be unwritable.
     pub(super) behind: Duration,
     stopping: AtomicBool,
     rng: Mutex<Xoshiro256PlusPlus>,
 }
 
-/// A chat, and how many seats in it are taken; without any it goes.
+/// A chat with the number of taken seats; removed at zero.
 struct Reserved {
     chat: Arc<Chat>,
     seats: usize,
 }
 
 impl Hub {
-    /// `seed` decides whose turn it is when a rule drops pushes, and when they are made up for.
+    /// `seed` determines the members' turns when a rule drops pushes, and the times of trailing pushes.
     pub(crate) fn new(behind: Duration, metrics: PushMetrics, seed: u64) -> Arc<Self> {
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -72,7 +72,7 @@ impl Hub {
         })
     }
 
-    /// Takes a seat in each chat; pushes from now on reach the member when he is connected. `chats` has no duplicates.
+    /// Takes a seat in each chat; pushes from now on reach the member once connected. `chats` has no duplicates.
     pub(crate) fn seat(self: &Arc<Self>, chats: &[u64]) -> Seated {
         let seats = chats.iter().map(|&id| Seat::new(self.reserve(id))).collect();
         let mut rng = self.rng();
@@ -82,20 +82,20 @@ impl Hub {
             taken.chat.add(Listener { member, seat });
         }
         if self.stopping.load(Ordering::SeqCst) {
-            member.outbox().stop(); // came after `stop` went round
+            member.outbox().stop(); // connected after `stop` had visited all members
         }
         let hub = Arc::clone(self);
         Seated { hub, member }
     }
 
-    /// Pushes a chat's revision to its members, as far as `rule` lets it. Gives other tasks their turn in between.
+    /// Pushes a chat's revision to its members, as `rule` allows. Yields to other tasks in between.
     pub(crate) async fn push(&self, chat_id: u64, revision: u64, rule: &PushRule) -> Pushed {
         let Some(chat) = self.find(chat_id) else {
             return Pushed::default();
         };
         let frame = Frame::new(chat_id, chat.raise(revision));
         let listeners = chat.listeners();
-        // Who is told late waits from now on, not from when the walk is over.
+        // Every member's waiting time starts here, not at the end of the walk.
         let now = self.timetable.now();
         let mut tally = Tally::default();
         let mut behind = Vec::new();
@@ -114,7 +114,7 @@ impl Hub {
         }
     }
 
-    /// `behind` gets those for whom a push was dropped for the first time since their last one.
+    /// `behind` collects members whose first push since their last one was dropped.
     fn offer<'a>(
         listeners: &'a [Listener],
         frame: &Frame,
@@ -136,7 +136,7 @@ impl Hub {
         }
     }
 
-    /// Promises trailing pushes to those who are behind.
+    /// Schedules trailing pushes for members who are behind.
     async fn promise(&self, behind: &[&Listener], revision: u64, now: Duration, spread: Spread) {
         let mut rng = self.rng();
         for some in behind.chunks(TURN) {
@@ -153,7 +153,7 @@ impl Hub {
         }
     }
 
-    /// Asks every connection to end.
+    /// Asks every connection to close.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         for shard in &self.shards {

@@ -1,4 +1,4 @@
-//! One connection as the hub sees it.
+//! A connection as the hub sees it.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,8 +11,8 @@ use super::chat::Seat;
 use super::frame::Frame;
 use super::outbox::{Fired, Outbox, Put};
 
-/// A connected member: who pushes to him writes to his socket straight away; only what it does not take is left to the
-/// connection's own task, which therefore sleeps while all goes well.
+/// A connected member. A push is written to the socket directly; only what the socket does not accept is left to the
+/// connection's own task, which therefore sleeps in the normal case.
 pub(super) struct Member {
     /// Set when the upgrade is done.
     socket: OnceLock<TcpStream>,
@@ -21,7 +21,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// `turn` draws where a seat's turns begin.
+    /// `turn` draws the starting point of each seat's turns.
     pub(super) fn new(seats: Box<[Seat]>, turn: impl FnMut() -> Turn) -> Arc<Self> {
         Arc::new(Self {
             socket: OnceLock::new(),
@@ -30,7 +30,7 @@ impl Member {
         })
     }
 
-    /// The upgrade is done.
+    /// Sets the socket after the upgrade.
     pub(super) fn connected(&self, socket: TcpStream) {
         assert!(self.socket.set(socket).is_ok(), "a member connects once");
     }
@@ -71,7 +71,7 @@ impl Member {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what the socket takes at once.
+    /// Writes as much as the socket accepts at once.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.socket.get() {
             Some(socket) => socket.try_write(bytes),

@@ -1,7 +1,7 @@
-//! What a member is owed, and what his socket did not take yet.
+//! Pushes owed to a member, and bytes the socket did not accept yet.
 //!
-//! Bounded by construction: per chat one flag that its newest revision waits, and of bytes no more than the end of one frame
-//! and a few control frames. Writing is handed in, so all of this is decided without a socket.
+//! Bounded by construction: per chat one flag that its newest revision waits; of bytes at most the rest of one frame
+//! and a few control frames. The write function is passed in, so all of this is decided without a socket.
 
 #[cfg(test)]
 mod tests;
@@ -14,16 +14,16 @@ use hotchat_policy::{Decision, PushRule, Trailing, Turn};
 
 use super::frame::Frame;
 
-/// Room for bytes that the socket did not take: the end of a push and three of the largest control frames.
+/// Room for bytes that the socket did not accept: the rest of a push and three of the largest control frames.
 const REST_MAX: usize = 512;
 
-/// How far a connection is.
+/// Phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The upgrade is under way; pushes wait for it.
+    /// The upgrade is in progress; pushes wait for it.
     Connecting,
     Open,
-    /// The server stops: the connection's task is asked to say goodbye.
+    /// The server is stopping: the connection's task should send a close frame.
     Stopping,
     /// Nothing is written any more.
     Ended,
@@ -32,51 +32,51 @@ enum Phase {
 /// What one chat owes the member.
 #[derive(Debug, Clone, Copy, Default)]
 struct Due {
-    /// Newest revision pushed to him.
+    /// Newest revision pushed to this member.
     sent: u64,
     /// Pushes dropped since.
     trailing: Trailing,
-    /// When a push is his although others are dropped.
+    /// Which of the throttled pushes this member gets.
     turn: Turn,
-    /// The wheel has an entry for this seat; it has one at most.
+    /// The wheel holds an entry for this seat; it holds at most one.
     scheduled: bool,
     /// The newest revision waits for room in the socket.
     waiting: bool,
 }
 
-/// What became of a push.
+/// Result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Put {
     Sent,
     /// The socket is full: the connection's task writes it when there is room.
     Waiting,
-    /// He has a newer one, or one that waits and will carry the newest revision when it is written.
+    /// The member has a newer one, or one is waiting and will carry the newest revision when written.
     Coalesced,
-    /// Dropped; `first` since his last push: a trailing push must be promised to him now, where there are any.
+    /// Dropped; `first` since the member's last push: a trailing push must be scheduled now, if enabled.
     Dropped {
         first: bool,
     },
     Gone,
 }
 
-/// What became of an entry of the wheel.
+/// Result of a wheel entry coming due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fired {
-    /// He has had a push meanwhile.
+    /// The member got a push in the meantime.
     Settled,
-    /// He has had one, and another was dropped after it.
+    /// The member got a push, and another was dropped after it.
     Later(Duration),
     Put(Put),
 }
 
-/// What a flush did.
+/// Result of a flush.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Flushed {
     /// Pushes written.
     pub(super) pushes: u32,
-    /// Whether the socket took anything at all.
+    /// Whether the socket accepted anything.
     pub(super) progress: bool,
-    /// Whether something is left.
+    /// Whether something is left to write.
     pub(super) blocked: bool,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// `turn` draws where a seat's turns begin.
+    /// `turn` draws the starting point of each seat's turns.
     pub(super) fn new(seats: usize, mut turn: impl FnMut() -> Turn) -> Self {
         let due = |_| Due {
             turn: turn(),
@@ -105,7 +105,7 @@ impl Outbox {
         }
     }
 
-    /// A push for a seat.
+    /// Puts a push for a seat.
     pub(super) fn put(&mut self, seat: usize, frame: &Frame, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> Put {
         let free = self.phase == Phase::Open && !self.is_blocked();
         let due = &mut self.dues[seat];
@@ -124,7 +124,7 @@ impl Outbox {
                     return Put::Sent;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The connection's task learns of it by reading.
+                // The connection's task finds out when it reads.
                 Err(_) => return Put::Gone,
             }
         }
@@ -136,7 +136,7 @@ impl Outbox {
         Put::Waiting
     }
 
-    /// What `rule` makes of a push for a seat.
+    /// Applies `rule` to a push for a seat.
     pub(super) fn offer(
         &mut self,
         seat: usize,
@@ -161,11 +161,12 @@ impl Outbox {
         Put::Dropped { first }
     }
 
-    /// Promises a push for `revision`, which was dropped; when somebody must look at this seat, if nobody is going to already.
+    /// Schedules a push for `revision`, which was dropped; returns when this seat must be checked, unless a check is
+    /// scheduled already.
     pub(super) fn promise(&mut self, seat: usize, revision: u64, now: Duration, within: Duration) -> Option<Duration> {
         let due = &mut self.dues[seat];
         if due.waiting || revision <= due.sent {
-            return None; // he has had a newer one meanwhile
+            return None; // the member got a newer one in the meantime
         }
         let begun = due.trailing.dropped(revision, now, within);
         let schedule = begun.filter(|_| !due.scheduled);
@@ -173,7 +174,7 @@ impl Outbox {
         schedule
     }
 
-    /// The wheel has come to this seat's entry; what is due by `horizon` is sent, and his turn is `restarted` then.
+    /// Handles this seat's wheel entry: sends what is due by `horizon`, and then sets the turn to `restarted`.
     pub(super) fn fire(
         &mut self,
         seat: usize,
@@ -186,14 +187,14 @@ impl Outbox {
         if due.trailing.take_due(horizon).is_some() {
             due.scheduled = false;
             due.turn = restarted;
-            // Looked up only now: what raised the debt under this lock has raised the newest revision before.
+            // Looked up only now: the newest revision was raised before the debt, which is raised under this lock.
             return Fired::Put(self.put(seat, &newest(), write));
         }
         due.scheduled = due.trailing.due().is_some();
         due.trailing.due().map_or(Fired::Settled, Fired::Later)
     }
 
-    /// Writes what is left over; `frame` is the newest push of a seat's chat.
+    /// Writes leftovers; `frame` is the newest push of a seat's chat.
     pub(super) fn flush(
         &mut self,
         frame: impl Fn(usize) -> Frame,
@@ -241,7 +242,7 @@ impl Outbox {
         }
     }
 
-    /// Control frames: whole frames or nothing, so that no push gets between the halves of one.
+    /// Writes control frames whole or not at all, so that no push gets between two halves.
     pub(super) fn control(
         &mut self,
         bytes: &[u8],
@@ -271,7 +272,7 @@ impl Outbox {
         !self.rest.is_empty() || self.waiting > 0
     }
 
-    /// Asks the connection's task to say goodbye.
+    /// Asks the connection's task to send a close frame.
     pub(super) fn stop(&mut self) {
         if self.phase != Phase::Ended {
             self.phase = Phase::Stopping;
@@ -279,7 +280,7 @@ impl Outbox {
         }
     }
 
-    /// No push is taken from now on.
+    /// Accepts no further pushes.
     pub(super) fn end(&mut self) {
         self.phase = Phase::Ended;
         self.waiting = 0;
@@ -288,7 +289,7 @@ impl Outbox {
         }
     }
 
-    /// Remembers whom to wake; whether the server has asked this connection to end.
+    /// Stores the waker; returns whether the server has asked this connection to close.
     pub(super) fn watch(&mut self, waker: &Waker) -> bool {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             self.waker = Some(waker.clone());
@@ -303,7 +304,7 @@ impl Outbox {
     }
 }
 
-/// How much was taken; `None` when there is no room.
+/// How much was accepted; `None` when there is no room.
 fn attempt(written: io::Result<usize>) -> io::Result<Option<usize>> {
     match written {
         Ok(0) => Err(ErrorKind::WriteZero.into()),

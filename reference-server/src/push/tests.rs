@@ -1,4 +1,4 @@
-//! The hub with real sockets: who gets what, who is left behind, who is sent away.
+//! The hub with real sockets: who gets which push, who falls behind, who is disconnected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::connection::serve;
 use super::hub::{Hub, Pushed};
 use crate::metrics::Metrics;
 
-/// No wait in a test is longer; none is expected to come near it.
+/// Upper bound of every wait in a test; none should come near it.
 const LIMIT: Duration = Duration::from_secs(20);
 
 struct World {
@@ -38,7 +38,7 @@ impl World {
         Self { hub, metrics, listener }
     }
 
-    /// A member of these chats and the task that serves him.
+    /// A member of these chats and the task that serves the connection.
     async fn member(&self, chats: &[u64]) -> (Client, JoinHandle<()>) {
         let seated = self.hub.seat(chats);
         let socket = TcpSocket::new_v4().unwrap();
@@ -83,7 +83,7 @@ fn dropping(drop: f64, within_ms: u64) -> PushRule {
 }
 
 #[tokio::test]
-async fn a_push_reaches_the_members_of_its_chat_and_nobody_else() {
+async fn a_push_reaches_only_the_members_of_its_chat() {
     let world = World::new(LIMIT).await;
     let (mut both, _task) = world.member(&[1, 2]).await;
     let (mut second, _task) = world.member(&[2]).await;
@@ -107,7 +107,7 @@ async fn a_member_who_leaves_is_forgotten_and_counted() {
     timeout(LIMIT, vanished).await.unwrap().unwrap();
     assert!(
         matches!(next(&mut leaves).await, Message::Close(_)),
-        "the goodbye is answered"
+        "the close frame is answered"
     );
     assert_eq!(world.hub.push(1, 1, &PushRule::All).await.sent, 1);
     assert_eq!(world.hub.push(2, 1, &PushRule::All).await.sent, 0);
@@ -117,7 +117,7 @@ async fn a_member_who_leaves_is_forgotten_and_counted() {
 }
 
 #[tokio::test]
-async fn a_member_who_stops_reading_gets_the_newest_when_he_reads_again() {
+async fn a_member_that_stops_reading_gets_the_newest_revision_on_resuming() {
     let world = World::new(LIMIT).await;
     let (mut slow, _task) = world.member(&[1]).await;
     let mut revision = 0;
@@ -139,14 +139,14 @@ async fn a_member_who_stops_reading_gets_the_newest_when_he_reads_again() {
 }
 
 #[tokio::test]
-async fn a_member_who_cannot_be_written_to_is_sent_away_and_others_do_not_notice() {
+async fn a_member_with_a_blocked_socket_is_disconnected_and_others_are_unaffected() {
     let world = World::new(Duration::from_millis(300)).await;
     let (_stuck, task) = world.member(&[1]).await;
     let (mut reads, _task) = world.member(&[1]).await;
     let started = Instant::now();
     let mut revision = 0;
     while !task.is_finished() {
-        assert!(started.elapsed() < LIMIT, "he is still there");
+        assert!(started.elapsed() < LIMIT, "the member is still connected");
         revision += 1;
         world.hub.push(1, revision, &PushRule::All).await;
         assert_eq!(pushed(&mut reads).await, (1, revision));
@@ -157,7 +157,7 @@ async fn a_member_who_cannot_be_written_to_is_sent_away_and_others_do_not_notice
 }
 
 #[tokio::test]
-async fn whoever_missed_a_push_gets_a_trailing_one_in_time_however_many_follow() {
+async fn a_member_with_dropped_pushes_gets_a_trailing_push_in_time() {
     let world = World::new(LIMIT).await;
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(&world.hub).send_trailing(stop.clone()));
@@ -173,7 +173,7 @@ async fn whoever_missed_a_push_gets_a_trailing_one_in_time_however_many_follow()
         assert_eq!(world.hub.push(1, revision, &rule).await.sent, 0);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // The first debt was paid while events went on; the last one is paid although nothing happens any more.
+    // The first debt was settled while events continued; the last one is settled although nothing happens any more.
     for client in &mut members {
         let (_, first) = pushed(client).await;
         assert!((1..revision).contains(&first), "{first} of {revision}");
@@ -192,14 +192,14 @@ async fn whoever_missed_a_push_gets_a_trailing_one_in_time_however_many_follow()
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_so_to_everybody() {
+async fn a_stopping_server_sends_close_frames_to_all() {
     let world = World::new(LIMIT).await;
     let (mut early, early_task) = world.member(&[1, 2]).await;
     world.hub.stop();
     let (mut late, late_task) = world.member(&[1]).await;
     assert_eq!(close_code(&mut early).await, CloseCode::Away);
     assert_eq!(close_code(&mut late).await, CloseCode::Away);
-    // The clients' library has answered by itself.
+    // The client library has answered on its own.
     let _ = (early.next().await, late.next().await);
     timeout(LIMIT, early_task).await.unwrap().unwrap();
     timeout(LIMIT, late_task).await.unwrap().unwrap();

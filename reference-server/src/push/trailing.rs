@@ -1,8 +1,8 @@
-//! Sends trailing pushes: a member to whom a push was dropped gets one for the newest revision a moment later, whether or
+//! Sends trailing pushes: a member whose push was dropped gets one for the newest revision shortly after, whether or
 //! not anything else happens.
 //!
-//! One task and one timer for all members. A seat has at most one entry in the wheel; a push that comes in between does not
-//! search for it but settles the debt, and the entry finds nothing to do, or is put back for a later debt.
+//! One task and one timer for all members. A seat has at most one entry in the wheel. A push in between settles the
+//! debt without searching for the entry, which then finds nothing to do, or is put back for a later debt.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -19,17 +19,18 @@ use super::member::Member;
 use super::outbox::{Fired, Put};
 use super::wheel::{Wheel, horizon};
 
-/// Part of the time allowed by which the last are sent; the rest is for the writing.
+/// Share of the allowed time by which the last are sent; the rest is for writing them.
 const LAST: f64 = 0.95;
 
-/// Part of the time allowed over which the members of a chat are spread when all of them fall behind at once: written to at the
-/// same time, thousands would fetch at the same time, and everybody else would wait for the crowd.
+/// Share of the allowed time over which the members of a chat are spread when all fall behind at once. Pushed to at the
+/// same time, thousands would fetch at the same time, and everybody else would wait for them.
 const CROWD: f64 = 0.25;
 
-/// When those who fell behind with one event are sent a push. The longer they wait, the more events one fetch brings; so they wait as
-/// long as they may, and are spread only as far as their number demands: members who fall behind in smaller groups, because their
-/// turns or their last trailing pushes came at different times, have room enough in a shorter stretch. The rate of trailing pushes
-/// stays the same: all members of the chat in a quarter of the time allowed.
+/// When the members who fell behind with one event get their trailing push. The longer they wait, the more events one
+/// fetch returns; so they wait as long as allowed, and are spread only as far as their number requires. Members who
+/// fall behind in smaller groups, because their turns or their last trailing pushes came at different times, need a
+/// shorter stretch. The rate of trailing pushes stays the same: all members of the chat in a quarter of the allowed
+/// time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spread {
     first: Duration,
@@ -47,20 +48,20 @@ impl Spread {
         }
     }
 
-    /// How long after the dropped push one of them is sent one.
+    /// A random delay between the dropped push and one member's trailing push.
     pub(super) fn delay(self, rng: &mut impl Rng) -> Duration {
         self.first + self.length.mul_f64(rng.random())
     }
 }
 
-/// A seat of a member, who is not kept for its sake.
+/// A seat of a member; does not keep the member alive.
 type Entry = (Weak<Member>, u32);
 
-/// When to look at whose debts.
+/// When to check which seats.
 pub(super) struct Timetable {
     epoch: Instant,
     wheel: Mutex<Wheel<Entry>>,
-    /// Something comes up earlier than what the task sleeps for.
+    /// Something is due earlier than the task's timer.
     earlier: Notify,
 }
 
@@ -73,7 +74,7 @@ impl Timetable {
         }
     }
 
-    /// The time since the epoch, which is what members and wheel reckon in.
+    /// The time since the epoch, the time base of members and wheel.
     pub(super) fn now(&self) -> Duration {
         self.epoch.elapsed()
     }
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_is_spread_wide_and_a_few_wait_as_long_as_they_may() {
+    fn many_members_are_spread_wide_and_a_few_wait_as_long_as_allowed() {
         let within = Duration::from_secs(2);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         for (behind, from_ms, to_ms) in [(1000, 1400, 1900), (200, 1800, 1900), (0, 1900, 1900)] {
@@ -178,7 +179,7 @@ mod tests {
         }
         assert!(
             Spread::new(within, 3, 0).delay(&mut rng) <= within,
-            "they have just gone"
+            "no longer needed after this"
         );
     }
 }

@@ -1,14 +1,14 @@
-//! When trailing pushes are due: entries by slots of 5 ms. Pure; time comes in, as the time since the hub began.
+//! When trailing pushes are due: entries in slots of 5 ms. Pure; time comes in, as the time since the hub began.
 //!
-//! A slot comes up at its beginning, so what is in it comes a few milliseconds early and never late. All entries of all chats share
-//! one wheel: whatever is owed to whomever costs one timer.
+//! A slot comes due at its beginning, so its entries come a few milliseconds early and never late. All chats share one
+//! wheel: everything owed costs one timer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SLOT: Duration = Duration::from_millis(5);
 
-/// Entries by when they are due.
+/// Entries by due time.
 #[derive(Debug)]
 pub(super) struct Wheel<T> {
     slots: BTreeMap<u128, Vec<T>>,
@@ -23,7 +23,7 @@ fn begin(slot: u128) -> Duration {
     Duration::from_nanos_u128(slot * SLOT.as_nanos())
 }
 
-/// What has come up with the slots that have begun by `now` is due before this.
+/// Everything in the slots that have begun by `now` is due before this time.
 pub(super) fn horizon(now: Duration) -> Duration {
     begin(slot(now) + 1) - Duration::from_nanos(1)
 }
@@ -33,7 +33,7 @@ impl<T> Wheel<T> {
         Self { slots: BTreeMap::new() }
     }
 
-    /// Whether this entry comes before all others: whoever sleeps until the first must sleep less.
+    /// Returns whether this entry is due before all others: a task sleeping until the first must sleep less.
     pub(super) fn insert(&mut self, due: Duration, entry: T) -> bool {
         let slot = slot(due);
         let first = self.slots.first_key_value().is_none_or(|(first, _)| slot < *first);
@@ -41,7 +41,7 @@ impl<T> Wheel<T> {
         first
     }
 
-    /// When something comes up next.
+    /// When the next slot comes due.
     pub(super) fn first(&self) -> Option<Duration> {
         self.slots.first_key_value().map(|(slot, _)| begin(*slot))
     }
@@ -62,19 +62,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_comes_up_a_slot_early_at_most_and_never_late() {
+    fn an_entry_is_at_most_a_slot_early_and_never_late() {
         for due in [0, 1, 4, 5, 6, 99, 1500].map(ms) {
             let mut wheel = Wheel::new();
             wheel.insert(due, ());
             let up = wheel.first().unwrap();
             assert!(up <= due && due < up + SLOT, "{due:?}");
-            assert!(horizon(up) >= due, "what has come up counts as due");
-            assert!(horizon(up) < up + SLOT, "and what has not, does not");
+            assert!(horizon(up) >= due, "a slot that has come up is due");
+            assert!(horizon(up) < up + SLOT, "and later ones are not");
         }
     }
 
     #[test]
-    fn slots_come_up_in_order_and_only_when_due() {
+    fn slots_are_taken_in_order_and_only_when_due() {
         let mut wheel = Wheel::new();
         assert!(wheel.insert(ms(50), 'b'));
         assert!(!wheel.insert(ms(52), 'c'), "the same slot");

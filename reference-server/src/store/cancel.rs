@@ -1,16 +1,17 @@
-//! Ends, in the database, what nobody waits for any more.
+//! Ends, in the database, work that no caller waits for any more.
 //!
-//! A connection that is closed in mid-statement does not tell the database: it goes on with the statement, or waits on for a lock, and
-//! notices when it wants to answer. So a call that is given up has its session killed, by a connection of the shard's own that is
-//! there for nothing else (a busy pool could not lend one). That happens behind the caller's back and takes no turn of anybody;
-//! a paused shard costs this connection, not a request.
+//! Closing a connection in mid-statement does not stop the statement: the database continues it, or keeps waiting for a
+//! lock, and notices only when it tries to answer. So an abandoned call has its session killed, through a connection of
+//! the shard's own that does nothing else (a busy pool could not lend one). This happens in the background and occupies
+//! nobody's slot; a paused shard blocks this connection, not a request.
 //!
-//! Session numbers start anew when a shard restarts, and a number from before could then be somebody else's. So only sessions that are younger
-//! than this connection are killed: the shard has not restarted since. When this connection has been lost and made anew, all older sessions of
-//! the pool are discarded as after any break, so that soon each can be killed again. What cannot be killed ends by `max_statement_time`.
+//! Session numbers restart when a shard restarts, and a number from before could then belong to somebody else. So only
+//! sessions younger than this connection are killed: the shard has not restarted since. When this connection was lost
+//! and replaced, all older sessions of the pool are discarded as after any break, so that soon every session can be
+//! killed again. Sessions that cannot be killed end by `max_statement_time`.
 //!
-//! Rejected: `KILL QUERY`, which ends one statement: the transaction, with its locks, would stay until the database notices that the socket is
-//! closed.
+//! Rejected: `KILL QUERY`, which ends one statement: the transaction, with its locks, would stay until the database
+//! notices that the socket is closed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,21 +26,21 @@ use tokio_util::task::AbortOnDropHandle;
 use super::connect::Breaks;
 use super::sql;
 
-/// Longest wait for a kill or for a connection; a shard that takes longer is not there.
+/// Longest wait for a kill or for a connection; a shard that takes longer counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Sessions that wait to be killed; beyond, they are only closed.
+/// Maximum number of sessions waiting to be killed; further ones are only closed.
 const QUEUE: usize = 1024;
 
-/// One session of the shard.
+/// A session on the shard.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Session {
     pub(super) id: u64,
     pub(super) since: Instant,
 }
 
-/// Takes the sessions of calls that were given up; its task ends with it.
+/// Accepts the sessions of abandoned calls; dropping it ends its task.
 pub(super) struct Cancel {
     queue: mpsc::Sender<Session>,
     cancelled: Counter,
@@ -74,7 +75,7 @@ impl Cancel {
         if self.queue.try_send(session).is_err() {
             tracing::debug!(
                 id = session.id,
-                "too many sessions wait to be killed; this one is only closed"
+                "too many sessions are waiting to be killed; this one is only closed"
             );
         }
     }
@@ -83,9 +84,9 @@ impl Cancel {
 struct Killer {
     options: MySqlConnectOptions,
     breaks: Arc<Breaks>,
-    /// The connection, and since when it has been there.
+    /// The connection, and when it was opened.
     own: Option<(MySqlConnection, Instant)>,
-    /// When to connect again, while there is none.
+    /// When to reconnect, while there is none.
     again: Instant,
 }
 
@@ -113,7 +114,7 @@ impl Killer {
         self.own = match timeout(PATIENCE, connect(&self.options)).await {
             Ok(Ok(connection)) => {
                 let now = Instant::now();
-                // Sessions made between the loss and now are older than this connection, and it would never kill them.
+                // Sessions opened between the loss and now are older than this connection, which would never kill them.
                 self.breaks.note(now);
                 Some((connection, now))
             }
@@ -128,7 +129,7 @@ impl Killer {
             return;
         }
         match timeout(PATIENCE, sql::run(own, format!("KILL {}", session.id))).await {
-            // As a rule it has ended by itself when the database says no.
+            // A database error usually means that the session has already ended.
             Ok(Ok(_) | Err(sqlx::Error::Database(_))) => {}
             Ok(Err(_)) | Err(_) => {
                 self.own = None;
@@ -139,7 +140,7 @@ impl Killer {
     }
 }
 
-/// A connection that may be idle for as long as nobody gives up.
+/// A connection that may stay idle indefinitely.
 pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     sql::run(&mut connection, "SET SESSION wait_timeout = 31536000".to_owned()).await?;

@@ -1,19 +1,20 @@
-//! Changing a member's row, and the count with it.
+//! Changes a member's row, and the count with it.
 //!
-//! Either the change is one autocommit statement, or it shares a transaction with the count's update, as the way of
-//! counting wants it. The update comes last, in one packet with the commit, so that the hot row is locked for no round trip.
+//! The change is either one autocommit statement, or shares a transaction with the count's update, as the counting
+//! policy requires. The update comes last, in one packet with the commit, so that the hot row is locked for no round
+//! trip.
 //!
-//! Where the statement is certain to fail rather than to change nothing, all travels in one packet: the server stops at the
-//! failure. Otherwise the commit waits until we have seen what the statement did. Rejected: `… AND ROW_COUNT() = 1` in the
-//! update's condition. `MariaDB` sets it to −1 when the connection breaks between two statements of a packet, goes on,
-//! and commits the row without its count.
+//! If the statement is certain to fail rather than change nothing, everything goes in one packet: the server stops at
+//! the failure. Otherwise the commit waits until the statement's result is known. Rejected: `… AND ROW_COUNT() = 1` in
+//! the update's condition. `MariaDB` sets it to −1 when the connection breaks between two statements of a packet,
+//! continues, and commits the row without its count.
 
 use sqlx::MySqlConnection;
 
 use super::count::Count;
 use super::sql::{Answer, run, run_one};
 
-/// A member comes or goes.
+/// Whether a member joins or leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Joins,
@@ -29,11 +30,11 @@ pub(super) struct Change<'a> {
     pub(super) direction: Direction,
     /// Changes one row or none.
     pub(super) statement: &'a str,
-    /// It fails rather than change none.
+    /// The statement fails rather than change no row.
     pub(super) certain: bool,
 }
 
-/// What a change did, and the count after it where that came along.
+/// Effect of a change, and the count after it if it came along.
 pub(super) struct Changed {
     pub(super) row: Answer,
     pub(super) count: Option<u64>,
@@ -47,7 +48,7 @@ impl Change<'_> {
             let row = run_one(connection, statement.to_owned()).await?;
             return Ok(Changed { row, count: None });
         };
-        // BEGIN is the first answer, the row's change the second.
+        // BEGIN is the first answer, the change of the row the second.
         if self.certain {
             let mut answers = run(connection, format!("BEGIN; {statement}; {after}")).await?;
             let count = count.in_answers(&answers)?;

@@ -23,7 +23,7 @@ impl Store {
         Ok((self.chat_id(Place { shard, local }), shard))
     }
 
-    /// How many members the chat has; `None` when there is no such chat.
+    /// How many members the chat has; `None` if it does not exist.
     pub(crate) async fn count(&self, deadline: &Deadline, chat_id: u64) -> Result<Option<u64>, StoreError> {
         let place = self.place(chat_id);
         let count = self.count;

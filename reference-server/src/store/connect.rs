@@ -1,11 +1,12 @@
-//! How a connection to a shard is made, and when an idle one is no longer trusted.
+//! How a connection to a shard is opened, and when an idle one is no longer trusted.
 //!
 //! The pool is `deadpool` around the driver's connections, not the driver's own pool: that one sends a ping each time a
 //! connection is returned (a round trip per request), and while a shard is down it retries silently until the acquire
-//! time-out, so that a dead shard cannot be told from a busy pool.
+//! time-out, so that a dead shard looks like a busy pool.
 //!
-//! Idle connections are not tested before use. Instead, when any connection to the shard breaks, all that are as old as the
-//! break are discarded when they are next picked up; so are those older than the connection that kills sessions, when that was made anew.
+//! Idle connections are not tested before use. Instead, when any connection to the shard breaks, all connections at
+//! least as old as the break are discarded at their next use; so are those older than the kill connection, when that
+//! was replaced.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use sqlx::{ConnectOptions, Connection, MySqlConnection};
 use super::sql;
 use crate::config::{Isolation, Settings};
 
-/// When a connection last broke, or the one that kills sessions was made anew.
+/// When a connection last broke, or the kill connection was replaced.
 #[derive(Debug)]
 pub(crate) struct Breaks {
     since: Instant,
@@ -45,7 +46,7 @@ impl Breaks {
     }
 }
 
-/// Makes connections with the session settings that the experiment asks for.
+/// Opens connections with the session settings of the experiment.
 #[derive(Debug)]
 pub(crate) struct Connector {
     options: MySqlConnectOptions,
@@ -63,7 +64,7 @@ impl Connector {
     }
 }
 
-/// A connection, and the number of its session in the database.
+/// A connection, and its session number in the database.
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) connection: MySqlConnection,
@@ -79,7 +80,7 @@ impl Manager for Connector {
         let start = format!("{}; SELECT CONNECTION_ID()", self.session);
         let answers = sql::run(&mut connection, start).await?;
         let id = answers.last().map(sql::Answer::number).transpose()?.flatten();
-        let id = id.ok_or_else(|| sqlx::Error::Protocol("a session has no number".to_owned()))?;
+        let id = id.ok_or_else(|| sqlx::Error::Protocol("the database reported no session number".to_owned()))?;
         Ok(Connected { connection, id })
     }
 
@@ -92,7 +93,7 @@ impl Manager for Connector {
     }
 }
 
-/// The driver's own session statements are left out: ours are sent in one round trip.
+/// The driver's own session statements are left out: ours go in one round trip.
 pub(crate) fn options(url: &str) -> Result<MySqlConnectOptions, sqlx::Error> {
     let options = MySqlConnectOptions::from_str(url)?;
     Ok(options
@@ -105,8 +106,8 @@ pub(crate) fn options(url: &str) -> Result<MySqlConnectOptions, sqlx::Error> {
 
 /// The statements that begin every session.
 ///
-/// `max_statement_time` (`MariaDB` only) is a little shorter than our own limit, so that a stuck statement is ended by the
-/// server and its connection stays usable; our limit then is for a server that does not answer at all.
+/// `max_statement_time` (`MariaDB` only) is slightly shorter than our own limit, so that the server ends a stuck
+/// statement and its connection stays usable; our limit then covers a server that does not answer at all.
 pub(crate) fn session(settings: &Settings, mariadb: bool) -> String {
     let isolation = match settings.isolation {
         Isolation::ReadCommitted => "READ COMMITTED",
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_ends_a_stuck_statement_a_little_before_we_do() {
+    fn the_database_ends_a_stuck_statement_slightly_before_our_limit() {
         let session = session(&Settings::default(), true);
         assert!(session.contains("READ COMMITTED"), "{session}");
         assert!(

@@ -1,10 +1,10 @@
-//! What can go wrong on a shard, and what each database error number means here.
+//! Errors of a shard, and what each database error number means here.
 
 use std::time::Duration;
 
 use sqlx::mysql::MySqlDatabaseError;
 
-/// Why a call on a shard gave no result. Where statements were sent, whether their effects were committed is unknown.
+/// Why a call to a shard gave no result. If statements were sent, whether their effects were committed is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Every connection of the pool stayed in use.
@@ -12,7 +12,7 @@ pub(crate) enum StoreError {
     NoConnection {
         shard: usize,
         waited: Duration,
-        /// By the request's deadline, before the pool's own limit.
+        /// Ended by the request's deadline, before the pool's own limit.
         cut: bool,
     },
     /// The statements took too long.
@@ -20,33 +20,33 @@ pub(crate) enum StoreError {
     Timeout {
         shard: usize,
         limit: Duration,
-        /// By the request's deadline, before the storage's own limit.
+        /// Ended by the request's deadline, before the storage's own limit.
         cut: bool,
     },
-    /// The shard cannot be reached, or the connection broke.
-    #[error("shard {shard} cannot be reached: {cause}")]
+    /// The shard is unreachable, or the connection broke.
+    #[error("shard {shard} is unreachable: {cause}")]
     Unavailable { shard: usize, cause: String },
-    /// Rolled back by deadlocks more often than it may be retried.
+    /// Rolled back by deadlocks more often than retries are allowed.
     #[error("shard {shard} rolled the call back {attempts} times to resolve deadlocks")]
     Contended { shard: usize, attempts: u32 },
-    /// Calls of this kind have failed too often.
-    #[error("shard {shard} is not asked for the time being: calls of kind {call} fail or take too long there")]
+    /// Too many calls of this kind have failed or were slow.
+    #[error("breaker open on shard {shard}: calls of kind {call} fail or are slow there; retry later")]
     BreakerOpen {
         shard: usize,
         call: &'static str,
         retry_after: Duration,
     },
-    /// The shard has its hands full.
-    #[error("shard {shard} takes no more calls: {why}")]
+    /// The shard's bulkhead is full.
+    #[error("bulkhead full on shard {shard}: {why}; retry later")]
     BulkheadFull { shard: usize, why: String },
-    /// The request's deadline passed before the shard was asked.
-    #[error("the request's time had passed before shard {shard} was asked")]
+    /// The request's deadline passed before anything was sent to the shard.
+    #[error("the request's deadline passed before shard {shard} was called")]
     Expired { shard: usize },
-    /// The caller has gone.
-    #[error("the caller did not wait for shard {shard}")]
+    /// The caller disconnected.
+    #[error("the caller disconnected before shard {shard} answered")]
     Abandoned { shard: usize },
-    /// A mistake of ours.
-    #[error("shard {shard} refused a statement: {source}")]
+    /// A bug in this server.
+    #[error("shard {shard} rejected a statement: {source}")]
     Internal { shard: usize, source: sqlx::Error },
 }
 
@@ -93,13 +93,13 @@ pub(crate) enum Meaning {
     Duplicate(Key),
     /// The chat that a member's row refers to does not exist.
     NoParent,
-    /// An event that got no revision, because its sender is no member.
+    /// An event without a revision, because its sender is not a member.
     NoRevision,
-    /// Rolled back by the server, wholly or for the last statement; trying again may succeed.
+    /// Rolled back by the server, wholly or for the last statement; a retry may succeed.
     RolledBack,
     /// `max_statement_time` ended the statement.
     StatementTimeout,
-    /// The connection is of no use any more, or the server is going away.
+    /// The connection is no longer usable, or the server is shutting down.
     ConnectionLost,
     Other,
 }
@@ -117,7 +117,7 @@ pub(crate) fn meaning(error: &sqlx::Error) -> Meaning {
 
 fn meaning_of(number: u16, message: &str) -> Meaning {
     match number {
-        // The value in the message is the caller's: only what follows the last "for key" is the key's name.
+        // The caller controls the value in the message: only the text after the last "for key" is the key's name.
         1062 => match message.rsplit_once("for key ").map(|(_, key)| key) {
             Some(key) if key.contains("uq_members_user") => Meaning::Duplicate(Key::User),
             Some(key) if key.contains("uq_members_name") => Meaning::Duplicate(Key::Name),

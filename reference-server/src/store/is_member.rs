@@ -1,4 +1,4 @@
-//! Who may listen to which chats.
+//! Checks membership before a user listens to chats.
 
 use super::error::StoreError;
 use super::sql::run_one;
@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 const CHATS: usize = 100;
 
 impl Store {
-    /// One of `chats` that `user` is not a member of, if there is any; a chat that does not exist has no members.
+    /// One of `chats` that `user` is not a member of, if any; a chat that does not exist has no members.
     pub(crate) async fn not_a_member(
         &self,
         deadline: &Deadline,

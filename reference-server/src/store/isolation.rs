@@ -1,7 +1,8 @@
-//! What stands before a call on a shard: its deadline, the breaker of its kind, the shard's bulkhead.
+//! What a call passes before it reaches a shard: its deadline, the breaker of its kind, the shard's bulkhead.
 //!
-//! The policies decide; this is where they meet the clock, the settings in force and the metrics. Shards share nothing here: a call takes the
-//! locks of its own shard's policies. Only the breakers of `scope: global` are for all, which is what that scope is there to show.
+//! The policies decide; this module connects them to the clock, the settings in force and the metrics. Shards share
+//! nothing here: a call takes the locks of its own shard's policies. Only the breakers of `scope: global` are shared,
+//! which is what that scope is there to show.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +18,7 @@ use crate::config::{BreakerScope, BulkheadScope, Live, Settings};
 use crate::deadline::{Deadline, Ended};
 use crate::metrics::IsolationMetrics;
 
-/// Kinds of calls on a shard; one may be sick while another is not.
+/// Kinds of calls to a shard; one kind may fail while another does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallKind {
     Create,
@@ -40,13 +41,13 @@ impl CallKind {
         Self::Membership,
     ];
 
-    /// Whether the caller's leaving no longer ends it once its statements run: an event that is stored has to be published, and that is only known
-    /// from their answer.
+    /// Whether the statements, once they run, outlive the caller's disconnect: a stored event has to be published, and
+    /// only their answer tells whether it was stored.
     pub(super) fn is_seen_through(self) -> bool {
         self == Self::Send
     }
 
-    /// The label `call` of the metrics.
+    /// The value of the metrics' `call` label.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -69,9 +70,9 @@ pub(crate) struct Isolation {
     clock: Clock,
     global: Breakers,
     shards: Vec<OfShard>,
-    /// Revision of the settings that the policies follow.
+    /// Revision of the settings that the policies use.
     revision: AtomicU64,
-    /// Held while they are changed.
+    /// Held while the policies are updated.
     followed: Mutex<Followed>,
 }
 
@@ -86,13 +87,13 @@ struct Followed {
     scope: BreakerScope,
 }
 
-/// A call that may be made. Dropped without [`Entered::done`] it counts for nothing.
+/// A call that may proceed. Dropped without [`Entered::done`] it is not counted.
 pub(super) struct Entered<'a> {
     isolation: &'a Isolation,
     shard: usize,
     kind: CallKind,
     permit: Option<Permit<'a>>,
-    /// Held until the call has ended.
+    /// Held until the call ends.
     _slot: Option<Slot<'a>>,
     slow_call: Duration,
 }
@@ -121,7 +122,7 @@ impl Isolation {
         }
     }
 
-    /// Lets a call in, or says why not.
+    /// Lets a call through, or returns why not.
     pub(super) async fn enter(
         &self,
         shard: usize,
@@ -147,7 +148,7 @@ impl Isolation {
                 });
             }
         };
-        // Whoever is refused here drops his permit: that the shard has its hands full says nothing about it.
+        // A call rejected here drops its permit: a full bulkhead says nothing about the shard's health.
         let slot = match settings.bulkhead.scope {
             BulkheadScope::None => None,
             BulkheadScope::Shard => Some(self.slot(shard, settings.bulkhead.wait.get(), deadline).await?),
@@ -178,18 +179,18 @@ impl Isolation {
             Err(Ended::Gone) => Err(StoreError::Abandoned { shard }),
             Err(Ended::Limit | Ended::Deadline) => {
                 metrics.waited.inc();
-                let why = "those before it have not ended in time".to_owned();
+                let why = "the calls before it did not end in time".to_owned();
                 Err(StoreError::BulkheadFull { shard, why })
             }
         }
     }
 
-    /// The settings in force, which the policies follow from now on.
+    /// The settings in force, applied to the policies first.
     fn settings(&self) -> std::sync::Arc<Settings> {
         let applied = self.live.applied();
         if self.revision.load(Ordering::Relaxed) < applied.revision {
             let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-            // Another call may have seen a later revision meanwhile.
+            // A concurrent call may have applied a later revision.
             if followed.revision < applied.revision {
                 followed.revision = applied.revision;
                 self.follow(&applied.settings, &mut followed.scope);
@@ -206,7 +207,7 @@ impl Isolation {
         for breaker in own.chain(&self.global) {
             breaker.retune(rules).expect(IN_RANGE);
             if rescoped {
-                breaker.reset(); // what it knew is from before it was switched off
+                breaker.reset(); // its counts predate the time it was switched off
             }
         }
         for shard in &self.shards {
@@ -222,7 +223,7 @@ impl Isolation {
         }
     }
 
-    /// A breaker has changed its state at a call.
+    /// Records a breaker's transition.
     fn entered(&self, shard: usize, kind: CallKind, state: Option<BreakerState>) {
         let Some(state) = state else { return };
         let to = number(state);
@@ -235,12 +236,12 @@ impl Isolation {
         }
     }
 
-    /// Counts calls given up while they held a connection.
+    /// Counts abandoned calls that held a connection.
     pub(super) fn cancelled(&self, shard: usize) -> Counter {
         self.shards[shard].metrics.cancelled.clone()
     }
 
-    /// Brings one shard's gauges up to date.
+    /// Updates one shard's gauges.
     pub(super) fn scrape(&self, shard: usize) {
         let scope = self.settings().breaker.scope;
         let OfShard { bulkhead, metrics, .. } = &self.shards[shard];
@@ -256,7 +257,7 @@ impl Isolation {
 }
 
 impl Entered<'_> {
-    /// Tells the breaker how the call has ended.
+    /// Reports to the breaker how the call ended.
     pub(super) fn done<T>(self, result: &Result<T, StoreError>) {
         let Some(permit) = self.permit else { return };
         let outcome = result
@@ -268,10 +269,10 @@ impl Entered<'_> {
     }
 }
 
-/// What an error says about the shard.
+/// What an error implies about the shard.
 fn outcome(error: &StoreError, slow_call: Duration) -> Outcome {
     match error {
-        // A caller who had hardly any time left has not shown that the shard is sick.
+        // A call with hardly any time left does not show that the shard is failing.
         StoreError::NoConnection { waited: had, cut, .. } | StoreError::Timeout { limit: had, cut, .. }
             if *cut && *had < slow_call =>
         {
@@ -281,7 +282,7 @@ fn outcome(error: &StoreError, slow_call: Duration) -> Outcome {
             Outcome::Failed
         }
         StoreError::Abandoned { .. } | StoreError::Expired { .. } => Outcome::Abandoned,
-        // It has answered, or was never asked.
+        // The shard answered, or was never reached.
         StoreError::Contended { .. }
         | StoreError::Internal { .. }
         | StoreError::BreakerOpen { .. }
@@ -289,7 +290,7 @@ fn outcome(error: &StoreError, slow_call: Duration) -> Outcome {
     }
 }
 
-/// A wait that ended before anything was asked of the shard.
+/// A wait that ended before anything was sent to the shard.
 pub(super) fn given_up(shard: usize, ended: Ended) -> StoreError {
     match ended {
         Ended::Gone => StoreError::Abandoned { shard },
@@ -305,14 +306,14 @@ fn number(state: BreakerState) -> usize {
     }
 }
 
-const IN_RANGE: &str = "settings are within what the policies take";
+const IN_RANGE: &str = "the settings' ranges lie within the policies'";
 
-/// Each with a jitter of its own.
+/// Each with its own jitter.
 fn breakers(settings: &Settings) -> Breakers {
     CallKind::ALL.map(|_| Breaker::try_new(settings.breaker.into(), rand::random()).expect(IN_RANGE))
 }
 
-/// Without a bulkhead, those who still wait for one are let in.
+/// Without a bulkhead, calls still waiting for one proceed.
 fn limits(settings: &Settings) -> BulkheadLimits {
     match settings.bulkhead.scope {
         BulkheadScope::None => BulkheadLimits {

@@ -1,7 +1,8 @@
 //! A database connection in use.
 //!
-//! It returns to the pool only when it is given back. Dropped in any other way (a time-out, a panic, a caller who has gone) it
-//! is closed, and its session killed: nobody knows what the database is still doing on it, and this makes it stop and roll back.
+//! It returns to the pool only when it is given back explicitly. Dropped in any other way (a time-out, a panic, a
+//! caller's disconnect) it is closed and its session killed: the database may still be working on it, and this makes it
+//! stop and roll back.
 
 use std::ops::{Deref, DerefMut};
 
@@ -28,12 +29,12 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// Returns the connection to the pool. Only for one that is between transactions.
+    /// Returns the connection to the pool. It must be between transactions.
     pub(super) fn give_back(mut self) {
         drop(self.object.take());
     }
 
-    /// Closes a connection that is broken: its session has ended.
+    /// Closes a broken connection: its session has ended.
     pub(super) fn discard(mut self) {
         if let Some(object) = self.object.take() {
             drop(Object::take(object));

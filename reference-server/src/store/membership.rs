@@ -1,7 +1,7 @@
 //! Joining and leaving a chat.
 //!
-//! A join inserts a row. A member who left still has one, so a join that meets a row looks at it: JOINED is refused, LEFT is
-//! turned back.
+//! A join inserts a row. A member who left still has one, so a join that finds a row inspects it: JOINED is rejected,
+//! LEFT is turned back.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct Joined {
     pub(crate) member_count: u64,
 }
 
-/// Why somebody cannot join.
+/// Why a user cannot join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JoinRefusal {
     AlreadyMember,
@@ -30,7 +30,7 @@ pub(crate) enum JoinRefusal {
     NoChat,
 }
 
-/// How a join found the chat.
+/// What a join found in the chat.
 enum Found {
     Joined(Joined),
     Refused(JoinRefusal),
@@ -38,11 +38,11 @@ enum Found {
     Left {
         member_id: u64,
     },
-    /// What was in the way has just gone.
+    /// The conflicting row has just gone.
     Nothing,
 }
 
-/// A join that finds the chat changed under it looks again this often.
+/// Attempts of a join that finds the chat changed under it.
 const LOOKS: u32 = 4;
 
 impl Store {
@@ -74,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Lets `user` leave; `false` when he is not a member.
+    /// Lets `user` leave; `false` if not a member.
     pub(crate) async fn leave(&self, deadline: &Deadline, chat_id: u64, user: u64) -> Result<bool, StoreError> {
         let place = self.place(chat_id);
         let (chat, count) = (place.local, self.count);
@@ -165,7 +165,7 @@ impl Join {
         }
     }
 
-    /// Reads the count where the change did not bring it.
+    /// Reads the count if the change did not return it.
     async fn joined(
         &self,
         connection: &mut MySqlConnection,
@@ -186,7 +186,7 @@ impl Join {
         }))
     }
 
-    /// What a violated key means; any other error is passed on.
+    /// Maps a violated key to its meaning; any other error is passed on.
     async fn refused(&self, connection: &mut MySqlConnection, error: sqlx::Error) -> Result<JoinRefusal, sqlx::Error> {
         let refusal = match meaning(&error) {
             Meaning::Duplicate(Key::User) => JoinRefusal::AlreadyMember,
@@ -198,7 +198,7 @@ impl Join {
         Ok(refusal)
     }
 
-    /// Why nothing was inserted: the user has a row, or somebody has the name.
+    /// Why nothing was inserted: the user has a row, or the name is taken.
     async fn look(&self, connection: &mut MySqlConnection) -> Result<Found, sqlx::Error> {
         let Self { chat, user, name, .. } = self;
         let of_user = format!("SELECT id, state FROM members WHERE chat_id = {chat} AND user_id = {user}");

@@ -1,4 +1,4 @@
-//! Which members and events are not there: asked after something was broken, by somebody who was told that they are.
+//! Finds acknowledged members and events that are missing: used after a fault, with what the server had acknowledged.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sqlx::{MySqlConnection, Row};
 use super::error::StoreError;
 use super::{Store, sql};
 
-/// Longest that the questions about one chat may take.
+/// Time limit of the queries about one chat.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// An event that should be there.
@@ -20,12 +20,12 @@ pub(crate) struct Sent {
     pub(crate) body: String,
 }
 
-/// What is not there.
+/// What is missing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Missing {
-    /// Users who are no members.
+    /// Users who are not members.
     pub(crate) users: Vec<u64>,
-    /// Events in whose place there is none, or another one.
+    /// Events whose revision holds nothing, or a different event.
     pub(crate) events: Vec<Sent>,
 }
 

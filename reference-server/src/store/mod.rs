@@ -1,21 +1,21 @@
-//! Where chats live: a fixed number of shards, a chat on exactly one of them.
+//! Where chats live: a fixed number of shards, each chat on exactly one.
 //!
-//! `chat_id mod shards` is the shard: `chat_id = local id × shards + shard`, so nothing needs to be looked up, and the
-//! hot chat's load lands on one shard, which is the point of the exercise.
+//! `chat_id mod shards` is the shard: `chat_id = local id × shards + shard`, so no look-up is needed, and the hot
+//! chat's load lands on one shard, as intended.
 //!
 //! ```text
-//! shard.rs      Shard: one call = breaker, bulkhead, a connection, a time limit, retries of what a deadlock rolled back
-//! isolation.rs  breaker and bulkhead in front of a call     cancel.rs  ends in the database what was given up
-//! connect.rs    how a connection is made and when an idle one is no longer trusted
-//! lease.rs      a connection in use; killed, not reused, unless it was given back
-//! open.rs       starting: the shard's options checked, migrations applied
+//! shard.rs      Shard: one call = breaker, bulkhead, a connection, a time limit, retries after deadlocks
+//! isolation.rs  breaker and bulkhead in front of a call     cancel.rs  ends abandoned work in the database
+//! connect.rs    how a connection is opened and when an idle one is no longer trusted
+//! lease.rs      a connection in use; killed, not reused, unless given back
+//! open.rs       starting: checks the shard's options, applies migrations
 //! error.rs      what can go wrong, and what each database error number means
 //! sql.rs        statements as text, several in one round trip
 //! chats.rs      create a chat          membership.rs  join, leave
-//! events/       send an event, fetch what came after a revision
+//! events/       send an event, fetch the events after a revision
 //! is_member.rs  who may listen
 //! change.rs     a member's row and the count change together
-//! seed.rs       load many members      audit.rs       rows against count      missing.rs     what was acknowledged and is not there
+//! seed.rs       load many members      audit.rs       rows against count      missing.rs     acknowledged and missing
 //! insert/, count/   the policies under test
 //! ```
 
@@ -51,7 +51,7 @@ pub(crate) use shard::Shard;
 use count::Count;
 use insert::Insertion;
 
-/// A chat's place: which shard, and its id there.
+/// A chat's location: its shard, and its id there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) shard: usize,
@@ -87,7 +87,7 @@ impl Store {
         &self.shards[place.shard]
     }
 
-    /// New chats go round the shards.
+    /// New chats are spread over the shards in rotation.
     fn next_shard(&self) -> usize {
         self.next.fetch_add(1, Ordering::Relaxed) % self.shards.len()
     }

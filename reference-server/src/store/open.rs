@@ -1,6 +1,6 @@
-//! Starting on a shard: its options are checked against the settings, its tables are created.
+//! Starts on a shard: checks its options against the settings, creates its tables.
 //!
-//! A comparison whose shards do not run as its settings say would be worse than none, so the server refuses to start.
+//! A comparison whose shards do not run as the settings say would be worse than none, so the server fails to start.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ use crate::metrics::Metrics;
 /// Longest wait for a shard at start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why the server cannot use a shard.
+/// Why a shard cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("shard {shard} cannot be reached: {source}; check its address in `shards` and that it runs")]
+    #[error("shard {shard} is unreachable: {source}; check its address in `shards` and that it is running")]
     Unreachable { shard: usize, source: sqlx::Error },
-    #[error("shard {shard} does not answer within {PATIENCE:?}; check that it runs")]
+    #[error("shard {shard} did not answer within {PATIENCE:?}; check that it is running")]
     Silent { shard: usize },
     #[error(
-        "shard {shard} runs with {option}={actual}, but `settings.{key}` wants {wanted}; restart the shard or change the setting"
+        "shard {shard} runs with {option}={actual}, but `settings.{key}` requires {wanted}; restart the shard or change the setting"
     )]
     Mismatch {
         shard: usize,
@@ -48,15 +48,15 @@ pub(crate) enum OpenError {
     )]
     NoQueryCache { shard: usize },
     #[error(
-        "shard {shard} holds {chats} chats counted in another way than `settings.member_count`; start on an empty database or change the setting back"
+        "shard {shard} holds {chats} chats counted by another policy than `settings.member_count`; start on an empty database or change the setting back"
     )]
     OtherCount { shard: usize, chats: u64 },
-    #[error("migrating shard {shard} failed: {source}; see migrations/")]
+    #[error("failed to migrate shard {shard}: {source}; see migrations/")]
     Migration { shard: usize, source: MigrateError },
 }
 
 impl Store {
-    /// Connects to every shard at once, checks it and migrates it.
+    /// Connects to all shards concurrently, checks and migrates them.
     pub(crate) async fn open(config: &Config, live: Live, metrics: &Metrics) -> Result<Self, OpenError> {
         let count = Count::new(config.settings.member_count);
         let shards = 0..config.shards.iter().count();
@@ -85,7 +85,7 @@ impl Store {
     }
 }
 
-/// What all shards are opened with.
+/// What opening every shard needs.
 struct Parts<'a> {
     settings: &'a Settings,
     count: Count,
@@ -133,7 +133,7 @@ fn shard(
         .create_timeout(Some(limits.acquire_timeout))
         .runtime(Runtime::Tokio1)
         .build()
-        .expect("a runtime is given, which is all that time-outs need");
+        .expect("a runtime is set, which is all that time-outs need");
     let cancelled = parts.isolation.cancelled(index);
     Shard {
         index,
@@ -210,10 +210,10 @@ async fn check_options(connection: &mut MySqlConnection, shard: usize, settings:
     Ok(())
 }
 
-/// Applies what is missing; several servers starting at once wait for each other.
+/// Applies pending migrations; servers starting at the same time wait for each other.
 ///
-/// With a lock of our own: the migrator's waits with a negative time-out, which is for ever in `MySQL` and not at all in
-/// `MariaDB`. The lock ends with the connection.
+/// With a lock of our own: the migrator waits with a negative time-out, which means for ever in `MySQL` and not at all
+/// in `MariaDB`. The lock ends with the connection.
 async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
     let wait = PATIENCE.as_secs();
     let locked = ask(connection, &format!("SELECT GET_LOCK('hotchat migrations', {wait})")).await?;
@@ -232,7 +232,7 @@ fn migration(version: i64, description: &'static str, sql: &'static str) -> Migr
     Migration::new(version, description, MigrationType::Simple, sql, no_tx)
 }
 
-/// How many chats have another number of count rows than this way of counting keeps.
+/// How many chats have a number of count rows other than this policy keeps.
 async fn other_counts(connection: &mut MySqlConnection, count: Count) -> Result<u64, sqlx::Error> {
     let sql = format!(
         "SELECT COUNT(*) FROM chats c WHERE (SELECT COUNT(*) FROM member_counts m WHERE m.chat_id = c.id) <> {}",

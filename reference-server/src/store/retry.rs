@@ -1,7 +1,7 @@
-//! How long to wait before a call that a deadlock rolled back is tried again.
+//! How long to wait before retrying a call that a deadlock rolled back.
 //!
-//! Exponential with full jitter: two calls that met in a deadlock must not meet again in step. Short, because the caller
-//! is waiting and the lock was held for milliseconds; capped, because the whole call has a time limit anyway.
+//! Exponential with full jitter: two calls that deadlocked must not retry in step. Short, because the caller is waiting
+//! and the lock was held for milliseconds; capped, because the whole call has a time limit anyway.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_the_cap_and_spread_down_to_nothing() {
+    fn pauses_double_up_to_the_cap_with_full_jitter() {
         let ceilings: Vec<u128> = (0..8).map(|attempt| pause(attempt, 1.0).as_millis()).collect();
         assert_eq!(ceilings, [2, 4, 8, 16, 32, 64, 100, 100]);
         assert_eq!(pause(u32::MAX, 1.0).as_millis(), 100);

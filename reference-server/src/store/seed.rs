@@ -1,4 +1,4 @@
-//! Loading many members at once, so that a rehearsal does not begin in an empty chat.
+//! Loads many members at once, so that a rehearsal does not begin in an empty chat.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::error::{Key, Meaning, StoreError, meaning};
 use super::membership::JoinRefusal;
 use super::sql::{Text, run};
 
-/// Rows per statement: well under a megabyte, and under any statement time limit in use.
+/// Rows per statement: well under a megabyte, and within every statement time limit in use.
 const ROWS: u64 = 1000;
 const LIMIT: Duration = Duration::from_secs(120);
 
 impl Store {
-    /// Inserts members `first_user … first_user + number − 1`, called `seed-<user>`; returns the count afterwards.
+    /// Inserts members `first_user … first_user + number − 1`, named `seed-<user>`; returns the count afterwards.
     pub(crate) async fn seed(
         &self,
         chat_id: u64,
@@ -62,13 +62,13 @@ fn insert(chat: u64, users: std::ops::Range<u64>) -> String {
     let mut sql = "INSERT INTO members (chat_id, user_id, name, state) VALUES ".to_owned();
     for user in users {
         let name = format!("seed-{user}");
-        write!(sql, "({chat},{user},{},'JOINED'),", Text(&name)).expect("a string takes everything");
+        write!(sql, "({chat},{user},{},'JOINED'),", Text(&name)).expect("writing to a string never fails");
     }
     sql.pop();
     sql
 }
 
-/// One update per slot that got members; nothing where rows are counted.
+/// One update per slot that got members; nothing if rows are counted.
 fn add(count: Count, chat: u64, users: std::ops::Range<u64>) -> String {
     let mut per_slot = vec![0_u64; count.rows_per_chat() as usize];
     if !per_slot.is_empty() {

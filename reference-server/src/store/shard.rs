@@ -1,4 +1,5 @@
-//! One shard: a call on it passes breaker and bulkhead, takes a connection, has a time limit, and is retried when a deadlock rolled it back.
+//! One shard: a call passes breaker and bulkhead, takes a connection, has a time limit, and is retried after a
+//! deadlock.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use super::{retry, sql};
 use crate::deadline::{Deadline, Ended};
 use crate::metrics::PoolMetrics;
 
-/// The pool ends the wait for a connection, and for making one, much sooner: by `acquire_timeout` for each.
+/// The pool ends the wait for a connection, and for opening one, much sooner: `acquire_timeout` limits each.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
-/// The limits that every call on a shard keeps.
+/// The limits of every call to a shard.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) acquire_timeout: Duration,
@@ -50,15 +51,15 @@ impl Shard {
         self.pool.status().size
     }
 
-    /// Brings the gauges of its breakers and its bulkhead up to date.
+    /// Updates the gauges of its breakers and its bulkhead.
     pub(crate) fn scrape(&self) {
         self.isolation.scrape(self.index);
     }
 
     /// Runs `work` on a connection of this shard, for a caller who waits until `deadline`.
     ///
-    /// `work` may be run again from its beginning when the database rolled it back; it leaves no transaction open
-    /// when it succeeds.
+    /// `work` may run again from its beginning after the database rolled it back; it leaves no transaction open on
+    /// success.
     pub(super) async fn call<T, F>(&self, kind: CallKind, deadline: &Deadline, work: F) -> Result<T, StoreError>
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
@@ -66,7 +67,8 @@ impl Shard {
         let result = match self.isolation.enter(self.index, kind, deadline).await {
             Err(refused) => Err(refused),
             Ok(entered) => {
-                // Up to its statements the call ends with its caller; the statements themselves may have to be seen through.
+                // Before its statements the call ends with its caller; the statements themselves may have to be
+                // completed.
                 let statements: Cow<'_, Deadline> = if kind.is_seen_through() {
                     Cow::Owned(deadline.without_caller())
                 } else {
@@ -81,7 +83,8 @@ impl Shard {
         self.counted(result)
     }
 
-    /// A call of the admin API: it passes neither breaker nor bulkhead, is not given up by its caller, and has a limit of its own.
+    /// A call of the admin API: it passes neither breaker nor bulkhead, does not end with its caller, and has a limit
+    /// of its own.
     pub(super) async fn call_by_operator<T, F>(&self, limit: Duration, work: F) -> Result<T, StoreError>
     where
         F: for<'c> Fn(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
@@ -97,7 +100,7 @@ impl Shard {
         result
     }
 
-    /// Waits for a connection until `deadline`, and then for the statements until `statements`.
+    /// Waits for a connection until `deadline`, then for the statements until `statements`.
     async fn run<T, F>(
         &self,
         limit: Duration,
@@ -115,7 +118,7 @@ impl Shard {
             return Err(given_up(shard, ended));
         }
         let cut = statements.cut(limit);
-        // The lease moves into the attempt: when that is given up the connection is closed and its session killed.
+        // The lease moves into the attempt: if the attempt is dropped, the connection is closed and its session killed.
         match statements.bound(limit, self.attempt(lease, work)).await {
             Ok(result) => result,
             Err(Ended::Gone) => Err(StoreError::Abandoned { shard }),
@@ -221,7 +224,7 @@ impl Shard {
         }
     }
 
-    /// Whether the shard answers, on a connection of its own: a busy pool is not a shard that is down.
+    /// Checks that the shard answers, on a connection of its own: a busy pool does not mean that the shard is down.
     pub(crate) async fn answers(&self, within: Duration) -> Result<(), String> {
         let ask = async {
             let mut connection = MySqlConnection::connect_with(&self.options).await?;

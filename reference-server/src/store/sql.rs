@@ -1,11 +1,12 @@
 //! Statements as text, several in one round trip.
 //!
-//! Text and not prepared statements (but for a fetch, see `events/fetch.rs`), for two reasons. The query cache files a prepared statement's answer under its
-//! text *and* its parameters only where the server's client asks for it just so; plain text is what the incident used. And
-//! several statements in one packet (`BEGIN; INSERT …; UPDATE …; COMMIT`) hold the hot row's lock for no round trip at all.
+//! Text rather than prepared statements (except for a fetch, see `events/fetch.rs`), for two reasons. The query cache
+//! stores a prepared statement's answer under its text *and* its parameters only if the client requests it in a
+//! particular way; the incident used plain text. And several statements in one packet (`BEGIN; INSERT …; UPDATE …;
+//! COMMIT`) hold the hot row's lock for no round trip at all.
 //!
-//! Only integers and [`Text`] enter a statement; [`Text`] is written as a hexadecimal literal, in which nothing can be
-//! injected.
+//! Only integers and [`Text`] enter a statement; [`Text`] is written as a hexadecimal literal, which cannot carry an
+//! injection.
 
 use std::fmt;
 
@@ -22,11 +23,11 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// What one statement did.
+/// Result of one statement.
 pub(crate) struct Answer {
     /// Rows inserted, or rows that an update's `WHERE` matched.
     pub(crate) affected: u64,
-    /// The generated id, or what `LAST_INSERT_ID(…)` was set to.
+    /// The generated id, or the value set by `LAST_INSERT_ID(…)`.
     pub(crate) last_id: u64,
     pub(crate) rows: Vec<MySqlRow>,
 }
@@ -53,9 +54,9 @@ impl Answer {
     }
 }
 
-/// Runs all statements in one round trip; the first that fails ends it and is the error.
+/// Runs all statements in one round trip; the first failure ends it and is returned.
 ///
-/// A transaction that was begun before the failure is still open then.
+/// A transaction begun before the failure is still open then.
 pub(crate) async fn run(connection: &mut MySqlConnection, sql: String) -> Result<Vec<Answer>, sqlx::Error> {
     let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
     let mut answers = Vec::with_capacity(5);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::config::{Labels, OTHER};
 
-/// The configured labels; the last country and the last app stand for all others.
+/// The configured labels; the last country and the last app represent all others.
 pub(crate) struct LabelSet {
     countries: Vec<String>,
     apps: Vec<String>,
 }
 
-/// A filter that no request can pass.
+/// A filter that matches no request.
 #[derive(Debug, thiserror::Error)]
 #[error("{key} is `{value}`, expected one of {allowed}")]
 pub(crate) struct UnknownLabel {
@@ -50,7 +50,7 @@ impl LabelSet {
         self.countries.len() * self.apps.len()
     }
 
-    /// The cell of a request that says this of itself.
+    /// The cell of a request with these labels.
     pub(crate) fn cell(&self, country: Option<&str>, app: Option<&str>) -> usize {
         let find = |names: &[String], wanted: Option<&str>| {
             let listed = names.iter().position(|name| Some(name.as_str()) == wanted);
@@ -75,7 +75,7 @@ impl LabelSet {
         })
     }
 
-    /// Sums over cells, by country and by app; those with nothing are left out.
+    /// Sums over cells, by country and by app; zero sums are left out.
     pub(crate) fn sums(&self, by_cell: &[u64]) -> (BTreeMap<&str, u64>, BTreeMap<&str, u64>) {
         let (mut countries, mut apps) = (BTreeMap::new(), BTreeMap::new());
         for (cell, weight) in by_cell.iter().enumerate().filter(|(_, weight)| **weight > 0) {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_is_other() {
+    fn unlisted_labels_count_as_other() {
         let labels = labels();
         assert_eq!(labels.cells(), 6);
         let table = [

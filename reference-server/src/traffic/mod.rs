@@ -1,7 +1,8 @@
 //! Who causes the load: requests and bytes per chat, country and app.
 //!
-//! Counted where requests come in, not from the event log: the log lags exactly when the answer is wanted, and its records know
-//! neither bytes nor countries. One lock is held for well under a microsecond per request, beside a round trip to a database.
+//! Counted where requests arrive, not from the event log: the log lags exactly when the answer is needed, and its
+//! records carry neither bytes nor countries. One lock is held for well under a microsecond per request, beside a round
+//! trip to a database.
 
 mod labels;
 
@@ -16,12 +17,12 @@ pub(crate) use labels::{LabelSet, Selection};
 use crate::config::Labels;
 use crate::metrics::TrafficMetrics;
 
-/// Chats that are told apart in a generation.
+/// Chats with a counter per generation.
 const COUNTERS: usize = 256;
-/// Answers cover between one and two of these.
+/// An answer covers between one and two spans.
 const SPAN: Duration = Duration::from_secs(10);
 
-/// A request that is counted.
+/// A counted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Fetch,
@@ -47,32 +48,32 @@ impl Kind {
     }
 }
 
-/// What chats are compared by.
+/// The measure by which chats are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measure {
     Fetches,
     Joins,
     Sends,
-    /// Of the bodies of all of these requests and of their answers.
+    /// Bytes of the bodies of all these requests and their responses.
     Bytes,
 }
 
 /// The counts of the recent past.
 pub(crate) struct Traffic {
     labels: LabelSet,
-    /// By [`Measure`].
+    /// Indexed by [`Measure`].
     tops: Mutex<[RecentTop; 4]>,
     metrics: TrafficMetrics,
     origin: Instant,
 }
 
-/// The chats that lead by one measure, and what all chats have together.
+/// The leading chats by one measure, and the totals of all chats.
 pub(crate) struct Leaders {
     pub(crate) chats: Vec<TopEntry>,
-    /// By cell; 0 for those that were not asked for.
+    /// By cell; 0 for cells that were not selected.
     pub(crate) totals: Vec<u64>,
-    /// How long the counts reach back.
+    /// The time the counts cover.
     pub(crate) covers: Duration,
 }
 
@@ -97,7 +98,7 @@ impl Traffic {
         &self.labels
     }
 
-    /// Counts a request to `chat_id` whose bodies had so many bytes.
+    /// Counts a request to `chat_id` whose bodies had `bytes` bytes.
     pub(crate) fn count(&self, kind: Kind, chat_id: u64, cell: usize, bytes: u64) {
         self.metrics.count(kind, self.labels.names(cell), bytes);
         let now = self.origin.elapsed();

@@ -1,4 +1,4 @@
-//! The admin API: behind its token; loads members; shows the settings.
+//! The admin API: requires its token, loads members, shows the settings.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{Server, execute, fresh_databases, token};
 
 #[tokio::test]
-async fn the_admin_api_wants_its_own_token() {
+async fn the_admin_api_requires_its_own_token() {
     let server = Server::usual(json!({})).await;
     let url = format!("http://{}/admin/settings", server.admin);
     for bad in [None, Some("wrong".to_owned()), Some(token(1))] {
@@ -31,7 +31,7 @@ async fn the_admin_api_wants_its_own_token() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_and_is_not_there_is_named() {
+async fn missing_acknowledged_writes_are_listed() {
     let urls = fresh_databases().await;
     let server = Server::start(&urls, json!({})).await;
     let (left, right) = (server.chat_on(0, 2).await, server.chat_on(1, 2).await);
@@ -54,7 +54,7 @@ async fn what_was_acknowledged_and_is_not_there_is_named() {
         reply.body["chats"].clone()
     };
     assert_eq!(missing().await, json!([]), "all is there");
-    // Behind the server's back: a row is lost, and a revision is given out again, as after a lost transaction.
+    // Without the server's knowledge: a row is lost, and a revision is reused, as after a lost transaction.
     execute(
         &urls[1],
         &format!("DELETE FROM members WHERE chat_id = {} AND user_id = 2", right / 2),
@@ -111,7 +111,7 @@ async fn loaded_members_count_like_any_others() {
             server.seed(chat, 10, 2590).await.is(409, "already_member"),
             "overlapping"
         );
-        assert_eq!(server.audited(chat).await, 2500, "a refused load leaves nothing");
+        assert_eq!(server.audited(chat).await, 2500, "a rejected load leaves nothing");
         assert!(server.seed(chat + 2_000_000, 10, 1).await.is(404, "not_found"));
         assert!(server.seed(chat, 1_000_001, 5000).await.is(400, "malformed"));
         assert_eq!(server.seed(chat, 0, 5000).await.body, json!({ "member_count": 2500 }));

@@ -1,6 +1,6 @@
-//! Connections are counted, bounded, and ended when they idle or dawdle.
+//! Connections are counted, bounded, and closed when idle or slow.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +20,7 @@ async fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn connections_are_counted_and_those_beyond_the_limit_are_closed() {
+async fn connections_are_counted_and_closed_beyond_the_limit() {
     let more = json!({ "max_connections": 3 });
     let server = Server::try_start(&fresh_databases().await, json!({}), more)
         .await
@@ -66,7 +66,7 @@ async fn a_connection_that_sends_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn a_missing_body_is_408() {
     let more = json!({ "body_timeout": "200ms" });
     let server = Server::try_start(&fresh_databases().await, json!({}), more)
         .await

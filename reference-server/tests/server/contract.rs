@@ -1,6 +1,6 @@
 //! The public API: status and JSON of every case.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn a_member_joins_is_counted_leaves_and_joins_again() {
 }
 
 #[tokio::test]
-async fn chats_go_round_the_shards_and_their_id_says_which() {
+async fn chats_rotate_over_the_shards_and_ids_encode_the_shard() {
     let server = Server::usual(json!({})).await;
     for expected in [0, 1, 0, 1] {
         let request = server.request(Method::POST, "/v1/chats").bearer_auth(token(1));
@@ -70,7 +70,7 @@ async fn chats_go_round_the_shards_and_their_id_says_which() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_for_every_way_of_counting_and_inserting() {
+async fn missing_chats_are_404_for_every_counting_and_insert_policy() {
     let counts = [
         json!("scan"),
         json!("query_cache"),
@@ -99,7 +99,7 @@ async fn what_is_not_there_is_404_for_every_way_of_counting_and_inserting() {
 }
 
 #[tokio::test]
-async fn routes_and_methods_that_do_not_exist_are_refused_in_json() {
+async fn unknown_routes_and_methods_are_rejected_in_json() {
     let server = Server::usual(json!({})).await;
     assert!(server.get("/v1/nothing").await.is(404, "not_found"));
     assert!(

@@ -1,6 +1,7 @@
-//! Every tenth member goes at once in the middle of pushes: the others do not notice, and who comes back catches up.
+//! Every tenth member leaves at once in the middle of pushes: the others are unaffected, and returning members catch
+//! up.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -19,7 +20,7 @@ const EVENTS: u64 = 20;
 struct Member {
     user: u64,
     socket: WebSocketStream<TcpStream>,
-    /// The newest revision he was told of.
+    /// The newest revision pushed to this member.
     told: u64,
 }
 
@@ -29,7 +30,7 @@ impl Member {
         Self { user, socket, told: 0 }
     }
 
-    /// Reads until he is told of `revision`.
+    /// Reads until `revision` is pushed.
     async fn hears_of(&mut self, revision: u64) {
         while self.told < revision {
             let push = timeout(LIMIT, self.socket.next()).await.unwrap().unwrap().unwrap();
@@ -52,7 +53,7 @@ async fn send_events(server: &Server, chat: u64) -> u64 {
     newest
 }
 
-/// The revisions after `after`, fetched in as many calls as it takes.
+/// The revisions after `after`, fetched in as many calls as necessary.
 async fn fetch(server: &Server, chat: u64, user: u64, mut after: u64) -> Vec<u64> {
     let mut revisions = Vec::new();
     loop {
@@ -70,7 +71,7 @@ async fn fetch(server: &Server, chat: u64, user: u64, mut after: u64) -> Vec<u64
 }
 
 #[tokio::test]
-async fn a_tenth_of_the_members_goes_at_once_and_nobody_else_is_harmed() {
+async fn a_tenth_of_the_members_leaves_at_once_and_the_others_are_unaffected() {
     let server = Server::usual(json!({})).await;
     let chat = server.create_chat().await;
     assert_eq!(server.seed(chat, MEMBERS, 1).await.status, 201);
@@ -80,7 +81,7 @@ async fn a_tenth_of_the_members_goes_at_once_and_nobody_else_is_harmed() {
     let heard = send_events(&server, chat).await;
     join_all(go.iter_mut().map(|member| member.hears_of(heard))).await;
 
-    // In the middle of more: half of them say goodbye, half just vanish.
+    // In the middle of further pushes: half of them send a close frame, half just vanish.
     let leaving = async {
         let polite = go.iter_mut().step_by(2).map(|member| member.socket.close(None));
         join_all(polite).await;
@@ -100,7 +101,7 @@ async fn a_tenth_of_the_members_goes_at_once_and_nobody_else_is_harmed() {
         assert_eq!(
             fetch(&server, chat, user, told).await,
             missed,
-            "he has everything, once"
+            "the member has everything, once"
         );
     }
     let newest = send_events(&server, chat).await;

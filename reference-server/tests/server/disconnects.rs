@@ -1,7 +1,8 @@
-//! Callers that go away in the middle, or whose time has passed: their work ends, in the database too, is done or undone as a whole, and
-//! nothing leaks. Only the statements of a send outlive its caller, so that a stored event is published.
+//! Callers that disconnect in the middle, or whose deadline has passed: their work ends, in the database as well, is
+//! completed or undone as a whole, and nothing leaks. Only the statements of a send outlive its caller, so that a
+//! stored event is published.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::publish::pushed;
 use crate::push::listen;
 use crate::support::{LIMIT, Server, numbers, own_shard, token, usual};
 
-/// Sends a request and does not wait for the answer.
+/// Sends a request and does not wait for the response.
 async fn half_a_request(server: &Server, chat: u64, what: &str, user: u64, body: &Value) -> TcpStream {
     let mut stream = TcpStream::connect(&server.api).await.unwrap();
     let body = body.to_string();
@@ -35,7 +36,7 @@ async fn half_a_join(server: &Server, chat: u64, user: u64) -> TcpStream {
 const CANCELLED: &str = r#"hotchat_storage_cancelled_total{shard="0"}"#;
 
 #[tokio::test]
-async fn joins_on_a_silent_shard_end_with_their_callers_and_are_whole_or_not_at_all() {
+async fn joins_on_a_silent_shard_end_with_their_callers_and_are_atomic() {
     let mut shard = own_shard(usual()).await;
     let settings = json!({ "storage_timeout": "30s", "requests": { "deadline": "30s" } });
     let server = Server::start(&[shard.url()], settings).await;
@@ -44,7 +45,7 @@ async fn joins_on_a_silent_shard_end_with_their_callers_and_are_whole_or_not_at_
     let callers = join_all((1..=20).map(|user| half_a_join(&server, chat, user))).await;
     server.metric_becomes("hotchat_requests_in_progress", 20.0).await;
     drop(callers);
-    // The shard is silent, and yet nothing of theirs is left here.
+    // The shard is silent, and yet the server holds nothing of these requests.
     server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
     server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
     server
@@ -54,7 +55,7 @@ async fn joins_on_a_silent_shard_end_with_their_callers_and_are_whole_or_not_at_
         )
         .await;
     shard.resume().unwrap();
-    // What was sent is carried out or killed now.
+    // Statements already sent are now executed or killed.
     let members = loop {
         let members = server.audited(chat).await;
         let next = server.join(chat, 1_000_000, "last").await;
@@ -66,7 +67,7 @@ async fn joins_on_a_silent_shard_end_with_their_callers_and_are_whole_or_not_at_
     assert!((1..=21).contains(&members), "{members}");
 }
 
-/// Statements on the shard that mention the text, this question apart.
+/// Running statements on the shard that contain the text, except this query.
 async fn running(url: &str, text: &str) -> i64 {
     let sql = format!(
         "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.processlist \
@@ -85,11 +86,12 @@ async fn until_running(url: &str, text: &str, number: i64) {
 /// Makes every join wait.
 const LOCK: &str = "BEGIN; UPDATE member_counts SET joined = joined";
 
-/// A caller gives up a join that waits for a lock; whether it ends in the database within this time, though the lock stays.
+/// A caller abandons a join that waits for a lock; returns whether the join ends in the database within this time,
+/// while the lock is still held.
 async fn abandoned_join_ends(server: &Server, url: &str, chat: u64, user: u64, within: Duration) -> bool {
     let mut holder = MySqlConnection::connect(url).await.unwrap();
     sqlx::raw_sql(LOCK).execute(&mut holder).await.unwrap();
-    // An earlier one, for which the lock came free, is over.
+    // An earlier join, which got the lock, has ended.
     until_running(url, "LAST_INSERT_ID(joined", 0).await;
     let caller = half_a_join(server, chat, user).await;
     until_running(url, "LAST_INSERT_ID(joined", 1).await;
@@ -104,7 +106,7 @@ async fn abandoned_join_ends(server: &Server, url: &str, chat: u64, user: u64, w
 }
 
 #[tokio::test]
-async fn the_statement_of_a_caller_who_hangs_up_ends_in_the_database_too() {
+async fn a_disconnected_callers_statement_ends_in_the_database() {
     let mut shard = own_shard(usual()).await;
     let server = Server::start(&[shard.url()], json!({})).await;
     let (url, chat) = (shard.url(), server.create_chat().await);
@@ -114,20 +116,20 @@ async fn the_statement_of_a_caller_who_hangs_up_ends_in_the_database_too() {
     let callers = join_all((2..=4).map(|user| half_a_join(&server, chat, user))).await;
     until_running(&url, "LAST_INSERT_ID(joined", 3).await;
     drop(callers);
-    // They wait for a lock that nobody lets go of: only a kill ends them.
+    // They wait for a lock that is never released: only a kill ends them.
     until_running(&url, "LAST_INSERT_ID(joined", 0).await;
     server.metric_becomes(CANCELLED, 3.0).await;
     server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
     assert_eq!(server.audited(chat).await, 1, "rolled back as a whole");
 
-    // A restarted shard numbers its sessions anew; once the connection that kills is there again, it kills again.
+    // A restarted shard numbers its sessions afresh; once the kill connection is back, sessions can be killed again.
     shard.restart().await.unwrap();
     while server.join(chat, 9, "i").await.status != 201 {}
     let cancels = async {
         let mut user = 10;
         while !abandoned_join_ends(&server, &url, chat, user, Duration::from_millis(500)).await {
-            // Sessions that are there before that connection is, and then idle.
+            // Sessions older than that connection, and then idle.
             let names = [1, 2, 3].map(|more| (user + more, format!("n{}", user + more)));
             join_all(names.iter().map(|(user, name)| server.join(chat, *user, name))).await;
             user += 10;
@@ -135,7 +137,8 @@ async fn the_statement_of_a_caller_who_hangs_up_ends_in_the_database_too() {
         user
     };
     let user = tokio::time::timeout(LIMIT, cancels).await.unwrap();
-    // None of those is used any more, so from now on every call can be killed: long before a statement ends by its own time.
+    // None of those is used any more, so from now on every call can be killed, long before a statement reaches its own
+    // time limit.
     for later in 10..15 {
         let ended = abandoned_join_ends(&server, &url, chat, user + later, Duration::from_secs(3)).await;
         assert!(ended, "{later}");
@@ -187,7 +190,7 @@ async fn a_request_ends_with_its_deadline_and_so_do_its_statements() {
     let (worked, (second, third)) = tokio::join!(works, waits);
     assert!(started.elapsed() < Duration::from_secs(5), "storage alone may take 5 s");
     assert!(worked.is(504, "storage_timeout"), "{worked:?}");
-    // Each of them got its turn with little time left, or none.
+    // Each of them got its slot with little time left, or none.
     for reply in [second, third] {
         let late = reply.is(503, "overloaded") || reply.is(504, "storage_timeout");
         assert!(late, "{reply:?}");
@@ -199,7 +202,7 @@ async fn a_request_ends_with_its_deadline_and_so_do_its_statements() {
 }
 
 #[tokio::test]
-async fn count_and_rows_agree_after_a_hammering_by_callers_that_hang_up() {
+async fn count_and_rows_agree_after_mass_disconnects() {
     for count in [
         json!("aggregate"),
         json!({ "aggregate_slots": { "slots": 4 } }),
@@ -211,7 +214,7 @@ async fn count_and_rows_agree_after_a_hammering_by_callers_that_hang_up() {
             let server = &server;
             async move {
                 let caller = half_a_join(server, chat, user).await;
-                // From at once to about when the answer comes.
+                // From immediately to about when the response arrives.
                 tokio::time::sleep(Duration::from_micros(user * 37 % 4000)).await;
                 drop(caller);
             }
@@ -219,7 +222,7 @@ async fn count_and_rows_agree_after_a_hammering_by_callers_that_hang_up() {
         join_all(hang_ups).await;
         server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
         server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
-        // What was sent last may still be carried out, or be killed, for a moment; then nothing changes on its own.
+        // The last statements may still be executed, or be killed, for a moment; then nothing changes on its own.
         let started = Instant::now();
         for last in 1_000_000.. {
             let members = server.audited(chat).await;

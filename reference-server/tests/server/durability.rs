@@ -1,6 +1,6 @@
-//! `kill -9` of a shard in the middle of a storm: what was acknowledged is there afterwards.
+//! `kill -9` of a shard in the middle of a storm: every acknowledged write is there afterwards.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const WORKERS: u64 = 16;
 /// Joins acknowledged when the shard is killed.
 const BEFORE_KILL: u64 = 300;
 
-/// Joins new users until the shard fails it; the users that were told that they are members.
+/// Joins new users until the shard fails; returns the users whose join was acknowledged.
 async fn join_until_failure(
     server: Arc<Server>,
     chat: u64,
@@ -70,11 +70,14 @@ async fn every_acknowledged_join_survives(member_count: serde_json::Value) {
     assert_eq!(server.get("/healthz").await.status, 200);
     let asked = Instant::now();
     assert!(server.join(chat, 900_000, "x").await.is(503, "storage_unavailable"));
-    assert!(asked.elapsed() < Duration::from_secs(1), "a dead shard is told at once");
+    assert!(
+        asked.elapsed() < Duration::from_secs(1),
+        "a dead shard is reported at once"
+    );
 
     shard.restart().await.unwrap();
     assert_eq!(server.get("/readyz").await.status, 200);
-    // The pool still holds connections to the server that was killed: none of them reaches a caller.
+    // The pool still holds connections to the killed shard: no caller gets one of them.
     let back = server.join(chat, 900_001, "back").await;
     assert_eq!(back.status, 201, "{back:?}");
     let sql = "SELECT CAST(user_id AS SIGNED) FROM members WHERE state = 'JOINED'";

@@ -1,6 +1,6 @@
 //! Sending and fetching events: status and JSON of every case.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn revisions(page: &Value) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn what_one_member_sends_another_fetches() {
+async fn a_member_fetches_what_another_sends() {
     let (server, chat) = chat_of_two().await;
     let text = "'); -- \"\\ \0 \u{1} ü 日本 👍\n";
     let events = [
@@ -77,7 +77,7 @@ async fn a_cursor_moves_as_far_as_the_answer_goes() {
 }
 
 #[tokio::test]
-async fn an_answer_ends_before_an_event_that_cannot_be_seen_yet() {
+async fn an_answer_ends_before_a_hole() {
     let databases = fresh_databases().await;
     let server = Server::start(&databases, json!({})).await;
     let chat = server.chat_on(0, 2).await;
@@ -114,21 +114,27 @@ async fn only_members_send_and_fetch() {
     assert!(server.message(chat, 3, "x").await.is(403, "not_member"));
     assert!(server.fetch(chat, 3, "").await.is(403, "not_member"));
     assert_eq!(server.leave(chat, 1).await.status, 204);
-    assert!(server.message(chat, 1, "x").await.is(403, "not_member"), "he has left");
-    assert!(server.fetch(chat, 1, "").await.is(403, "not_member"), "he has left");
+    assert!(
+        server.message(chat, 1, "x").await.is(403, "not_member"),
+        "the member has left"
+    );
+    assert!(
+        server.fetch(chat, 1, "").await.is(403, "not_member"),
+        "the member has left"
+    );
     let nowhere = chat + 1000;
     assert!(server.message(nowhere, 2, "x").await.is(404, "not_found"));
     assert!(server.fetch(nowhere, 2, "").await.is(404, "not_found"));
     let stranger = server.request(reqwest::Method::GET, &format!("/v1/chats/{chat}/events"));
     assert!(send(stranger).await.unwrap().is(401, "unauthorized"));
-    // A refused event takes no revision.
+    // A rejected event takes no revision.
     assert_eq!(server.message(chat, 2, "x").await.body, json!({ "revision": 2 }));
 }
 
 #[tokio::test]
-async fn refused_senders_between_others_take_no_revision() {
+async fn rejected_sends_take_no_revision() {
     let (server, chat) = chat_of_two().await;
-    // All connections of the pool get to see both: none may use a revision that an earlier call left in its session.
+    // Every connection of the pool handles both cases: none may use a revision left in its session by an earlier call.
     let senders = (0..200_u64).map(|n| 1 + n % 4);
     let replies = join_all(senders.map(|user| {
         let server = &server;
@@ -147,7 +153,7 @@ async fn refused_senders_between_others_take_no_revision() {
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_refused() {
+async fn malformed_events_are_rejected() {
     let (server, chat) = chat_of_two().await;
     for event in [
         json!({ "kind": "shout", "body": "" }),
@@ -183,7 +189,7 @@ async fn what_is_no_event_is_refused() {
 }
 
 #[tokio::test]
-async fn chats_from_before_there_were_events_have_them_too() {
+async fn chats_older_than_the_events_migration_have_events() {
     let databases = fresh_databases().await;
     let (server, chats) = {
         let server = Server::start(&databases, json!({})).await;

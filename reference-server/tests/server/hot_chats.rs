@@ -1,6 +1,6 @@
 //! Who causes the load: by chat, country and app.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn the_busiest_chats_come_first_with_their_countries_and_apps() {
 }
 
 #[tokio::test]
-async fn strangers_and_wrong_questions_count_for_nothing() {
+async fn unauthenticated_and_invalid_requests_are_not_counted() {
     let server = Server::usual(json!({})).await;
     let chat = server.create_chat().await;
     server.seed(chat, 1, 1).await;

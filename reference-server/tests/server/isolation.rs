@@ -1,6 +1,6 @@
-//! A sick shard and the others: what the breaker and the bulkhead keep apart, and that nothing is left behind.
+//! A failing shard and the others: what the breaker and the bulkhead contain, and that nothing leaks.
 //!
-//! A paused shard stands for one that has come to a halt: connected, and silent.
+//! A paused shard stands for one that has stalled: connected, and silent.
 
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,12 @@ struct World {
     chats: [u64; 2],
 }
 
-/// Two shards, the second of which will be sick.
+/// Two shards, the second of which will fail.
 async fn world(settings: Value) -> World {
     let (well, sick) = tokio::join!(own_shard(usual()), own_shard(usual()));
     let server = Server::start(&[well.url(), sick.url()], settings).await;
     let chats = [server.chat_on(0, 2).await, server.chat_on(SICK, 2).await];
-    // Each has a connection or two already.
+    // Each gets a connection or two in advance.
     for chat in chats {
         assert_eq!(server.join(chat, 1, "first").await.status, 201);
         assert_eq!(server.count(chat).await.status, 200);
@@ -37,7 +37,7 @@ async fn world(settings: Value) -> World {
     }
 }
 
-/// The short times of a test.
+/// Short times, for tests.
 fn breaker(scope: &str) -> Value {
     json!({
         "scope": scope, "window": "5s", "minimum_calls": 5, "slow_call": "400ms", "slow_rate": 0.3, "failure_rate": 0.3,
@@ -54,7 +54,7 @@ async fn patch(server: &Server, change: Value) {
     assert_eq!(reply.status, 200, "{reply:?}");
 }
 
-/// Asks for the count of a chat every few milliseconds until an answer is as wanted, without waiting for the earlier ones.
+/// Requests the count of a chat every few milliseconds until a response matches, without waiting for the earlier ones.
 async fn counted_until(server: &Server, chat: u64, wanted: impl Fn(&Reply) -> bool) -> Reply {
     let started = Instant::now();
     let (answers, mut replies) = tokio::sync::mpsc::unbounded_channel();
@@ -77,7 +77,7 @@ async fn counted_until(server: &Server, chat: u64, wanted: impl Fn(&Reply) -> bo
     }
 }
 
-/// Everything that calls hold has come back.
+/// Everything that calls hold has been returned.
 async fn nothing_is_held(server: &Server) {
     server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
     server.metric_becomes("hotchat_requests_waiting", 0.0).await;
@@ -91,7 +91,7 @@ async fn nothing_is_held(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_paused_shard_is_refused_at_once_and_the_other_does_not_feel_it() {
+async fn calls_to_a_paused_shard_are_rejected_at_once_and_the_other_is_unaffected() {
     let isolated = json!({
         "breaker": breaker("shard"),
         "bulkhead": { "scope": "shard", "in_progress": 4, "waiting": 4, "wait": "100ms" },
@@ -105,7 +105,7 @@ async fn a_paused_shard_is_refused_at_once_and_the_other_does_not_feel_it() {
     shards[1].pause().await.unwrap();
     let paused = Instant::now();
     let open = counted_until(&server, chats[1], |reply| reply.is(503, "breaker_open")).await;
-    // No call has ended by itself yet: storage may take 5 s.
+    // No call has ended by itself yet: the storage time-out is 5 s.
     assert!(paused.elapsed() < Duration::from_secs(4), "{:?}", paused.elapsed());
     let retry_ms = open.body["retry_after_ms"].as_u64().unwrap();
     assert!(
@@ -144,7 +144,7 @@ async fn a_paused_shard_is_refused_at_once_and_the_other_does_not_feel_it() {
 }
 
 #[tokio::test]
-async fn one_breaker_for_all_shards_closes_the_well_ones_too() {
+async fn a_global_breaker_blocks_healthy_shards_too() {
     let World {
         mut shards,
         server,
@@ -164,7 +164,7 @@ async fn one_breaker_for_all_shards_closes_the_well_ones_too() {
 }
 
 #[tokio::test]
-async fn the_bulkhead_bounds_what_a_sick_shard_holds() {
+async fn the_bulkhead_bounds_the_calls_held_by_a_failing_shard() {
     let settings = json!({
         "bulkhead": { "scope": "shard", "in_progress": 3, "waiting": 2, "wait": "300ms" },
         "requests": { "deadline": "20s" }, "storage_timeout": "20s", "pool": { "acquire_timeout": "20s" },
@@ -184,7 +184,7 @@ async fn the_bulkhead_bounds_what_a_sick_shard_holds() {
     server.metric_becomes(&refused("wait"), 2.0).await;
     assert!(server.metric(r#"hotchat_pool_in_use{shard="1"}"#).await < 3.5);
     assert_eq!(server.join(chats[0], 2, "b").await.status, 201);
-    // Room for two more, live: of the four that ask now two find it.
+    // Room for two more, live: two of the four concurrent calls fit.
     patch(&server, json!({ "bulkhead": { "in_progress": 5, "waiting": 0 } })).await;
     let more = (0..4).map(|user| server.join_request(chats[1], 200 + user, &format!("m{user}")));
     let more: Vec<_> = more.map(|request| tokio::spawn(send(request))).collect();
@@ -206,9 +206,10 @@ async fn the_bulkhead_bounds_what_a_sick_shard_holds() {
 }
 
 #[tokio::test]
-async fn callers_that_hang_up_leave_neither_slot_nor_trial_behind() {
+async fn disconnected_callers_leak_neither_slot_nor_trial() {
     let mut breaker = breaker("shard");
-    // Time to hang up in before anything is slow; and of the calls that wait for the bulkhead the breaker learns nothing, only of these two.
+    // Time to disconnect before anything is slow. The breaker learns nothing of the calls that wait for the bulkhead,
+    // only of these two.
     breaker["slow_call"] = json!("2s");
     breaker["minimum_calls"] = json!(2);
     let isolated = json!({
@@ -226,7 +227,7 @@ async fn callers_that_hang_up_leave_neither_slot_nor_trial_behind() {
         server
             .metric_becomes(r#"hotchat_bulkhead_waiting{shard="1"}"#, 4.0)
             .await;
-        // Callers who give up at once say nothing about the shard.
+        // Callers who disconnect at once say nothing about the shard.
         for call in calls {
             call.abort();
         }
@@ -241,7 +242,7 @@ async fn callers_that_hang_up_leave_neither_slot_nor_trial_behind() {
 }
 
 #[tokio::test]
-async fn both_can_be_switched_on_and_off_while_it_runs() {
+async fn breaker_and_bulkhead_can_be_switched_at_run_time() {
     let World {
         mut shards,
         server,
@@ -261,7 +262,7 @@ async fn both_can_be_switched_on_and_off_while_it_runs() {
     )
     .await;
     counted_until(&server, chats[1], |reply| reply.error() == "bulkhead_full").await;
-    // One at a time is let through, and none of them ends well.
+    // One at a time is let through, and none of them succeeds.
     patch(&server, json!({ "bulkhead": { "in_progress": 20 } })).await;
     counted_until(&server, chats[1], |reply| reply.is(503, "breaker_open")).await;
     patch(

@@ -1,6 +1,7 @@
-//! The throttle of joins, in its five ways: real servers, a real Redis that is killed and frozen, the publish role stopped and started.
+//! The join throttle, in its five implementations: real servers, a real Redis that is killed and frozen, the publish
+//! role stopped and started.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{LIMIT, Reply, Server, fresh_databases, own_redis};
 
-/// An answer, and between which times it was decided.
+/// A response, and the times between which it was decided.
 struct Tried {
     sent: Instant,
     received: Instant,
@@ -77,7 +78,7 @@ const LAG: &str = "hotchat_join_throttle_lag_seconds";
 const UP: &str = "hotchat_redis_up";
 
 #[tokio::test]
-async fn a_burst_of_three_times_the_limit_is_held_to_it_and_told_when_to_come_back() {
+async fn a_burst_of_three_times_the_limit_is_held_to_it_and_gets_retry_after() {
     let redis = own_redis().await;
     let window = Duration::from_secs(1);
     for throttle in [
@@ -135,7 +136,7 @@ async fn a_burst_of_three_times_the_limit_is_held_to_it_and_told_when_to_come_ba
 }
 
 #[tokio::test]
-async fn two_servers_that_share_a_limit_keep_it_together_and_use_it() {
+async fn two_servers_keep_and_use_a_shared_limit() {
     let redis = own_redis().await;
     let window = Duration::from_secs(2);
     let settings = json!({
@@ -162,7 +163,7 @@ async fn two_servers_that_share_a_limit_keep_it_together_and_use_it() {
     assert_eq!(one.audited(chat).await, admitted(&tried) as u64);
 }
 
-/// Commands of this name that Redis has carried out.
+/// Commands of this name executed by Redis.
 async fn commands(redis: &Redis, name: &str) -> u64 {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -178,7 +179,7 @@ async fn commands(redis: &Redis, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn quiet_chats_cost_redis_nothing_unless_it_counts() {
+async fn quiet_chats_cause_no_redis_commands_unless_redis_counts() {
     let redis = own_redis().await;
     let server = start(&redis, json!("local"), json!({})).await;
     for user in 1..=10 {
@@ -214,7 +215,7 @@ async fn by_the_bus_it_is_as_late_as_the_publish_role() {
     let late = server.join(chat, 31, "late").await;
     assert!(late.is(429, "throttled") && retry_ms(&late) > 50_000, "{late:?}");
 
-    // Where it has the time to count, it keeps the limit.
+    // Given time to count, it keeps the limit.
     let calm = server.create_chat().await;
     for user in 1..=10 {
         assert_eq!(server.join(calm, user, &format!("n{user}")).await.status, 201);
@@ -236,7 +237,7 @@ async fn by_the_bus_it_is_as_late_as_the_publish_role() {
 }
 
 #[tokio::test]
-async fn counted_in_redis_the_setting_decides_while_it_is_away() {
+async fn when_away_decides_while_redis_is_away() {
     let mut redis = own_redis().await;
     let server = start(&redis, json!("redis"), json!({ "joins": 3, "window": "1m" })).await;
     let chat = server.create_chat().await;
@@ -250,7 +251,7 @@ async fn counted_in_redis_the_setting_decides_while_it_is_away() {
     let calls = server.metric(CALLS).await;
     change(&server, json!({ "join_limit": { "when_away": "closed" } })).await;
     assert!(server.join(chat, 11, "n11").await.is(429, "throttled"));
-    assert!((server.metric(CALLS).await - calls).abs() < 0.1, "nobody is asked");
+    assert!((server.metric(CALLS).await - calls).abs() < 0.1, "Redis is not called");
     assert!((decided(&server, "closed").await - 1.0).abs() < 0.1);
 
     redis.kill().await.unwrap();
@@ -261,7 +262,7 @@ async fn counted_in_redis_the_setting_decides_while_it_is_away() {
 }
 
 #[tokio::test]
-async fn a_shared_limit_without_redis_is_the_reserve_or_an_even_part() {
+async fn without_redis_a_shared_limit_is_the_reserve_or_an_even_part() {
     let mut redis = own_redis().await;
     let shared = json!({ "local_shared": { "processes": 2 } });
     let limit = json!({ "joins": 40, "window": "1m", "when_away": "closed" });
@@ -272,13 +273,13 @@ async fn a_shared_limit_without_redis_is_the_reserve_or_an_even_part() {
     assert_eq!(admitted(&try_to_join(&server, chat, 1..41).await), 4, "a fifth of 20");
     change(&server, json!({ "join_limit": { "when_away": "open" } })).await;
     assert_eq!(admitted(&try_to_join(&server, chat, 41..81).await), 16, "20 in all");
-    // Counts are kept when this process goes on by itself.
+    // Counts are kept when this process continues on its own.
     change(&server, json!({ "join_throttle": "local" })).await;
     assert_eq!(admitted(&try_to_join(&server, chat, 81..121).await), 20, "40 in all");
 }
 
 #[tokio::test]
-async fn way_and_limit_change_while_it_runs() {
+async fn throttle_and_limit_change_at_run_time() {
     let server = Server::usual(json!({})).await;
     let chat = server.create_chat().await;
     assert_eq!(admitted(&try_to_join(&server, chat, 1..11).await), 10, "no throttle");
@@ -304,7 +305,7 @@ async fn way_and_limit_change_while_it_runs() {
 }
 
 #[tokio::test]
-async fn an_admission_that_came_to_nothing_has_used_its_place() {
+async fn an_admitted_join_that_fails_uses_its_place() {
     let server = Server::usual(json!({ "join_throttle": "local", "join_limit": { "joins": 3, "window": "1m" } })).await;
     let chat = server.create_chat().await;
     assert_eq!(server.join(chat, 1, "a").await.status, 201);

@@ -1,6 +1,6 @@
-//! Settings that change while the server runs: by the admin API and by editing the file.
+//! Settings that change at run time: by the admin API and by editing the file.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ async fn settings(server: &Server) -> Value {
     server.ask_admin(Method::GET, "/admin/settings", None).await.body
 }
 
-/// Waits until the revision's answer is as wanted.
+/// Waits until the response of `/admin/settings/revision` matches.
 async fn until(server: &Server, wanted: impl Fn(&Value) -> bool) -> Value {
     let started = Instant::now();
     loop {
@@ -93,7 +93,7 @@ async fn a_patch_takes_effect_at_once() {
 }
 
 #[tokio::test]
-async fn a_refused_patch_changes_nothing_and_is_remembered() {
+async fn a_rejected_patch_changes_nothing_and_is_reported() {
     let server = Server::usual(json!({})).await;
     let before = settings(&server).await;
     let table = [
@@ -142,7 +142,7 @@ async fn editing_the_file_changes_the_running_server() {
     let now = until(&server, |now| now["revision"] == 2).await;
     assert_eq!((&now["source"], &now["refused"]), (&json!("file"), &Value::Null));
     assert_eq!(fetched(&server, chat).await, 2);
-    // What the file says replaces what was changed by the admin API; the same length, put in place by rename.
+    // The file replaces what was changed by the admin API; the same length, put in place by rename.
     assert_eq!(
         patch(&server, json!({ "fetch": { "limit": 6 } })).await.body["revision"],
         3
@@ -157,7 +157,7 @@ async fn editing_the_file_changes_the_running_server() {
 }
 
 #[tokio::test]
-async fn a_bad_file_is_refused_with_its_place_and_the_last_good_settings_stay() {
+async fn a_bad_file_is_rejected_with_its_place_and_the_last_good_settings_stay() {
     let server = Server::usual(json!({ "fetch": { "limit": 5 } })).await;
     let good = std::fs::read_to_string(&server.file).unwrap();
     let bad = |settings: &str| {

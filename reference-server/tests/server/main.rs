@@ -1,6 +1,7 @@
 //! The server as its callers see it: the real binary, real sockets, real MariaDB shards. One concern per file.
 
 mod admin;
+mod burn_cpu;
 mod connections;
 mod contract;
 mod departures;

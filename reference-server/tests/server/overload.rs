@@ -1,6 +1,6 @@
-//! Every limit refuses what is beyond it, in time, and says which it was.
+//! Every limit rejects what exceeds it, in time, and names itself.
 //!
-//! A paused shard stands for one that has come to a halt: connected, and silent.
+//! A paused shard stands for one that has stalled: connected, and silent.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ async fn timed(answer: impl Future<Output = Reply>) -> (Reply, Duration) {
 }
 
 #[tokio::test]
-async fn the_limit_on_requests_sheds_at_once_or_after_the_wait() {
+async fn the_admission_limit_sheds_at_once_or_after_the_wait() {
     let mut shard = own_shard(usual()).await;
     let settings = json!({
         "storage_timeout": "60s", "requests": { "in_progress": 2, "waiting": 3, "wait": "300ms", "deadline": "60s" },
@@ -39,7 +39,7 @@ async fn the_limit_on_requests_sheds_at_once_or_after_the_wait() {
             (reply.retry_after.as_deref(), &reply.body["retry_after_ms"]),
             (Some("1"), &json!(500))
         );
-        if reply.body["message"].as_str().unwrap().contains("waiting already") {
+        if reply.body["message"].as_str().unwrap().contains("are waiting") {
             at_once += 1;
         } else {
             waited += 1;
@@ -60,7 +60,7 @@ async fn the_limit_on_requests_sheds_at_once_or_after_the_wait() {
 }
 
 #[tokio::test]
-async fn a_shard_that_is_silent_is_504_and_its_connection_is_not_used_again() {
+async fn a_silent_shard_is_504_and_its_connection_is_not_reused() {
     for insert in ["values", "select_not_exists"] {
         let mut shard = own_shard(usual()).await;
         let settings = json!({ "storage_timeout": "300ms", "insert": insert, "pool": { "acquire_timeout": "300ms" } });
@@ -79,11 +79,11 @@ async fn a_shard_that_is_silent_is_504_and_its_connection_is_not_used_again() {
         );
         assert!(took >= SHORT && took < LIMIT, "{took:?}");
         server.metric_becomes(r#"hotchat_pool_in_use{shard="0"}"#, 0.0).await;
-        // A third may have been idle; without any, none can be opened.
+        // A third connection may have been idle; without any, none can be opened.
         while !server.join(chat, 5, "e").await.is(503, "storage_unavailable") {}
         server.metric_becomes(open, 0.0).await;
         shard.resume().unwrap();
-        // What was sent is carried out now, on connections that are closed already: as a whole or not at all.
+        // Statements already sent are executed now, on connections that are already closed: as a whole or not at all.
         assert_eq!(server.join(chat, 4, "d").await.status, 201);
         let started = Instant::now();
         while started.elapsed() < SHORT {
@@ -93,7 +93,7 @@ async fn a_shard_that_is_silent_is_504_and_its_connection_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_stuck_is_ended_by_the_database() {
+async fn the_database_ends_a_stuck_statement() {
     let databases = crate::support::fresh_databases().await;
     let server = Server::start(&databases, json!({ "storage_timeout": "400ms" })).await;
     let chat = server.chat_on(0, 2).await;
@@ -118,7 +118,7 @@ async fn a_statement_that_is_stuck_is_ended_by_the_database() {
 }
 
 #[tokio::test]
-async fn a_busy_pool_is_503_and_says_so() {
+async fn a_busy_pool_is_503_with_its_reason() {
     let mut shard = own_shard(usual()).await;
     let settings = json!({
         "storage_timeout": "60s", "pool": { "size": 1, "acquire_timeout": "300ms" }, "requests": { "deadline": "60s" },

@@ -1,6 +1,7 @@
-//! From a stored event to its members: real shards, a real Redis that is killed and frozen, the role stopped and started.
+//! From a stored event to its members: real shards, a real Redis that is killed and frozen, the role stopped and
+//! started.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::push::listen;
 use crate::support::{LIMIT, Server, fresh_databases, own_redis, token};
 
-/// Twenty fetches in two seconds make a chat hot; then every push is dropped, for good.
+/// Twenty fetches in two seconds make a chat hot; then every push is dropped, and none is made up for.
 fn settings() -> Value {
     json!({
         "hot_chat": { "fetches": 20, "window": "2s", "ttl": "1s" },
@@ -39,7 +40,7 @@ async fn start(redis: &Redis, settings: Value) -> Server {
         .unwrap()
 }
 
-/// A chat with the member 1, and his connection.
+/// A chat with member 1, and the member's connection.
 async fn chat_with_listener(server: &Server) -> (u64, WebSocketStream<TcpStream>) {
     let chat = server.create_chat().await;
     assert_eq!(server.join(chat, 1, "ann").await.status, 201);

@@ -1,6 +1,6 @@
-//! The WebSocket of a member: who gets one, and how it ends.
+//! The WebSocket of a member: who may open one, and how it ends.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ pub(crate) async fn listen(
     Ok(tokio_tungstenite::client_async(request, stream).await?.0)
 }
 
-/// Status and error of a refusal.
+/// Status and error of a rejection.
 async fn refused(server: &Server, query: &str, token: &str) -> (u16, String) {
     match listen(server, query, token).await {
         Err(tungstenite::Error::Http(response)) => {
@@ -42,7 +42,7 @@ async fn refused(server: &Server, query: &str, token: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn only_members_listen_and_refusals_come_before_the_upgrade() {
+async fn only_members_listen_and_rejections_come_before_the_upgrade() {
     let server = Server::usual(json!({ "push": { "max_chats": 3 } })).await;
     let (mine, other) = (server.chat_on(0, 2).await, server.chat_on(1, 2).await);
     assert_eq!(server.join(mine, 1, "ann").await.status, 201);
@@ -75,11 +75,11 @@ async fn only_members_listen_and_refusals_come_before_the_upgrade() {
     let _listening = listen(&server, &twice, &good).await.unwrap();
     server.metric_becomes("hotchat_push_members", 1.0).await;
     assert_eq!(server.leave(mine, 1).await.status, 204);
-    assert_eq!(refused(&server, &mine_only, &good).await.0, 403, "he has left");
+    assert_eq!(refused(&server, &mine_only, &good).await.0, 403, "the member has left");
 }
 
 #[tokio::test]
-async fn members_count_as_open_connections_until_they_go() {
+async fn members_count_as_open_connections_until_they_disconnect() {
     let more = json!({ "max_connections": 3 });
     let server = Server::try_start(&fresh_databases().await, json!({}), more)
         .await
@@ -98,7 +98,7 @@ async fn members_count_as_open_connections_until_they_go() {
 }
 
 #[tokio::test]
-async fn members_are_told_of_the_end_and_do_not_delay_it() {
+async fn members_get_close_frames_and_do_not_delay_shutdown() {
     let mut server = Server::usual(json!({ "drain": "60s" })).await;
     let chat = server.create_chat().await;
     assert_eq!(server.seed(chat, 20, 1).await.status, 201);
@@ -108,7 +108,7 @@ async fn members_are_told_of_the_end_and_do_not_delay_it() {
         members.push(listen(&server, &query, &token(user)).await.unwrap());
     }
     server.metric_becomes("hotchat_push_members", 20.0).await;
-    let silent = members.split_off(10); // these never answer the goodbye
+    let silent = members.split_off(10); // these never answer the close frame
     let started = Instant::now();
     let goodbyes = async {
         for member in &mut members {
@@ -160,7 +160,7 @@ async fn trailing_pushes_come_in_time_also_when_the_publish_role_has_stopped() {
         let push: serde_json::Value = serde_json::from_str(push.to_text().unwrap()).unwrap();
         assert_eq!(push, json!({ "chat_id": chat, "revision": revision }));
     }
-    // Half a second for a machine that is busy with other tests.
+    // Half a second of margin for a machine busy with other tests.
     assert!(sent.elapsed() < Duration::from_millis(1500), "{:?}", sent.elapsed());
     server.metric_becomes("hotchat_trailing_pushes_total", 30.0).await;
 }

@@ -1,4 +1,4 @@
-//! The query cache is really used where it is asked for, and never where it is not.
+//! The query cache is used when configured, and never otherwise.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn repeated_counts_hit_the_cache_and_a_join_invalidates_it() {
 }
 
 #[tokio::test]
-async fn scanning_stays_clear_of_the_cache() {
+async fn scan_bypasses_the_query_cache() {
     let shard = own_shard(usual()).await;
     execute(&shard.url(), "CREATE DATABASE scanned").await;
     let url = shard.url().replace("/hotchat?", "/scanned?");

@@ -1,7 +1,7 @@
-//! Under writers and readers at once, and when something is killed meanwhile: a reader who follows by cursor sees 1, 2, 3, …
+//! Concurrent writers and readers, with something killed meanwhile: a reader who follows by cursor sees 1, 2, 3, …
 //! without a gap, and every acknowledged revision is there.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::support::{LIMIT, Server, own_shard, send, usual};
 
 const WRITERS: u64 = 12;
 const READERS: u64 = 6;
-/// Revisions acknowledged when something is killed.
+/// Revisions acknowledged before the kill.
 const BEFORE_KILL: u64 = 200;
 
-/// What was acknowledged so far, and a bell at a number of it.
+/// The revisions acknowledged so far, and a notification at a given number.
 #[derive(Default)]
 struct Acknowledged {
     number: AtomicU64,
     enough: Notify,
 }
 
-/// Sends until it fails or `number` are sent; the revisions that were acknowledged.
+/// Sends until it fails or `number` are sent; returns the acknowledged revisions.
 async fn write(server: Arc<Server>, chat: u64, user: u64, number: u64, acknowledged: Arc<Acknowledged>) -> Vec<u64> {
     let event = json!({ "kind": "message", "body": format!("from {user}") });
     let mut revisions = Vec::new();
@@ -45,7 +45,8 @@ async fn write(server: Arc<Server>, chat: u64, user: u64, number: u64, acknowled
     revisions
 }
 
-/// Fetches from the cursor on and asserts that nothing is left out; the new cursor, or `None` when the fetch failed.
+/// Fetches from the cursor on and asserts that nothing is left out; returns the new cursor, or `None` when the fetch
+/// failed.
 async fn read_on(server: &Server, chat: u64, user: u64, cursor: u64) -> Option<u64> {
     let reply = send(server.fetch_request(chat, user, &format!("?after={cursor}")))
         .await
@@ -63,7 +64,7 @@ async fn read_on(server: &Server, chat: u64, user: u64, cursor: u64) -> Option<u
     Some(last)
 }
 
-/// Follows the chat until a fetch that began after `done` brings nothing; the last revision seen.
+/// Follows the chat until a fetch that began after `done` returns nothing; returns the last revision seen.
 async fn follow(server: Arc<Server>, chat: u64, user: u64, done: watch::Receiver<bool>) -> u64 {
     let mut cursor = 0;
     loop {
@@ -76,7 +77,7 @@ async fn follow(server: Arc<Server>, chat: u64, user: u64, done: watch::Receiver
     }
 }
 
-/// Writers and readers, all at once; what was acknowledged, and the last revision that each reader saw.
+/// Concurrent writers and readers; returns what was acknowledged, and the last revision that each reader saw.
 async fn crowd(server: &Arc<Server>, chat: u64, number: u64, acknowledged: &Arc<Acknowledged>) -> (Vec<u64>, Vec<u64>) {
     let (finish, done) = watch::channel(false);
     let reading: Vec<_> = (1..=READERS)
@@ -91,7 +92,7 @@ async fn crowd(server: &Arc<Server>, chat: u64, number: u64, acknowledged: &Arc<
     (written, read)
 }
 
-/// Reads the whole chat; the last revision.
+/// Reads the whole chat; returns the last revision.
 async fn read_all(server: &Server, chat: u64) -> u64 {
     let mut cursor = 0;
     loop {
@@ -103,7 +104,7 @@ async fn read_all(server: &Server, chat: u64) -> u64 {
     }
 }
 
-/// No acknowledged revision is lost or was given out twice; nobody has seen one that is not there.
+/// No acknowledged revision is lost or was reused; nobody has seen one that does not exist.
 async fn all_there(server: &Server, chat: u64, written: &[u64], read: &[u64]) {
     let last = read_all(server, chat).await;
     let distinct: BTreeSet<u64> = written.iter().copied().collect();
@@ -113,7 +114,7 @@ async fn all_there(server: &Server, chat: u64, written: &[u64], read: &[u64]) {
         "acknowledged and lost"
     );
     assert!(read.iter().all(|&seen| seen <= last), "seen and lost");
-    // The database may still have committed what a killed server had asked for: never acknowledged, but no gap either.
+    // The database may still have committed requests of a killed server: never acknowledged, but no gap either.
     let sent = server.message(chat, 1, "afterwards").await;
     assert_eq!(sent.body, json!({ "revision": read_all(server, chat).await }));
 }

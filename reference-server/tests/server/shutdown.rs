@@ -1,4 +1,4 @@
-//! SIGTERM: what is in progress is finished, within bounds.
+//! SIGTERM: requests in progress are finished, within bounds.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::support::{LIMIT, Server, own_shard, send, usual};
 
 #[tokio::test]
-async fn a_request_in_progress_is_answered_before_the_end() {
+async fn a_request_in_progress_is_answered_before_exit() {
     let mut shard = own_shard(usual()).await;
     let settings = json!({ "storage_timeout": "60s", "requests": { "deadline": "60s" }, "drain": "60s" });
     let mut server = Server::start(&[shard.url()], settings).await;
@@ -44,12 +44,12 @@ async fn draining_is_bounded() {
     assert_eq!(ended.code(), Some(0), "it ends by itself, in time");
     assert!(
         request.await.unwrap().is_err(),
-        "cut off rather than told something untrue"
+        "cut off rather than answered incorrectly"
     );
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_delay_the_end() {
+async fn an_idle_connection_does_not_delay_shutdown() {
     let mut server = Server::usual(json!({ "drain": "60s" })).await;
     assert_eq!(server.get("/healthz").await.status, 200); // the client keeps this connection
     let idle = TcpStream::connect(&server.api).await.unwrap();

@@ -1,6 +1,6 @@
-//! What the server refuses to start with, and what it says then.
+//! What prevents the server from starting, and the error it prints.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::process::{Command, Output};
 
@@ -11,9 +11,9 @@ use crate::support::{Server, fresh_databases, own_shard};
 
 async fn refused(shards: &[String], settings: Value) -> String {
     match Server::try_start(shards, settings, json!({})).await {
-        Err(SandboxError::ChildDied { status, tail, .. }) => {
-            assert_eq!(status.code(), Some(1), "{tail}");
-            tail
+        Err(SandboxError::ChildDied { status, log, .. }) => {
+            assert_eq!(status.code(), Some(1), "{log}");
+            log.lines
         }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it started"),
@@ -27,7 +27,7 @@ fn assert_says(message: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn shards_that_do_not_run_as_the_settings_say_are_refused() {
+async fn shards_that_contradict_the_settings_are_rejected() {
     let durability = Durability::Relaxed;
     let shard = own_shard(ShardOptions {
         autoinc_lock_mode: 1,
@@ -41,13 +41,16 @@ async fn shards_that_do_not_run_as_the_settings_say_are_refused() {
         &message,
         &[
             "shard 0 runs with innodb_autoinc_lock_mode=1",
-            "`settings.autoinc_lock_mode` wants 2",
+            "`settings.autoinc_lock_mode` requires 2",
         ],
     );
     let message = refused(&shards, json!({ "autoinc_lock_mode": 1 })).await;
     assert_says(
         &message,
-        &["innodb_flush_log_at_trx_commit=2", "`settings.durability` wants full"],
+        &[
+            "innodb_flush_log_at_trx_commit=2",
+            "`settings.durability` requires full",
+        ],
     );
     let settings = json!({ "autoinc_lock_mode": 1, "durability": "relaxed", "member_count": "query_cache" });
     assert_says(
@@ -59,12 +62,12 @@ async fn shards_that_do_not_run_as_the_settings_say_are_refused() {
     let full = fresh_databases().await;
     assert_says(
         &refused(&full, json!({ "durability": "relaxed" })).await,
-        &["wants relaxed"],
+        &["requires relaxed"],
     );
 }
 
 #[tokio::test]
-async fn a_database_counted_in_another_way_is_refused() {
+async fn a_database_counted_by_another_policy_is_rejected() {
     let shards = fresh_databases().await;
     let server = Server::start(&shards, json!({ "member_count": "aggregate" })).await;
     server.create_chat().await;
@@ -72,24 +75,24 @@ async fn a_database_counted_in_another_way_is_refused() {
     let slots = json!({ "member_count": { "aggregate_slots": { "slots": 4 } } });
     assert_says(
         &refused(&shards, slots).await,
-        &["shard 0 holds 1 chats counted in another way"],
+        &["shard 0 holds 1 chats counted by another policy"],
     );
     assert_says(
         &refused(&shards, json!({ "member_count": "scan" })).await,
-        &["counted in another way"],
+        &["counted by another policy"],
     );
     let again = Server::start(&shards, json!({ "member_count": "aggregate" })).await;
     assert_eq!(again.get("/readyz").await.status, 200, "migrations are applied once");
 }
 
 #[tokio::test]
-async fn a_shard_that_is_not_there_is_named() {
+async fn an_unreachable_shard_is_named() {
     let port = PortLease::take().unwrap();
     let mut shards = fresh_databases().await;
     shards[1] = format!("mysql://nobody@127.0.0.1:{}/x", port.port());
     assert_says(
         &refused(&shards, json!({})).await,
-        &["shard 1 cannot be reached", "check its address"],
+        &["shard 1 is unreachable", "check its address"],
     );
 }
 
@@ -110,7 +113,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_wrong_configuration_ends_with_2_and_says_where() {
+fn an_invalid_configuration_exits_with_2_and_names_the_place() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     std::fs::write(

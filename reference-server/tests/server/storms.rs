@@ -1,4 +1,4 @@
-//! The count is exact after any storm: joins, leaves, duplicates, taken names and returns, all at once.
+//! The count is exact after any storm: concurrent joins, leaves, duplicates, taken names and returns.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ const WORKERS: u64 = 24;
 const USERS_EACH: u64 = 3;
 const STEPS: u64 = 30;
 
-/// A small generator, so that every run does the same: xorshift64*.
+/// A small generator, so that every run is the same: xorshift64*.
 struct Dice(u64);
 
 impl Dice {
@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// One worker's users do what the dice say; what the server answers must fit what they are.
+/// One worker's users perform random operations; the responses must match each user's state.
 async fn worker(server: Arc<Server>, chat: u64, worker: u64) -> usize {
     let mut dice = Dice(worker + 1);
     let mut joined = [false; USERS_EACH as usize];
@@ -55,7 +55,7 @@ async fn worker(server: Arc<Server>, chat: u64, worker: u64) -> usize {
     joined.iter().filter(|&&member| member).count()
 }
 
-/// Four callers at once for each user: one of them joins.
+/// Four concurrent callers for each user: exactly one of them joins.
 async fn duplicates(server: &Server, chat: u64, users: u64) {
     let races = (0..users).map(|user| {
         let name = format!("racer-{user}");
@@ -121,7 +121,7 @@ async fn exact_with_aggregate_slots() {
 }
 
 #[tokio::test]
-async fn with_one_aggregate_row_every_join_is_told_a_count_of_its_own() {
+async fn with_one_aggregate_row_every_join_returns_a_distinct_count() {
     let server = Server::usual(json!({ "member_count": "aggregate" })).await;
     let chat = server.create_chat().await;
     let names: Vec<String> = (0..200).map(|n| format!("n{n}")).collect();
@@ -144,7 +144,7 @@ async fn exact_across_deadlock_retries_under_repeatable_read() {
     let retries = r#"hotchat_deadlock_retries_total{shard="0"}"#;
     let mut acknowledged = 0;
     let mut next = 1..;
-    // Storms of 64 until the gap locks have met; the first usually does.
+    // Storms of 64 until gap locks have conflicted; the first usually does.
     for _ in 0..20 {
         let names: Vec<(u64, String)> = next.by_ref().take(64).map(|user| (user, format!("n{user}"))).collect();
         let replies = join_all(names.iter().map(|(user, name)| server.join(chat, *user, name))).await;

@@ -1,9 +1,9 @@
-//! Starts shards and servers, and speaks to them.
+//! Starts shards and servers, and talks to them.
 //!
-//! Most tests share two shards (lock mode 2, query cache on), each in a database of its own; those that kill or pause a
-//! shard start one. All live in one sandbox, which goes when the test process does.
+//! Most tests share two shards (lock mode 2, query cache on), each test in databases of its own; tests that kill or
+//! pause a shard start one. All live in one sandbox, which is removed with the test process.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use tokio::sync::OnceCell;
 
-/// No wait in a test is longer; none is expected to come near it.
+/// Upper bound of every wait in a test; none should come near it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 const SECRET: &str = "the secret of the tests";
@@ -41,18 +41,18 @@ async fn world() -> &'static World {
     WORLD.get_or_init(make).await
 }
 
-/// A shard for one test alone.
+/// A shard for one test only.
 pub(crate) async fn own_shard(options: ShardOptions) -> Shard {
     let world = world().await;
     Shard::start(&world.sandbox, &world.template, options).await.unwrap()
 }
 
-/// A Redis for one test alone.
+/// A Redis for one test only.
 pub(crate) async fn own_redis() -> Redis {
     Redis::start(&world().await.sandbox).await.unwrap()
 }
 
-/// What the shared shards are started with.
+/// Options of the shared shards.
 pub(crate) fn usual() -> ShardOptions {
     ShardOptions {
         query_cache: true,
@@ -106,7 +106,7 @@ pub(crate) struct Server {
     client: reqwest::Client,
 }
 
-/// What the server answered.
+/// A response of the server.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -115,7 +115,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The refusal's `error`.
+    /// The response's `error`.
     pub(crate) fn error(&self) -> &str {
         self.body["error"].as_str().unwrap_or_default()
     }

@@ -1,10 +1,10 @@
 //! The start-up options of a shard.
 //!
 //! `--no-defaults` comes first, so nothing on the machine leaks into a measurement, and every option that the
-//! measurement is about is given explicitly in both positions. (`query_cache_size` alone switches the cache on even where
-//! `query_cache_type` is 0, so both are always set.)
+//! measurement is about is given explicitly in both positions. (`query_cache_size` alone switches the cache on even
+//! where `query_cache_type` is 0, so both are always set.)
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +27,8 @@ pub struct ShardOptions {
     pub durability: Durability,
     /// Whether its flushes to the disk can be made slower while it runs ([`crate::Shard::set_flush_delay`]).
     pub slow_disk: bool,
+    /// File that its error log is appended to, where it should outlive the sandbox.
+    pub log: Option<PathBuf>,
     /// Further options (`--name=value`), after all others, so they win.
     pub extra: Vec<String>,
 }
@@ -38,6 +40,7 @@ impl Default for ShardOptions {
             query_cache: false,
             durability: Durability::Full,
             slow_disk: false,
+            log: None,
             extra: Vec::new(),
         }
     }
@@ -60,7 +63,6 @@ impl ShardOptions {
             format!("--datadir={dir}/data"),
             format!("--tmpdir={dir}"),
             format!("--pid-file={dir}/mariadbd.pid"),
-            format!("--log-error={dir}/error.log"),
             format!("--init-file={dir}/init.sql"),
             // Relative to the data directory: an absolute path may exceed the 107 bytes a socket's name can have.
             "--socket=shard.sock".to_owned(),

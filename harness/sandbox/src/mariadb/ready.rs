@@ -1,11 +1,10 @@
 //! Waiting until a shard that was just started answers a query.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, MySqlConnection};
 
-use crate::{Child, SandboxError, log};
+use crate::{Child, SandboxError};
 
 const RETRY: Duration = Duration::from_millis(15);
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -18,12 +17,7 @@ pub(super) enum Failure {
 }
 
 /// Returns the server's version as soon as it answers.
-pub(super) async fn version(
-    child: &mut Child,
-    url: &str,
-    error_log: &Path,
-    within: Duration,
-) -> Result<String, Failure> {
+pub(super) async fn version(child: &mut Child, url: &str, within: Duration) -> Result<String, Failure> {
     let started = Instant::now();
     loop {
         let attempt = tokio::time::timeout(ATTEMPT, ask(url)).await;
@@ -33,27 +27,15 @@ pub(super) async fn version(
             Err(_) => "it does not answer".to_owned(),
         };
         if let Some(status) = child.try_wait().map_err(Failure::Other)? {
-            let tail = log::tail(error_log);
-            return Err(if tail.contains("Address already in use") {
+            let text = child.log_text();
+            return Err(if text.contains("Address already in use") {
                 Failure::Port
             } else {
-                let (name, remedy) = (child.name().to_owned(), remedy(&tail).to_owned());
-                Failure::Other(SandboxError::ChildDied {
-                    name,
-                    status,
-                    tail,
-                    remedy,
-                })
+                Failure::Other(child.died(status, remedy(&text)))
             });
         }
         if started.elapsed() >= within {
-            let (name, tail) = (child.name().to_owned(), log::tail(error_log));
-            return Err(Failure::Other(SandboxError::NotUp {
-                name,
-                waited: within,
-                last,
-                tail,
-            }));
+            return Err(Failure::Other(child.not_up(within, &last)));
         }
         tokio::time::sleep(RETRY).await;
     }
@@ -69,7 +51,7 @@ async fn ask(url: &str) -> Result<String, sqlx::Error> {
 }
 
 /// What to try, from what the log says.
-fn remedy(tail: &str) -> &'static str {
+fn remedy(log: &str) -> &'static str {
     let table = [
         ("No space left", "free some space or point TMPDIR at a larger disk"),
         ("Disk is full", "free some space or point TMPDIR at a larger disk"),
@@ -82,6 +64,6 @@ fn remedy(tail: &str) -> &'static str {
             "check the permissions of TMPDIR and of the server's AppArmor profile",
         ),
     ];
-    let known = table.iter().find(|(sign, _)| tail.contains(sign));
+    let known = table.iter().find(|(sign, _)| log.contains(sign));
     known.map_or("correct what the log names, then try again", |(_, remedy)| remedy)
 }

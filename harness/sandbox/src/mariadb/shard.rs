@@ -10,8 +10,8 @@ use super::options::ShardOptions;
 use super::ready::{Failure, version};
 use super::template::Template;
 use crate::flushes::Flushes;
-use crate::sandbox::spawn_in;
-use crate::{Child, PortLease, Sandbox, SandboxError, Streams, flushes, log};
+use crate::place::Place;
+use crate::{Child, PortLease, Sandbox, SandboxError, Stream, Streams, flushes};
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -26,12 +26,13 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub struct Shard {
     name: String,
+    place: Place,
     dir: PathBuf,
     server: PathBuf,
     password: String,
     options: ShardOptions,
     lease: PortLease,
-    /// Before the supervisor of its flushes: whoever is killed first needs no answer any more.
+    /// Dropped, and so killed, before the supervisor of its flushes: a flush that fails would look like a broken disk.
     child: Child,
     flushes: Option<Flushes>,
     version: String,
@@ -52,13 +53,14 @@ impl Shard {
             attempts += 1;
             let lease = PortLease::take()?;
             let server = template.server.clone();
-            let (mut child, flushes) = spawn(&dir, &name, &server, &options, &lease)?;
+            let (mut child, flushes) = spawn(sandbox.place(), &dir, &name, &server, &options, &lease)?;
             let url = url(&template.password, lease.port());
-            match version(&mut child, &url, &dir.join("error.log"), START_PATIENCE).await {
+            match version(&mut child, &url, START_PATIENCE).await {
                 Ok(version) => {
                     let password = template.password.clone();
                     return Ok(Self {
                         name,
+                        place: sandbox.place().clone(),
                         dir,
                         server,
                         password,
@@ -84,20 +86,20 @@ impl Shard {
     /// Kills it if it runs, and starts it again on the same data and the same port, with the same options.
     pub async fn restart(&mut self) -> Result<(), SandboxError> {
         self.kill().await?;
-        let (child, flushes) = spawn(&self.dir, &self.name, &self.server, &self.options, &self.lease)?;
+        let (child, flushes) = spawn(
+            &self.place,
+            &self.dir,
+            &self.name,
+            &self.server,
+            &self.options,
+            &self.lease,
+        )?;
         if let (Some(before), Some(now)) = (&self.flushes, &flushes) {
             now.set_delay(before.delay());
         }
         (self.child, self.flushes) = (child, flushes);
-        let error_log = self.dir.join("error.log");
-        match version(
-            &mut self.child,
-            &url(&self.password, self.lease.port()),
-            &error_log,
-            START_PATIENCE,
-        )
-        .await
-        {
+        let url = url(&self.password, self.lease.port());
+        match version(&mut self.child, &url, START_PATIENCE).await {
             Ok(_) => Ok(()),
             Err(Failure::Port) => Err(SandboxError::PortTaken {
                 name: self.name.clone(),
@@ -117,8 +119,8 @@ impl Shard {
         url(&self.password, port)
     }
 
-    /// The same through the server's Unix socket, which costs both ends less than TCP on loopback; `None` where the path of
-    /// the directory is too long for a socket's name.
+    /// The same through the server's Unix socket, which costs both ends less than TCP on loopback; `None` where the
+    /// path of the directory is too long for a socket's name.
     pub fn socket_url(&self) -> Option<String> {
         let path = self.dir.join("data").join("shard.sock");
         let path = path.to_str().filter(|path| path.len() <= SOCKET_NAME_MAX)?;
@@ -184,9 +186,14 @@ impl Shard {
         Ok(())
     }
 
-    /// The last lines of its error log.
+    /// Fails once the server has ended, with what its error log says.
+    pub fn ensure_running(&mut self, remedy: &str) -> Result<(), SandboxError> {
+        self.child.ensure_running(remedy)
+    }
+
+    /// The last lines of its error log that matter.
     pub fn error_log_tail(&self) -> String {
-        log::tail(&self.dir.join("error.log"))
+        self.child.log_tail()
     }
 }
 
@@ -213,6 +220,7 @@ async fn copy(template: &Template, dir: &Path) -> Result<(), SandboxError> {
 }
 
 fn spawn(
+    place: &Place,
     dir: &Path,
     name: &str,
     server: &Path,
@@ -221,8 +229,13 @@ fn spawn(
 ) -> Result<(Child, Option<Flushes>), SandboxError> {
     let mut command = Command::new(server);
     command.args(options.arguments(dir, lease.port()));
-    let sandbox = dir.parent().expect("a shard's directory lies in its sandbox");
-    let start = || spawn_in(sandbox, name, command, &Streams::default());
+    // The error log is its standard error, which it may write to whatever an AppArmor profile says of the file.
+    let log = options.log.clone().map_or(Stream::Log, Stream::File);
+    let streams = Streams {
+        stdout: log.clone(),
+        stderr: log,
+    };
+    let start = || place.spawn(name, command, &streams);
     if options.slow_disk {
         let failed = |error| SandboxError::io(name, std::io::Error::other(flushes::remedy(&error)));
         let (child, flushes) = Flushes::supervise(start).map_err(failed)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::options::TEMPLATE_LOG;
 use crate::binary::{find_binary, overridden};
-use crate::{Sandbox, SandboxError, Streams, log};
+use crate::{Sandbox, SandboxError, Streams};
 
 const PACKAGE: &str = "mariadb-server";
 
@@ -30,8 +30,8 @@ impl Template {
     /// Initialises the data directory (about one second).
     ///
     /// # Errors
-    /// [`SandboxError::MissingBinary`] with the install line when there is no `MariaDB` here; [`SandboxError::ChildDied`] with
-    /// the end of the installer's log when it fails.
+    /// [`SandboxError::MissingBinary`] with the install line when there is no `MariaDB` here;
+    /// [`SandboxError::ChildDied`] with the end of the installer's log when it fails.
     pub async fn init(sandbox: &Sandbox) -> Result<Self, SandboxError> {
         let server = match overridden("BMT_MARIADBD") {
             Some(found) => found?,
@@ -65,13 +65,7 @@ impl Template {
         match child.wait(INIT_PATIENCE).await? {
             None => return Err(child.not_up(INIT_PATIENCE, "it is still initialising")),
             Some(status) if !status.success() => {
-                // Its last page of output is advice; what went wrong comes before that.
-                return Err(SandboxError::ChildDied {
-                    name: child.name().to_owned(),
-                    status,
-                    tail: log::lines_with("ERROR", &sandbox.log_path(child.name())),
-                    remedy: "correct what it names (often the disk), then try again".to_owned(),
-                });
+                return Err(child.died(status, "correct what it names (often the disk), then try again"));
             }
             Some(_) => {}
         }
@@ -90,7 +84,7 @@ impl Template {
         let init = dir.join("init.sql");
         let mut statements =
             "SET sql_log_bin=0;\nCREATE DATABASE IF NOT EXISTS hotchat CHARACTER SET utf8mb4;\n".to_owned();
-        // Who comes through the Unix socket comes from `localhost`.
+        // Connections through the Unix socket come from `localhost`.
         for user in ["hotchat@'127.0.0.1'", "hotchat@'localhost'"] {
             statements += &format!(
                 "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{}';\nGRANT ALL PRIVILEGES ON *.* TO {user};\n",

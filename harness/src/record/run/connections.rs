@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Quantiles;
 
 /// Connections of client, server and database in one phase.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Connections {
     /// The generator's.
     pub client: ClientSide,
@@ -19,7 +19,7 @@ pub struct Connections {
 }
 
 /// The generator's connections.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientSide {
     /// Opened.
     pub opened: u64,
@@ -27,6 +27,10 @@ pub struct ClientSide {
     pub closed: u64,
     /// Attempts that failed.
     pub failed: u64,
+    /// Connections that the server had closed while they were idle, and that were replaced when a request was to be
+    /// sent.
+    #[serde(default)]
+    pub replaced: u64,
     /// Most that were open at once; with several workers, an upper bound.
     pub open_max: u64,
     /// Time until a request could be written.
@@ -38,17 +42,17 @@ pub struct ClientSide {
 pub struct ServerSide {
     /// Accepted in the phase.
     pub accepted: u64,
-    /// Most that were open at once.
-    pub open_max: u64,
+    /// Most that were open at once; `None` where no reading fell into the phase.
+    pub open_max: Option<u64>,
 }
 
 /// The server's pools of database connections.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseSide {
-    /// Most that were open at once, as sampled.
-    pub open_max: u64,
-    /// Most that were in use at once, as sampled.
-    pub in_use_max: u64,
+    /// Most that were open at once, as sampled; `None` where no sample fell into the phase.
+    pub open_max: Option<u64>,
+    /// Most that were in use at once, as sampled; the same.
+    pub in_use_max: Option<u64>,
     /// Time that calls waited for a connection.
     pub wait_us: PoolWait,
 }

@@ -19,8 +19,15 @@ pub struct Fanout {
     pub fetches_per_event: Option<f64>,
     /// Events in such a fetch, mean; of the events that were due in this phase.
     pub events_per_fetch: Option<f64>,
-    /// Intended send of an event → a member has it, over all members and events.
+    /// Intended send of an event → a member has it, over all members and events; events that never arrived are older
+    /// than all.
     pub freshness_us: Quantiles,
+    /// Pairs of an acknowledged event and a member in which the event never arrived.
+    #[serde(default)]
+    pub missing: u64,
+    /// The same, of all pairs: 0 to 1; `None` where no event was acknowledged.
+    #[serde(default)]
+    pub missing_share: Option<f64>,
     /// Members, online or not, that lacked an event acknowledged `stale_after` before the end of the phase.
     pub stale_members_end: Option<u64>,
     /// Revisions that a member was never given although it has later ones.
@@ -29,7 +36,7 @@ pub struct Fanout {
     pub server: Option<PushSide>,
 }
 
-/// The server's side of one phase's pushes.
+/// The server's side of one phase's pushes. A gauge that was not read in the phase is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PushSide {
     /// Pushes written to members.
@@ -41,9 +48,9 @@ pub struct PushSide {
     /// Of the pushes sent, those that make up for dropped ones.
     pub trailing_pushes: u64,
     /// Records that the publish role was behind, most in one sample, summed over partitions.
-    pub lag_records_max: u64,
+    pub lag_records_max: Option<u64>,
     /// Age of the oldest record not yet consumed, most in one sample.
-    pub lag_s_max: f64,
+    pub lag_s_max: Option<f64>,
     /// Records that the bus refused because a partition was full.
     pub bus_refused: u64,
     /// Times that a chat was marked hot.
@@ -51,7 +58,7 @@ pub struct PushSide {
     /// Times that a mark ran out.
     pub marks_expired: u64,
     /// Chats marked hot at once, most in one sample.
-    pub hot_chats_max: u64,
+    pub hot_chats_max: Option<u64>,
     /// From the fetch that crossed the threshold to the mark being stored, mean.
     pub detection_delay_us: Option<f64>,
     /// Calls of Redis that failed.
@@ -74,5 +81,5 @@ pub struct JoinSide {
     /// Commands to Redis for the throttle.
     pub redis_calls: u64,
     /// Age of the oldest record that a throttle that follows the bus had not counted, most in one sample.
-    pub lag_s_max: f64,
+    pub lag_s_max: Option<f64>,
 }

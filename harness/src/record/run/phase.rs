@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connections, Fanout, JoinSide};
+use super::{Connections, Fanout, JoinSide, Neighbours, Quantiles};
 use crate::arrival::PhaseKind;
-use crate::record::{Durations, Outcome};
-use crate::workload::Placement;
+use crate::metric::Placement;
+use crate::record::{Outcome, UnsentCause};
 
 /// One phase of one cell.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseResult {
     /// Name of the phase.
     pub name: String,
@@ -38,12 +38,21 @@ pub struct PhaseResult {
     pub resources: BTreeMap<String, Resources>,
     /// When the pacer woke − intended.
     pub schedule_lag_us: Quantiles,
+    /// What else the machine did; `None` where that could not be seen.
+    #[serde(default)]
+    pub neighbours: Option<Neighbours>,
     /// CPU over wall time of the busiest worker, 0 to 1.
     pub worker_cpu: f64,
+    /// Time in which a worker could have run and waited for a CPU, over wall time: the worst worker, 0 to 1; `None`
+    /// where the kernel does not say.
+    pub worker_run_delay: Option<f64>,
+    /// Every metric of the phase that has a figure, by name and in its own unit (`docs/METRICS.md`).
+    #[serde(default)]
+    pub figures: BTreeMap<String, f64>,
 }
 
 /// What became of the requests of one traffic entry.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OperationResult {
     /// Arrivals that the schedule had.
     pub scheduled: u64,
@@ -51,48 +60,57 @@ pub struct OperationResult {
     pub sent: u64,
     /// Arrivals that were not.
     pub unsent: u64,
+    /// The same by cause.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unsent_causes: BTreeMap<UnsentCause, u64>,
     /// Arrivals that were sent, and whose answer the end of the run cut off.
     pub cut_off: u64,
     /// How many ended in each way; outcomes that did not occur are left out.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// Answers of outcome `ok` per second of the phase.
+    /// Answers of outcome `ok` that were complete within the phase, per second of it, whenever their requests were due.
     pub goodput_rate: f64,
     /// Done − intended, by outcome, and of all answers.
     pub response_us: BTreeMap<String, Quantiles>,
+    /// Response times less the generator's own lateness, by outcome, and of all answers.
+    pub response_net_us: BTreeMap<String, Quantiles>,
     /// Done − sent, by outcome, and of all answers.
     pub service_us: BTreeMap<String, Quantiles>,
-    /// Answers of outcome `ok` in each second of the phase, by when they were complete: those to arrivals of an earlier phase are
-    /// among them, and those that came after the phase are the next one's. Seconds behind the last such answer are left out.
+    /// Answers of outcome `ok` in each second of the phase, by when they were complete: those to arrivals of an earlier
+    /// phase are among them, and those that came after the phase are the next one's. Seconds behind the last such
+    /// answer are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ok_by_second: Vec<u64>,
-    /// What became of callers who try again; left out where nobody does.
+    /// What became of callers who retry; left out where none do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retries>,
+    /// Every metric of the operation that has a figure, by name and in its own unit (`docs/METRICS.md`).
+    #[serde(default)]
+    pub figures: BTreeMap<String, f64>,
     /// The same, apart by where the chat lives; empty inside.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placements: BTreeMap<Placement, OperationResult>,
 }
 
-/// What became of the callers of one traffic entry who try again. All but `retries` and `retries_max` are of the callers whose first attempt was
-/// due in the phase, however long they took.
+/// What became of the callers of one traffic entry who retry. All but `retries` and `retries_max` are of the callers
+/// whose first attempt was due in the phase, however long they took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retries {
     /// Callers who came: the arrivals of the phase that are a first attempt. They succeeded, gave up, or were cut off.
     pub first_tries: u64,
-    /// Arrivals of the phase that try again.
+    /// Arrivals of the phase that are a retry.
     pub retries: u64,
-    /// The same, most in one second; where chats on several shards are summed, an upper bound.
+    /// The same, most in one second.
     pub retries_max: u64,
     /// Callers who got what they came for.
     pub succeeded: u64,
     /// Of these, the ones who got it at the first attempt.
     pub succeeded_at_first: u64,
-    /// Callers who got an answer that is not tried again, used up their attempts, were never sent, or found `generator.retries` others
-    /// waiting.
+    /// Callers who got an answer that is not retried, used up their attempts, were never sent, or found
+    /// `generator.retries` others waiting.
     pub gave_up: u64,
-    /// Callers who would have tried again after the end of the run, or whose answer it cut off.
+    /// Callers who would have retried after the end of the run, or whose answer it cut off.
     pub cut_off: u64,
-    /// Attempts of a caller who succeeded, mean; `None` where nobody did.
+    /// Attempts of a caller who succeeded, mean; `None` where none did.
     pub attempts_per_success: Option<f64>,
     /// The same, most.
     pub attempts_max: u64,
@@ -100,68 +118,37 @@ pub struct Retries {
     pub until_done_us: Quantiles,
 }
 
-/// A histogram and the figures people ask of it. All but `count` are `None` of nothing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Quantiles {
-    /// Number of values.
-    pub count: u64,
-    /// Mean.
-    pub mean: Option<f64>,
-    /// Median.
-    pub p50: Option<u64>,
-    /// 90th percentile.
-    pub p90: Option<u64>,
-    /// 99th percentile.
-    pub p99: Option<u64>,
-    /// 99.9th percentile.
-    pub p999: Option<u64>,
-    /// Largest.
-    pub max: Option<u64>,
-    /// HdrHistogram V2 in base64, in microseconds.
-    pub hdr: Option<String>,
-}
-
-impl From<&Durations> for Quantiles {
-    fn from(durations: &Durations) -> Self {
-        Self {
-            count: durations.count(),
-            mean: durations.mean_us(),
-            p50: durations.quantile_us(0.5),
-            p90: durations.quantile_us(0.9),
-            p99: durations.quantile_us(0.99),
-            p999: durations.quantile_us(0.999),
-            max: durations.max_us(),
-            hdr: (durations.count() > 0).then(|| durations.encoded()),
-        }
-    }
-}
-
-/// Lock contention of one phase, summed over shards.
+/// Lock contention of one phase, summed over shards. A counter or gauge that was not read in the phase is `None`, and
+/// has no sum.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contention {
     /// Statements waiting for the AUTO-INC lock, mean of the samples.
     pub autoinc_waiters_avg: f64,
     /// The same, most in one sample.
     pub autoinc_waiters_max: u64,
-    /// The same, integrated over the phase.
+    /// The same, integrated over the observed part of the phase.
     pub autoinc_wait_s: f64,
+    /// Time of the phase in which the shard was silent for longer than a count of waiters may stand for; nothing is
+    /// known of it.
+    #[serde(default)]
+    pub unobserved_s: f64,
     /// Waits for table locks inside InnoDB, which include AUTO-INC.
-    pub table_lock_waits: u64,
+    pub table_lock_waits: Option<u64>,
     /// Waits for row locks.
-    pub row_lock_waits: u64,
+    pub row_lock_waits: Option<u64>,
     /// Their time.
-    pub row_lock_wait_s: f64,
+    pub row_lock_wait_s: Option<f64>,
     /// Threads in `Waiting for query cache lock`, mean of the samples.
     pub query_cache_waiters_avg: f64,
     /// Deadlocks.
-    pub deadlocks: u64,
+    pub deadlocks: Option<u64>,
     /// Statements executed, the observer's own included.
     #[serde(default)]
-    pub statements: u64,
+    pub statements: Option<u64>,
     /// Threads running at once, most in one sample.
-    pub threads_running_max: u64,
+    pub threads_running_max: Option<u64>,
     /// Threads connected at once, most in one sample.
-    pub threads_connected_max: u64,
+    pub threads_connected_max: Option<u64>,
     /// Samples of waiters that the figures rest on.
     pub samples: u64,
     /// The same of each shard alone, in order; empty inside.
@@ -174,6 +161,6 @@ pub struct Contention {
 pub struct Resources {
     /// CPU seconds, user and system.
     pub cpu_s: f64,
-    /// Largest resident size seen.
-    pub rss_max_bytes: u64,
+    /// Largest resident size seen; `None` where no reading fell into the phase.
+    pub rss_max_bytes: Option<u64>,
 }

@@ -1,80 +1,131 @@
 //! How far each fault reached.
 
-use super::{Table, cell_name};
-use crate::record::{Cell, FaultResult, Run, ShardBlast};
-use crate::report::words::{ms, number, percent};
+use crate::analyze::figure::{by_block, median_over_blocks};
+use crate::record::{Blast, Run, ShardBlast};
+use crate::report::shown::{first_cell, variants};
+use crate::report::table::{Kind, Table};
+use crate::report::words::{NONE, ms, number, percent};
 
-/// One row for each cell, fault and shard; `None` where nothing was broken.
+/// One row for each variant, fault and shard; `None` where nothing was broken.
 pub(super) fn blast(run: &Run) -> Option<Table> {
-    let rows: Vec<Vec<String>> = run.cells.iter().flat_map(|cell| cell_rows(run, cell)).collect();
-    (!rows.is_empty()).then(|| Table {
-        title: "Blast radius, before the fault → during it".to_owned(),
-        legend: "p99: response time of ok answers in ms, and how many times that before · not ok: refused, failed or unsent · \
-                 fails fast: seconds into the fault from which on calls to the sick shard are answered within 100 ms, whatever the \
-                 answer · recovered: seconds after its end until the shard is as before · lost: acknowledged writes of the whole cell that are \
-                 not there",
-        headers: vec![
-            "variant", "fault", "shard", "", "p99", "times", "not ok", "fails fast", "recovered", "lost",
-        ],
-        rows,
-    })
-}
-
-fn cell_rows(run: &Run, cell: &Cell) -> Vec<Vec<String>> {
-    let faults = cell.faults.iter().zip(1..);
-    faults
-        .flat_map(|(fault, number)| {
-            let name = format!("{number} {}", fault.kind);
-            fault_rows(fault)
-                .into_iter()
-                .map(move |figures| [vec![cell_name(run, cell), name.clone()], figures].concat())
-        })
-        .collect()
-}
-
-/// What belongs to the fault as a whole is told once: beside the sick shard, or beside the first.
-fn fault_rows(fault: &FaultResult) -> Vec<Vec<String>> {
-    let blast = &fault.blast;
-    let lost = number(blast.acknowledged_lost.map(|lost| lost as f64), 0);
-    let has_sick = blast.shards.iter().any(|shard| shard.sick);
-    let seconds = |value: Option<f64>, never: &str| match value {
-        _ if !has_sick => "–".to_owned(),
-        Some(value) => format!("{value:.1} s"),
-        None => never.to_owned(),
+    let rows = variants(run).into_iter().flat_map(|variant| variant_rows(run, variant));
+    let blocks = if run.header.workload.blocks > 1 {
+        " · of several blocks the median, and what is lost in all of them"
+    } else {
+        ""
     };
-    let whole = [
-        seconds(blast.fail_fast_s, "never"),
-        seconds(blast.recovered_s, "not in the run"),
-        lost,
-    ];
-    if blast.shards.is_empty() {
-        return vec![[vec!["–".to_owned(); 5], whole.to_vec()].concat()];
-    }
-    let told_beside = blast.shards.iter().position(|shard| shard.sick).unwrap_or(0);
-    let shards = blast.shards.iter().enumerate();
-    shards
-        .map(|(place, shard)| {
-            let whole = if place == told_beside {
-                whole.clone()
-            } else {
-                Default::default()
-            };
-            [shard_figures(shard), whole.to_vec()].concat()
-        })
-        .collect()
+    Table::new("Blast radius, before the fault → during it")
+        .legend(format!(
+            "p99: response time of ok answers in ms, and how many times that before · not ok: rejected, failed or unsent · fails fast: \
+             seconds into the fault from which on calls to the sick shard are answered within 100 ms, whatever the answer · recovered: seconds \
+             after its end until the shard is as before · lost: acknowledged writes of the whole cell that are not there{blocks}"
+        ))
+        .columns(Kind::Key, ["variant", "fault", "shard"])
+        .columns(Kind::Figure, ["", "p99", "times", "not ok", "fails fast", "recovered", "lost"])
+        .rows(rows)
+        .unless_empty()
 }
 
-fn shard_figures(shard: &ShardBlast) -> Vec<String> {
-    let us = |value: Option<u64>| ms(value.map(|us| us as f64));
-    let part = |value: Option<f64>| value.map_or("–".to_owned(), percent);
-    let times = shard
-        .p99_ratio()
-        .map_or("–".to_owned(), |ratio| format!("{ratio:.1} x"));
-    vec![
-        shard.shard.to_string(),
-        if shard.sick { "SICK" } else { "" }.to_owned(),
-        format!("{} → {}", us(shard.p99_before_us), us(shard.p99_during_us)),
-        times,
-        format!("{} → {}", part(shard.error_rate_before), part(shard.error_rate_during)),
-    ]
+fn variant_rows(run: &Run, variant: &str) -> Vec<Vec<String>> {
+    let faults = first_cell(run, variant).map_or(&[][..], |cell| &cell.faults);
+    let rows = faults.iter().enumerate().flat_map(|(index, fault)| {
+        let name = format!("{} {}", index + 1, fault.kind);
+        let reached = Reached { run, variant, index };
+        let figures = reached.rows(&fault.blast).into_iter();
+        figures.map(move |figures| [vec![variant.to_owned(), name.clone()], figures].concat())
+    });
+    rows.collect()
+}
+
+/// One fault of one variant, in all blocks.
+struct Reached<'a> {
+    run: &'a Run,
+    variant: &'a str,
+    index: usize,
+}
+
+impl Reached<'_> {
+    /// What belongs to the fault as a whole is told once: beside the sick shard, or beside the first.
+    fn rows(&self, first: &Blast) -> Vec<Vec<String>> {
+        let has_sick = first.shards.iter().any(|shard| shard.sick);
+        let seconds = |value: fn(&Blast) -> Option<f64>, never: &str| {
+            if has_sick {
+                self.seconds(value, never)
+            } else {
+                NONE.to_owned()
+            }
+        };
+        let whole = vec![
+            seconds(|blast| blast.fail_fast_s, "never"),
+            seconds(|blast| blast.recovered_s, "not in the run"),
+            self.lost(),
+        ];
+        if first.shards.is_empty() {
+            return vec![[vec![NONE.to_owned(); 5], whole].concat()];
+        }
+        let told_beside = first.shards.iter().position(|shard| shard.sick).unwrap_or(0);
+        let shards = first.shards.iter().enumerate();
+        shards
+            .map(|(place, shard)| {
+                let whole = if place == told_beside {
+                    whole.clone()
+                } else {
+                    vec![String::new(); 3]
+                };
+                [self.shard(place, shard), whole].concat()
+            })
+            .collect()
+    }
+
+    fn shard(&self, place: usize, first: &ShardBlast) -> Vec<String> {
+        let median = |value: &dyn Fn(&ShardBlast) -> Option<f64>| {
+            median_over_blocks(self.run, self.variant, |cell| {
+                value(cell.faults.get(self.index)?.blast.shards.get(place)?)
+            })
+        };
+        let us = |value: fn(&ShardBlast) -> Option<u64>| ms(median(&|shard| value(shard).map(|us| us as f64)));
+        let part = |value: fn(&ShardBlast) -> Option<f64>| median(&value).map_or(NONE.to_owned(), percent);
+        let state = match (first.sick, first.sick_of_another) {
+            (true, _) => "SICK",
+            (false, true) => "sick of another",
+            (false, false) => "",
+        };
+        vec![
+            first.shard.to_string(),
+            state.to_owned(),
+            format!(
+                "{} → {}",
+                us(|shard| shard.p99_before_us),
+                us(|shard| shard.p99_during_us)
+            ),
+            median(&ShardBlast::p99_ratio).map_or(NONE.to_owned(), |ratio| format!("{ratio:.1} x")),
+            format!(
+                "{} → {}",
+                part(|shard| shard.error_rate_before),
+                part(|shard| shard.error_rate_during)
+            ),
+        ]
+    }
+
+    fn seconds(&self, value: fn(&Blast) -> Option<f64>, never: &str) -> String {
+        let figure = |cell: &crate::record::Cell| value(&cell.faults.get(self.index)?.blast);
+        let blocks = by_block(self.run, self.variant, figure);
+        match blocks.values().filter(|value| value.is_none()).count() {
+            0 => median_over_blocks(self.run, self.variant, figure).map_or(NONE.to_owned(), |s| format!("{s:.1} s")),
+            without if without == blocks.len() => never.to_owned(),
+            without => format!("{never}: {without} of {}", blocks.len()),
+        }
+    }
+
+    /// Of all blocks: a write that is lost in one of them is lost.
+    fn lost(&self) -> String {
+        let lost = by_block(self.run, self.variant, |cell| {
+            cell.faults
+                .get(self.index)?
+                .blast
+                .acknowledged_lost
+                .map(|lost| lost as f64)
+        });
+        number(lost.into_values().sum::<Option<f64>>(), 0)
+    }
 }

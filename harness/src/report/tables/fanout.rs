@@ -1,44 +1,44 @@
 //! How events reached the members who were online.
 
-use super::{Table, variants};
-use crate::analyze::figure::{Of, figure, median_over_repetitions, phase};
+use crate::analyze::figure::{Of, figure, median_over_blocks, phase};
 use crate::arrival::PhaseKind;
+use crate::metric::Metric;
 use crate::record::{Fanout, PhaseResult, Run};
-use crate::report::words::{ms, number, percent};
-use crate::workload::Metric;
+use crate::report::shown::{self, variants};
+use crate::report::table::{Kind, Table};
+use crate::report::words::{NONE, ms, number, percent};
 
 /// One row a variant and phase; `None` where nobody was.
 pub(super) fn fanout(run: &Run) -> Option<Table> {
-    let mut names: Vec<&str> = Vec::new();
-    for phase in run.cells.iter().flat_map(|cell| &cell.phases) {
-        if phase.fanout.is_some()
-            && (phase.kind.is_judged() || phase.kind == PhaseKind::Settle)
-            && !names.contains(&phase.name.as_str())
-        {
-            names.push(&phase.name);
-        }
-    }
-    let rows = names.iter().flat_map(|name| {
-        variants(run)
-            .into_iter()
-            .map(move |variant| fanout_row(run, variant, name))
+    let names = shown::phases(run, |phase| {
+        phase.fanout.is_some() && (phase.kind.is_judged() || phase.kind == PhaseKind::Settle)
     });
-    (!names.is_empty()).then(|| Table {
-        title: "Fan-out to members who are online".to_owned(),
-        legend: "msgs: acknowledged messages to the followed chats, per second · per msg: fetches for each; as many as members are online \
-                 if each fetches each message by itself · dropped: part of the pushes that throttling dropped · p50, p99: time from a message's \
-                 intended send until a member has it, ms · stale: members that lack an old message at the end of the phase · lag: most \
-                 records that the publish role was behind · SQL/s, CPU: statements and cores of all shards",
-        headers: vec![
-            "variant", "phase", "msgs", "per msg", "fetch/s", "push/s", "dropped", "p50", "p99", "stale", "lag", "SQL/s", "CPU",
-        ],
-        rows: rows.collect(),
-    })
+    let rows = names.iter().flat_map(|name| {
+        let variants = variants(run).into_iter();
+        variants.map(move |variant| fanout_row(run, variant, name))
+    });
+    Table::new("Fan-out to members who are online")
+        .legend(
+            "msgs: acknowledged messages to the followed chats, per second · per msg: fetches for each; as many as members are online if each \
+             fetches each message by itself · dropped: part of the pushes that throttling dropped · p50, p99: time from a message's intended \
+             send until a member has it, ms; a message that never arrived is later than all · missing: pairs of a message and a member in \
+             which it never arrived · stale: members that lack an old message at the end of the phase · lag: most records that the publish \
+             role was behind · SQL/s, CPU: statements and cores of all shards",
+        )
+        .columns(Kind::Key, ["variant", "phase"])
+        .columns(
+            Kind::Figure,
+            [
+                "msgs", "per msg", "fetch/s", "push/s", "dropped", "p50", "p99", "missing", "stale", "lag", "SQL/s", "CPU",
+            ],
+        )
+        .rows(rows)
+        .unless_empty()
 }
 
 fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
     let median = |value: &dyn Fn(&PhaseResult, &Fanout) -> Option<f64>| {
-        median_over_repetitions(run, variant, |cell| {
+        median_over_blocks(run, variant, |cell| {
             let phase = phase(cell, phase_name)?;
             value(phase, phase.fanout.as_ref()?)
         })
@@ -52,7 +52,7 @@ fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
         Some(server.pushes_dropped as f64 / all.max(1) as f64)
     });
     let statements = median(&|phase, _| {
-        let statements = phase.contention.as_ref()?.statements;
+        let statements = phase.contention.as_ref()?.statements?;
         Some(statements as f64 / (phase.end_s - phase.start_s))
     });
     vec![
@@ -65,15 +65,16 @@ fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
             rate(|fanout| fanout.server.as_ref().map(|server| server.pushes_sent)),
             0,
         ),
-        dropped.map_or("–".to_owned(), percent),
+        dropped.map_or(NONE.to_owned(), percent),
         ms(median(&|_, fanout| fanout.freshness_us.p50.map(|us| us as f64))),
         ms(median(&|_, fanout| fanout.freshness_us.p99.map(|us| us as f64))),
+        median(&|_, fanout| fanout.missing_share).map_or(NONE.to_owned(), percent),
         number(
             median(&|_, fanout| fanout.stale_members_end.map(|members| members as f64)),
             0,
         ),
         number(
-            median(&|_, fanout| Some(fanout.server.as_ref()?.lag_records_max as f64)),
+            median(&|_, fanout| Some(fanout.server.as_ref()?.lag_records_max? as f64)),
             0,
         ),
         number(statements, 0),

@@ -1,111 +1,173 @@
 //! The operation that the profile drives, in the phase that matters.
 
-use super::{Table, variants};
-use crate::analyze::bystanders::headline_phase;
-use crate::analyze::figure::{Of, figure, median_over_repetitions, operation, phase};
-use crate::record::{OperationResult, Outcome, PhaseResult, Run};
-use crate::report::words::{ms, number, percent};
-use crate::workload::Metric;
+use crate::analyze::figure::{Of, figure, median_over_blocks, operation, phase};
+use crate::analyze::validity::marked;
+use crate::metric::Metric;
+use crate::record::{Cell, OperationResult, PhaseResult, Quantiles, Run};
+use crate::report::shown::{self, QUANTILES, Quantile, failed_share, over_blocks, rejected_share};
+use crate::report::table::{Kind, Table};
+use crate::report::words::{Form, NONE, ms, number, percent, spread};
+
+/// What there is to say of the databases, where they were observed.
+const OF_DATABASES: [&str; 4] = ["AUTO-INC", "row lock", "q-cache", "DB CPU"];
 
 /// One row a variant.
 pub(super) fn headline(run: &Run) -> Option<Table> {
-    let shown = headline_phase(run)?;
-    let (name, _) = run
-        .workload
-        .traffic
-        .iter()
-        .max_by(|a, b| a.1.share.unwrap_or(0.0).total_cmp(&b.1.share.unwrap_or(0.0)))?;
-    let rows = variants(run)
-        .into_iter()
-        .map(|variant| headline_row(run, variant, &shown.name, name))
-        .collect();
-    Some(Table {
-        title: format!(
-            "{name} in phase `{}` ({:.0} s, {:.0}/s offered)",
-            shown.name,
-            shown.end_s - shown.start_s,
-            shown.target_rate
-        ),
-        legend: "p50 to p99.9: response times of ok answers in ms · conns: most open at once, client/database · \
-                 AUTO-INC, row lock: seconds waited, all statements of all shards · q-cache: threads waiting for the query cache · \
-                 DB CPU: cores",
-        headers: vec![
-            "variant", "ok/s", "p50", "p99", "p99.9", "refused", "failed", "conns", "AUTO-INC", "row lock", "q-cache",
-            "DB CPU",
-        ],
-        rows,
-    })
-}
-
-fn headline_row(run: &Run, variant: &str, phase_name: &str, name: &str) -> Vec<String> {
-    let of = Of {
-        operation: Some(name),
-        ..Of::default()
+    let (shown_phase, entry) = shown::headline(run)?;
+    let headline = Headline {
+        run,
+        phase: &shown_phase.name,
+        operation: &entry.name,
     };
-    let median = |value: &dyn Fn(&PhaseResult) -> Option<f64>| {
-        median_over_repetitions(run, variant, |cell| value(phase(cell, phase_name)?))
-    };
-    let metric = |metric: Metric| median(&|phase| figure(phase, metric, of));
-    let share = |part: fn(&OperationResult) -> f64| {
-        median(&|phase| operation(phase, of).map(part)).map_or("–".to_owned(), percent)
-    };
-    let query_cache = median(&|phase| {
-        phase
-            .contention
-            .as_ref()
-            .map(|contention| contention.query_cache_waiters_avg)
-    });
-    let database_connections = median(&|phase| {
-        phase
-            .connections
-            .database
-            .as_ref()
-            .map(|database| database.open_max as f64)
-    });
-    vec![
-        variant.to_owned(),
-        number(metric(Metric::GoodputRate), 0),
-        ms(metric(Metric::ResponseP50)),
-        ms(metric(Metric::ResponseP99)),
-        ms(metric(Metric::ResponseP999)),
-        share(refused),
-        share(failed),
-        format!(
-            "{}/{}",
-            number(metric(Metric::ConnectionsOpenMax), 0),
-            number(database_connections, 0)
-        ),
-        number(metric(Metric::AutoincWaitS), 1),
-        number(metric(Metric::RowLockWaitS), 1),
-        number(query_cache, 1),
-        number(metric(Metric::DatabaseCpu), 2),
-    ]
+    let of_cells = || run.cells.iter().filter_map(|cell| phase(cell, &shown_phase.name));
+    let has_databases = of_cells().any(|phase| phase.contention.is_some());
+    let has_server_cpu = of_cells().any(|phase| figure(phase, Metric::ServerCpuPerRequest, Of::default()).is_some());
+    let mut columns = vec!["ok/s", "p50", "p99", "p99.9", "rejected", "failed", "conns"];
+    columns.extend(has_server_cpu.then_some("CPU/answer"));
+    columns.extend(OF_DATABASES.into_iter().filter(|_| has_databases));
+    let mut footnotes = Vec::new();
+    let mut rows = Vec::new();
+    for variant in shown::variants(run) {
+        let mut row = headline.row(variant, &mut footnotes);
+        if has_server_cpu {
+            row.push(headline.spread(variant, Metric::ServerCpuPerRequest, Form::Plain));
+        }
+        if has_databases {
+            row.extend(headline.of_databases(variant));
+        }
+        rows.push(row);
+    }
+    let mut table = Table::new(format!(
+        "{} in phase `{}` ({:.0} s, {:.0}/s offered)",
+        entry.name,
+        shown_phase.name,
+        shown_phase.end_s - shown_phase.start_s,
+        shown::offered(entry, shown_phase.target_rate)
+    ))
+    .legend(legend(run, has_server_cpu, has_databases))
+    .columns(Kind::Key, ["variant"])
+    .columns(Kind::Figure, columns)
+    .rows(rows);
+    table.footnotes = footnotes;
+    Some(table)
 }
 
-fn refused(operation: &OperationResult) -> f64 {
-    let refused: u64 = operation
-        .outcomes
-        .iter()
-        .filter(|(outcome, _)| outcome.is_refusal())
-        .map(|(_, count)| count)
-        .sum();
-    part(refused, operation)
+fn legend(run: &Run, has_server_cpu: bool, has_databases: bool) -> String {
+    let mut parts = vec![
+        "p50 to p99.9: response times of ok answers in ms",
+        "conns: most open at once, client/database",
+    ];
+    if !has_databases {
+        parts[1] = "conns: most open at once";
+    }
+    if has_server_cpu {
+        parts.push("CPU/answer: of server and databases, µs");
+    }
+    if has_databases {
+        parts.push("AUTO-INC, row lock: seconds waited, all statements of all shards");
+        parts.push("q-cache: threads waiting for the query cache");
+        parts.push("DB CPU: cores");
+    }
+    match run.header.workload.blocks {
+        0 | 1 => {}
+        2 => parts.push("each figure: mean of two blocks"),
+        _ => parts.push("[ ]: 95 % t interval over the blocks; where there is none, the median block"),
+    }
+    parts.join(" · ")
 }
 
-fn failed(operation: &OperationResult) -> f64 {
-    let ended: u64 = operation
-        .outcomes
-        .iter()
-        .filter(|(outcome, _)| **outcome == Outcome::Ok || outcome.is_refusal())
-        .map(|(_, count)| count)
-        .sum();
-    part(operation.scheduled.saturating_sub(ended), operation)
+/// What the table is of.
+struct Headline<'a> {
+    run: &'a Run,
+    phase: &'a str,
+    operation: &'a str,
 }
 
-fn part(count: u64, operation: &OperationResult) -> f64 {
-    if operation.scheduled == 0 {
-        0.0
-    } else {
-        count as f64 / operation.scheduled as f64
+impl Headline<'_> {
+    fn of(&self) -> Of<'_> {
+        Of {
+            operation: Some(self.operation),
+            ..Of::default()
+        }
+    }
+
+    fn row(&self, variant: &str, footnotes: &mut Vec<String>) -> Vec<String> {
+        let share = |part: fn(&OperationResult) -> f64| {
+            let share = self.median(variant, |phase| operation(phase, self.of()).map(part));
+            share.map_or(NONE.to_owned(), percent)
+        };
+        let client = self.median(variant, |phase| {
+            figure(phase, Metric::ConnectionsOpenMax, Of::default())
+        });
+        let database = self.median(variant, |phase| {
+            Some(phase.connections.database.as_ref()?.open_max? as f64)
+        });
+        let mut name = variant.to_owned();
+        if let Some(by) = self.disturbed(variant) {
+            name.push('†');
+            footnotes.push(format!("† {variant}: {by}"));
+        }
+        let mut row = vec![name, self.spread(variant, Metric::GoodputRate, Form::Plain)];
+        for Quantile { name, metric, of } in QUANTILES {
+            let mut cell = self.spread(variant, metric, Form::Ms);
+            if self.is_marked(variant, of) {
+                cell.push('*');
+                footnotes.push(format!(
+                    "* {variant}: {name} is {} ms without the generator's own lateness",
+                    ms(self.net(variant, metric))
+                ));
+            }
+            row.push(cell);
+        }
+        row.push(share(rejected_share));
+        row.push(share(failed_share));
+        row.push(match database {
+            None => number(client, 0),
+            Some(_) => format!("{}/{}", number(client, 0), number(database, 0)),
+        });
+        row
+    }
+
+    /// Which of its blocks others disturbed, and how much.
+    fn disturbed(&self, variant: &str) -> Option<String> {
+        let told: Vec<String> = shown::disturbed(self.run, variant, self.phase)
+            .into_iter()
+            .map(|(block, by)| format!("in block {block} {by}"))
+            .collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+
+    fn of_databases(&self, variant: &str) -> [String; 4] {
+        let median = |metric: Metric| self.median(variant, |phase| figure(phase, metric, Of::default()));
+        let query_cache = self.median(variant, |phase| {
+            Some(phase.contention.as_ref()?.query_cache_waiters_avg)
+        });
+        [
+            number(median(Metric::AutoincWaitS), 1),
+            number(median(Metric::RowLockWaitS), 1),
+            number(query_cache, 1),
+            self.spread(variant, Metric::DatabaseCpu, Form::Digits(2)),
+        ]
+    }
+
+    fn spread(&self, variant: &str, metric: Metric, form: Form) -> String {
+        let value = |cell: &Cell| figure(phase(cell, self.phase)?, metric, self.of());
+        spread(over_blocks(self.run, variant, value), form)
+    }
+
+    fn median(&self, variant: &str, value: impl Fn(&PhaseResult) -> Option<f64>) -> Option<f64> {
+        median_over_blocks(self.run, variant, |cell| value(phase(cell, self.phase)?))
+    }
+
+    fn net(&self, variant: &str, metric: Metric) -> Option<f64> {
+        let of = Of { net: true, ..self.of() };
+        let net = |cell: &Cell| figure(phase(cell, self.phase)?, metric, of);
+        over_blocks(self.run, variant, net).map(|net| net.centre)
+    }
+
+    fn is_marked(&self, variant: &str, quantile: fn(&Quantiles) -> Option<u64>) -> bool {
+        let cells = self.run.cells.iter().filter(|cell| cell.header.variant == variant);
+        let mut operations = cells.filter_map(|cell| operation(phase(cell, self.phase)?, self.of()));
+        operations.any(|operation| marked(operation, quantile).is_some())
     }
 }

@@ -1,65 +1,96 @@
 //! What was changed and what was broken on purpose.
 
-use super::Table;
-use crate::record::Run;
-use crate::report::words::number;
+use crate::record::{Cell, ChangeResult, FaultResult, Run};
+use crate::report::shown::cell_name;
+use crate::report::table::{Kind, Table};
+use crate::report::words::{NONE, number};
 
 /// One row for each change and fault; `None` where there were none.
 pub(super) fn moments(run: &Run) -> Option<Table> {
-    let changes = run
-        .cells
-        .iter()
-        .flat_map(|cell| cell.changes.iter().map(move |change| (cell, change)));
-    let changes = changes.map(|(cell, change)| {
+    let of_cells = |rows: fn(&Cell) -> Vec<Vec<String>>| {
+        run.cells
+            .iter()
+            .flat_map(move |cell| rows(cell).into_iter().map(move |row| (cell, row)))
+    };
+    Table::new("Changed and broken on purpose")
+        .legend("from, to: seconds of the cell")
+        .columns(Kind::Key, ["variant", "phase"])
+        .columns(Kind::Figure, ["from", "to"])
+        .columns(Kind::Text, ["what", "came of it"])
+        .rows(merged(run, of_cells(changes).chain(of_cells(faults))))
+        .unless_empty()
+}
+
+/// Blocks of a variant in which the same happened at the same time share a row.
+fn merged<'a>(run: &Run, rows: impl Iterator<Item = (&'a Cell, Vec<String>)>) -> Vec<Vec<String>> {
+    let mut merged: Vec<(&Cell, Vec<String>, Vec<u32>)> = Vec::new();
+    for (cell, row) in rows {
+        let same = merged
+            .iter_mut()
+            .find(|(first, known, _)| first.header.variant == cell.header.variant && *known == row);
+        match same {
+            Some((_, _, blocks)) => blocks.push(cell.header.block),
+            None => merged.push((cell, row, vec![cell.header.block])),
+        }
+    }
+    let named = merged.into_iter().map(|(cell, row, blocks)| {
+        let name = match &blocks[..] {
+            [_] => cell_name(run, cell),
+            several if several.len() == run.header.workload.blocks as usize => cell.header.variant.clone(),
+            several => {
+                let blocks: Vec<String> = several.iter().map(u32::to_string).collect();
+                format!("{}, blocks {}", cell.header.variant, blocks.join(", "))
+            }
+        };
+        [vec![name], row].concat()
+    });
+    named.collect()
+}
+
+fn changes(cell: &Cell) -> Vec<Vec<String>> {
+    let row = |change: &ChangeResult| {
         let done = match (&change.problem, change.revision) {
             (Some(problem), _) => format!("not made: {problem}"),
-            (None, revision) => format!("in force as revision {}", revision.unwrap_or(0)),
+            (None, Some(revision)) => format!("in force as revision {revision}"),
+            (None, None) => "in force".to_owned(),
         };
         let settings = serde_json::to_string(&change.settings).unwrap_or_default();
-        (
+        let settings = settings.replace(',', ", ").replace("\":", "\": ");
+        row(
             cell,
-            change.at_s,
-            change.applied_s,
+            (change.at_s, change.applied_s),
             format!("settings {settings}"),
             done,
         )
-    });
-    let faults = run
-        .cells
-        .iter()
-        .flat_map(|cell| cell.faults.iter().map(move |fault| (cell, fault)));
-    let faults = faults.map(|(cell, fault)| {
+    };
+    cell.changes.iter().map(row).collect()
+}
+
+fn faults(cell: &Cell) -> Vec<Vec<String>> {
+    let row = |fault: &FaultResult| {
         let done = match (&fault.problem, fault.end_s) {
             (Some(problem), _) => format!("failed: {problem}"),
             (None, Some(_)) => "undone".to_owned(),
             (None, None) => "not undone".to_owned(),
         };
-        (
+        let what = format!("{} ({})", fault.kind, fault.target);
+        row(
             cell,
-            fault.start_s,
-            fault.end_s,
-            format!("{} ({})", fault.kind, fault.target),
+            (fault.start_s.unwrap_or(fault.planned_s), fault.end_s),
+            what,
             done,
         )
-    });
-    let rows: Vec<Vec<String>> = changes
-        .chain(faults)
-        .map(|(cell, from_s, to_s, what, done)| {
-            let phase = cell.phases.iter().rfind(|phase| phase.start_s <= from_s);
-            vec![
-                cell.variant.clone(),
-                phase.map_or("–".to_owned(), |phase| phase.name.clone()),
-                number(Some(from_s), 1),
-                number(to_s, 1),
-                what,
-                done,
-            ]
-        })
-        .collect();
-    (!rows.is_empty()).then(|| Table {
-        title: "Changed and broken on purpose".to_owned(),
-        legend: "from, to: seconds of the cell",
-        headers: vec!["variant", "phase", "from", "to", "what", "came of it"],
-        rows,
-    })
+    };
+    cell.faults.iter().map(row).collect()
+}
+
+fn row(cell: &Cell, (from_s, to_s): (f64, Option<f64>), what: String, done: String) -> Vec<String> {
+    let phase = cell.phases.iter().rfind(|phase| phase.start_s <= from_s);
+    vec![
+        phase.map_or(NONE.to_owned(), |phase| phase.name.clone()),
+        number(Some(from_s), 1),
+        number(to_s, 1),
+        what,
+        done,
+    ]
 }

@@ -1,43 +1,36 @@
-//! What a refusal cost those who tried again.
+//! What a rejection cost the callers who retry.
 
-use super::{Table, variants};
-use crate::analyze::figure::{Of, median_over_repetitions, operation, phase};
+use crate::analyze::figure::{Of, median_over_blocks, operation, phase};
 use crate::record::{PhaseResult, Retries, Run};
-use crate::report::words::{ms, number, percent};
+use crate::report::shown::{self, variants};
+use crate::report::table::{Kind, Table};
+use crate::report::words::{NONE, ms, number, percent};
 
-/// One row for each variant, operation and phase in which callers came; `None` where nobody tries again.
+/// One row for each variant, operation and phase in which callers came; `None` where none retries.
 pub(super) fn retries(run: &Run) -> Option<Table> {
-    let tried = run.workload.traffic.iter().filter(|(_, entry)| entry.retry.is_some());
-    let names: Vec<&str> = tried.map(|(name, _)| name.as_str()).collect();
-    let mut phases: Vec<&str> = Vec::new();
-    for phase in run.cells.iter().flat_map(|cell| &cell.phases) {
-        if phase.kind.is_judged() && !phases.contains(&phase.name.as_str()) {
-            phases.push(&phase.name);
-        }
-    }
-    let rows: Vec<Vec<String>> = names
-        .iter()
-        .flat_map(|name| phases.iter().map(move |phase| (*name, *phase)))
-        .flat_map(|(name, phase)| {
-            variants(run)
-                .into_iter()
-                .filter_map(move |variant| row(run, variant, name, phase))
-        })
-        .collect();
-    (!rows.is_empty()).then(|| Table {
-        title: "Callers who try again, until done".to_owned(),
-        legend: "callers: whose first attempt was due in the phase · 1st try: part that needed one attempt · cut off: still trying at \
-                 the end of the run · tries: attempts of those who were done, mean · p50, p99: time from the first attempt until done, ms · \
-                 retry/s: attempts of the phase that are not a first one, in its worst second",
-        headers: vec![
-            "variant", "operation", "phase", "callers", "1st try", "done", "gave up", "cut off", "tries", "p50", "p99",
-            "retry/s",
-        ],
-        rows,
-    })
+    let retried = run.header.workload.traffic.iter().filter(|entry| entry.retries);
+    let phases = shown::phases(run, |phase| phase.kind.is_judged());
+    let places = retried.flat_map(|entry| phases.iter().map(move |phase| (entry.name.as_str(), *phase)));
+    let rows = places.flat_map(|(name, phase)| {
+        let variants = variants(run).into_iter();
+        variants.filter_map(move |variant| row(run, variant, name, phase))
+    });
+    Table::new("Callers who retry, until done")
+        .legend(
+            "callers: whose first attempt was due in the phase · 1st try: part that needed one attempt · cut off: still retrying at the end of \
+             the run · tries: attempts of those who were done, mean · p50, p99: time from the first attempt until done, ms · retry/s: attempts \
+             of the phase that are not a first one, in its worst second",
+        )
+        .columns(Kind::Key, ["variant", "operation", "phase"])
+        .columns(
+            Kind::Figure,
+            ["callers", "1st try", "done", "gave up", "cut off", "tries", "p50", "p99", "retry/s"],
+        )
+        .rows(rows)
+        .unless_empty()
 }
 
-/// `None` where nobody came.
+/// `None` where no caller came.
 fn row(run: &Run, variant: &str, name: &str, phase_name: &str) -> Option<Vec<String>> {
     let of = Of {
         operation: Some(name),
@@ -45,12 +38,12 @@ fn row(run: &Run, variant: &str, name: &str, phase_name: &str) -> Option<Vec<Str
     };
     let median = |value: &dyn Fn(&Retries) -> Option<f64>| {
         let figure = |phase: &PhaseResult| value(operation(phase, of)?.retries.as_ref()?);
-        median_over_repetitions(run, variant, |cell| figure(phase(cell, phase_name)?))
+        median_over_blocks(run, variant, |cell| figure(phase(cell, phase_name)?))
     };
     let callers = median(&|retries| Some(retries.first_tries as f64)).filter(|callers| *callers > 0.0)?;
     let part = |count: fn(&Retries) -> u64| {
         let part = median(&|retries| Some(count(retries) as f64 / retries.first_tries.max(1) as f64));
-        part.map_or("–".to_owned(), percent)
+        part.map_or(NONE.to_owned(), percent)
     };
     Some(vec![
         variant.to_owned(),

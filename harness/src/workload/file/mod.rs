@@ -4,27 +4,30 @@
 //! the command line cannot disagree. What a schema cannot say is judged in [`super::resolve`].
 
 mod gate;
-mod moments;
+mod generator;
+mod injections;
 mod profile;
+mod target;
 mod traffic;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use gate::{Metric, Placement};
-pub use moments::{DelayConnections, Injection, SlowDisk, SlowQueries};
-pub use profile::Arrivals;
+pub(super) use generator::GeneratorFile;
+pub use injections::{DelayConnections, Injection, SlowDisk, SlowQueries};
+pub use target::Settings;
+use target::{TargetFile, VariantFile};
 pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 
+pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
-pub(super) use moments::{ChangeFile, FaultFile};
+pub(super) use injections::{ChangeFile, FaultFile};
 pub(super) use profile::ProfileFile;
 pub(super) use traffic::{ChatsFile, TrafficFile};
 
-use super::quantity::Span;
+use crate::arrival::Arrivals;
 
 /// A bmt workload: one question about a server under load, and how to answer it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +42,9 @@ pub struct WorkloadFile {
     /// Seed of every random choice: arrivals, chats, order of the cells. The same seed gives the same arrivals.
     #[serde(default = "default_seed")]
     pub seed: u64,
-    /// How often each variant is run.
-    #[serde(default = "one")]
+    /// Number of blocks: in each block every variant runs once, in an order drawn anew, with the same arrivals; other
+    /// blocks have other seeds.
+    #[serde(default = "one_block")]
     #[schemars(range(min = 1, max = 100))]
     pub repetitions: u32,
     /// What is driven.
@@ -72,6 +76,10 @@ pub struct WorkloadFile {
     /// What must hold for the build to ship.
     #[serde(default)]
     pub gates: Vec<GateFile>,
+    /// What a run must show in order to show anything: where an expectation fails, the run is unconvincing, whatever
+    /// its gates say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<GateFile>,
     /// What `--quick` lays over the rest of the file: any of its keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quick: Option<serde_json::Map<String, serde_json::Value>>,
@@ -84,7 +92,8 @@ impl WorkloadFile {
         entries.any(|entry| matches!(entry.operation, Operation::Follow(_)))
     }
 
-    /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted there.
+    /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted
+    /// there.
     pub(super) fn needs_redis(&self) -> bool {
         let needs = |settings: &Settings| {
             let throttles = settings.get("push_throttle").is_some_and(|throttle| throttle != "none");
@@ -97,89 +106,10 @@ impl WorkloadFile {
     }
 }
 
-/// What is driven: the reference server on its database shards, unless `--target URL` names another.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TargetFile {
-    /// Number of database shards.
-    #[schemars(range(min = 1, max = 16))]
-    pub shards: u16,
-    /// Further start-up options of every shard's database server, such as `--thread-handling=pool-of-threads`; they win over bmt's own.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub database_options: Vec<String>,
-    /// Settings of the reference server that every variant starts from (see `reference-server/settings.schema.json`).
-    pub settings: Settings,
-}
-
-/// A block of reference-server settings.
-pub type Settings = serde_json::Map<String, serde_json::Value>;
-
-impl Default for TargetFile {
-    fn default() -> Self {
-        Self {
-            shards: 2,
-            database_options: Vec::new(),
-            settings: Settings::new(),
-        }
-    }
-}
-
-/// The load generator's bounds. Whatever is asked beyond them is counted as unsent, never silently dropped.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct GeneratorFile {
-    /// Worker threads; each has its own share of arrivals and connections.
-    #[schemars(range(min = 1, max = 64))]
-    pub workers: u16,
-    /// Connections that may be open at once, over all workers.
-    #[schemars(range(min = 1, max = 50_000))]
-    pub connections: u32,
-    /// Arrivals that may wait for a connection at once, over all workers.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub waiting: u32,
-    /// Callers who wait to try again at once, over all workers; one more gives up.
-    #[schemars(range(min = 1, max = 10_000_000))]
-    pub retries: u32,
-    /// A request is given up this long after its intended start; at most 10m.
-    pub timeout: Span,
-    /// A connection that nobody has used for this long is closed, as clients do: what the ramp opened is not there for the spike.
-    pub idle: Span,
-    /// Addresses of this machine that connections come from in turn; one address has some 28,000 ports. On the loopback interface
-    /// as many as are needed are used by themselves.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<std::net::IpAddr>,
-}
-
-impl Default for GeneratorFile {
-    fn default() -> Self {
-        Self {
-            workers: 1,
-            connections: 1024,
-            waiting: 8192,
-            retries: 100_000,
-            timeout: Span(Duration::from_secs(5)),
-            idle: Span(Duration::from_secs(3)),
-            sources: Vec::new(),
-        }
-    }
-}
-
-/// One configuration under test.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VariantFile {
-    /// The name that the result shows.
-    #[schemars(length(min = 1, max = 40))]
-    pub name: String,
-    /// Settings of the reference server, laid over `target.settings`.
-    #[serde(default)]
-    pub settings: Settings,
-}
-
 fn default_seed() -> u64 {
     1
 }
 
-fn one() -> u32 {
+fn one_block() -> u32 {
     1
 }

@@ -72,14 +72,3 @@ pub enum ProfileFile {
         warm_up: Option<Span>,
     },
 }
-
-/// How arrivals are spread in time around the offered rate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Independent callers: exponential gaps, so bursts and lulls as in real traffic.
-    #[default]
-    Poisson,
-    /// Equal gaps.
-    Uniform,
-}

@@ -5,7 +5,6 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::one;
 use crate::workload::quantity::{Rate, Span};
 
 /// A group of chats made before each cell.
@@ -35,28 +34,29 @@ pub struct TrafficFile {
     /// The group of chats that it is done to.
     #[serde(default)]
     pub chats: Option<String>,
-    /// Part of the profile's rate that this stream takes, from 0 to 1. A `follow` has neither share nor rate: pushes cause its fetches.
+    /// Part of the profile's rate that this stream takes, from 0 to 1. A `follow` has neither share nor rate: pushes
+    /// cause its fetches.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: Option<f64>,
     /// A rate of its own, the same in every phase.
     #[serde(default)]
     pub rate: Option<Rate>,
-    /// Callers who are refused try again, as an app does, and are followed until they have what they want or give up. Not for a `follow`, whose
-    /// members look again by themselves.
+    /// Rejected clients retry, as an app does; the logical call lasts until it succeeds or the client gives up. Not for
+    /// a `follow`, whose members poll by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryFile>,
 }
 
-/// How a caller tries again.
+/// How a client retries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryFile {
     /// Most attempts, the first included.
     #[schemars(range(min = 1, max = 100))]
     pub attempts: u16,
-    /// Pause after the first attempt, where the answer does not say how long to wait (`Retry-After` in seconds, `retry_after_ms` in its body; the
-    /// longer of the two).
+    /// Pause after the first attempt, where the answer does not say how long to wait (`Retry-After` in seconds,
+    /// `retry_after_ms` in its body; the longer of the two).
     pub backoff: Span,
     /// What that pause is multiplied by after each further attempt.
     #[schemars(range(min = 1.0, max = 10.0))]
@@ -66,10 +66,10 @@ pub struct RetryFile {
     /// Each pause is longer by a random part of itself, at most this one; from 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub jitter: f64,
-    /// The outcomes that are tried again; after any other the caller gives up.
+    /// The outcomes that are retried; after any other the client gives up.
     #[schemars(length(min = 1))]
     pub on: Vec<Retryable>,
-    /// Time after the profile, in which nothing new is sent, for those who still try; who would try later is cut off.
+    /// Time after the profile in which nothing new is offered and pending retries go on; retries due later are cut off.
     pub settle: Span,
 }
 
@@ -87,7 +87,7 @@ impl Default for RetryFile {
     }
 }
 
-/// An outcome that a caller may answer with another attempt.
+/// An outcome after which a client may retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Retryable {
@@ -113,10 +113,10 @@ pub enum Operation {
     Count,
     /// A member sends a message to a chat.
     Send,
-    /// A member fetches the first events of a chat, as somebody who opens it does.
+    /// A member fetches the first events of a chat, as a client does that opens it.
     Fetch,
-    /// Members are online: each holds a WebSocket and, when it is told that there is something new, fetches everything since its
-    /// revision. At most one entry of a workload does this.
+    /// Members are online: each holds a WebSocket and, when it is told that there is something new, fetches everything
+    /// since its revision. At most one entry of a workload does this.
     Follow(FollowFile),
     /// A plain GET of a path, for servers that are not a chat.
     #[serde(rename = "get")]
@@ -169,4 +169,8 @@ fn fetch_limit() -> u32 {
 
 fn stale_after() -> Span {
     Span(Duration::from_secs(5))
+}
+
+fn one() -> u32 {
+    1
 }

@@ -1,4 +1,4 @@
-//! `GET /admin/chats/{id}/audit` → `{joined_rows, count}`: two numbers that must be the same.
+//! `GET /admin/chats/{id}/audit` → `{joined_rows, count}`: two numbers that must be equal.
 
 use axum::Json;
 use axum::extract::{Path, State};

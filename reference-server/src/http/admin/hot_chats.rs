@@ -1,11 +1,11 @@
-//! `GET /admin/hot-chats?by=fetches|joins|sends|bytes&limit=10[&country=…][&app=…]`: which chats cause the load now.
+//! `GET /admin/hot-chats?by=fetches|joins|sends|bytes&limit=10[&country=…][&app=…]`: the chats that cause the load now.
 //!
 //! ```text
 //! {by, seconds, total, countries: {…}, apps: {…},
 //!  chats: [{chat_id, at_least, at_most, per_second, countries: {…}, apps: {…}}]}
 //! ```
-//! All figures are of the last `seconds`. The true figure of a chat lies between `at_least`, by which chats are ordered and which countries and
-//! apps add up to, and `at_most`.
+//! All figures cover the last `seconds`. A chat's true figure lies between `at_least` and `at_most`. Chats are ordered
+//! by `at_least`, and countries and apps add up to it.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use super::super::Shared;
 use super::super::refusal::Refusal;
 use crate::traffic::Measure;
 
-/// Chats in one answer.
+/// Maximum number of chats per answer.
 const LIMIT_MAX: usize = 100;
 
 #[derive(Debug, Deserialize)]

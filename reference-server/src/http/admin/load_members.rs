@@ -1,4 +1,4 @@
-//! `POST /admin/chats/{id}/members` `{count, first_user_id}` → 201 `{member_count}`: many members at once.
+//! `POST /admin/chats/{id}/members` `{count, first_user_id}` → 201 `{member_count}`: inserts many members at once.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,7 +10,7 @@ use super::super::body::JsonBody;
 use super::super::names::parse_id;
 use super::super::refusal::Refusal;
 
-/// Members per request.
+/// Maximum number of members per request.
 const MEMBERS_MAX: u64 = 1_000_000;
 
 #[derive(Debug, Deserialize)]

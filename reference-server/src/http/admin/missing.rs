@@ -1,6 +1,6 @@
-//! `POST /admin/missing` `{chats: [{chat_id, users: […], events: [{revision, body}]}]}` → the same, with only
-//! what is missing: which of these users are no members of their chat, and which of these events are not stored as they were sent. Chats that lack
-//! nothing are left out. One request takes as many as fit into its body.
+//! `POST /admin/missing` `{chats: [{chat_id, users: […], events: [{revision, body}]}]}` → the same shape, reduced to
+//! what is missing: users who are not members of their chat, and events that are not stored as sent. Chats with nothing
+//! missing are left out. The body limit bounds the size of a request.
 
 use axum::Json;
 use axum::extract::State;

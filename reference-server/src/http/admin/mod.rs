@@ -1,4 +1,4 @@
-//! The admin API: what a rehearsal needs and a member must not have.
+//! The admin API: operations that a rehearsal needs and members must not have.
 
 pub(crate) mod audit;
 pub(crate) mod hot_chats;
@@ -22,13 +22,13 @@ pub(crate) async fn check_token(State(app): State<Shared>, request: Request, nex
     let (parts, body) = request.into_parts();
     if !bearer(&parts).is_some_and(|token| app.admin_token.matches(token)) {
         return Err(Refusal::unauthorized(
-            "the admin API wants `Authorization: Bearer <admin_token>`",
+            "the admin API requires `Authorization: Bearer <admin_token>`",
         ));
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Like the public API, work that has begun is finished although its caller goes away.
+/// As in the public API, work that has begun is completed even if its caller disconnects.
 pub(crate) async fn detached(request: Request, next: Next) -> Response {
     let work = tokio::spawn(next.run(request));
     work.await

@@ -1,4 +1,4 @@
-//! `PUT /admin/publish` `{running}`: stops or starts the publish role; answers with the same once that is done.
+//! `PUT /admin/publish` `{running}`: stops or starts the publish role; returns the same body once that is done.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +20,7 @@ pub(crate) async fn publish(
 ) -> Result<Json<Publish>, Refusal> {
     if publish.running {
         app.fan_out.role.start().await.map_err(|error| {
-            tracing::error!(%error, "the publish role cannot start");
+            tracing::error!(%error, "failed to start the publish role");
             Refusal::internal()
         })?;
     } else {

@@ -1,5 +1,5 @@
-//! `GET /admin/settings`: the settings in force, defaults included. `PATCH /admin/settings` with a JSON merge patch of them → 200
-//! `{revision, applied_at_ms, settings}`; what cannot be had is refused whole.
+//! `GET /admin/settings`: the settings in force, defaults included. `PATCH /admin/settings` with a JSON merge patch →
+//! 200 `{revision, applied_at_ms, settings}`; an invalid patch is rejected whole.
 
 use std::time::SystemTime;
 

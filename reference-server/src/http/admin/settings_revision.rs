@@ -1,5 +1,5 @@
-//! `GET /admin/settings/revision` → `{revision, applied_at_ms, source, refused: null | {at_ms, source, message}}`: which settings are in
-//! force, since when, by whom, and what was refused since.
+//! `GET /admin/settings/revision` → `{revision, applied_at_ms, source, refused: null | {at_ms, source, message}}`: the
+//! settings in force, since when and from which source, and the latest change rejected since.
 
 use axum::Json;
 use axum::extract::State;

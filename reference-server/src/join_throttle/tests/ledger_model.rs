@@ -1,4 +1,4 @@
-//! The ledger in Rust: what `grant.lua` does, step by step. A test with a real Redis holds the two against each other.
+//! The ledger in Rust: `grant.lua`, step by step. A test with a real Redis compares the two.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ pub(super) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Chat {
-    /// By process, and until when it is counted.
+    /// By process and time until which it is counted.
     granted: HashMap<(u64, u64), u32>,
-    /// Joins and until when, by process.
+    /// By process: joins, and until when they are wanted.
     wanted: HashMap<u64, (u32, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! The limit over several processes: as a model in which messages are late and lost, and with a real Redis that is killed.
+//! The limit over several processes: as a model with late and lost messages, and with a real Redis that is killed.
 
 mod ledger_model;
 mod model;
@@ -6,7 +6,7 @@ mod real;
 
 use std::time::Duration;
 
-/// The most that any window holds of what happened somewhere between two times each.
+/// The maximum in any window, for admissions known to lie between two times each.
 fn most_in_a_window(admitted: &[(Duration, Duration)], window: Duration) -> usize {
     let mut admitted = admitted.to_vec();
     admitted.sort_unstable();

@@ -1,4 +1,5 @@
-//! Processes, a ledger, and messages between them that are late, overtaken by a loss of the ledger's memory, or lost.
+//! Processes, a ledger, and messages between them that are delayed, lost, or overtaken by a loss of the ledger's
+//! memory.
 
 use std::time::Duration;
 
@@ -18,24 +19,24 @@ const RECONCILE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// So many milliseconds pass.
+    /// Waits this many milliseconds.
     Wait(u64),
-    /// So many joins are tried at a process.
+    /// Attempts this many joins at a process.
     Join(usize, u32),
-    /// A process asks for shares; the question and the answer take so many milliseconds, or the answer never comes.
+    /// A process requests shares; request and answer each take this many milliseconds, or the answer never arrives.
     Ask(usize, u64, u64, bool),
-    /// The ledger forgets everything.
+    /// The ledger loses its memory.
     Forget,
 }
 
 struct Process {
     limiter: SlidingLimit,
     shares: LeasedShares,
-    /// Not more than one question at a time.
+    /// At most one request in flight.
     message: Option<Message>,
 }
 
-/// A question on its way, or its answer.
+/// A request in flight, or its answer.
 struct Message {
     wants: Vec<Want>,
     asked: Duration,
@@ -153,7 +154,8 @@ impl World {
         }
     }
 
-    /// Each process tries so many joins a window and asks when it is time, undisturbed; what they were admitted in the last window.
+    /// Each process attempts this many joins a window and requests shares on schedule, undisturbed; returns the
+    /// admissions in the last window.
     fn run(&mut self, windows: u32, tries: [u32; PROCESSES]) -> Vec<usize> {
         let mut each = vec![0; PROCESSES];
         for tick in 0..u64::from(windows) * 200 {
@@ -189,7 +191,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn whatever_is_late_or_lost_the_processes_together_keep_the_limit(settled in any::<bool>(), steps in steps()) {
+    fn processes_keep_the_limit_together_under_late_and_lost_messages(settled in any::<bool>(), steps in steps()) {
         let mut world = World::new();
         if settled {
             world.run(3, [40, 40, 40]);
@@ -205,15 +207,18 @@ proptest! {
 #[test]
 fn shares_follow_the_demand() {
     let mut world = World::new();
-    // A reserve of 4 each, 48 to lease. Nobody is granted anything in the first window and a half.
+    // A reserve of 4 each, 48 to lease. No grants in the first window and a half.
     assert_eq!(world.run(1, [300, 300, 300]), [4, 4, 4]);
     let even = world.run(6, [300, 300, 300]);
     assert!(even.iter().all(|got| (17..=20).contains(got)), "{even:?}");
     let one = world.run(6, [300, 0, 0]);
-    assert!((47..=52).contains(&one[0]), "all but the others' reserve: {one:?}");
+    assert!(
+        (47..=52).contains(&one[0]),
+        "the limit less the others' reserves: {one:?}"
+    );
     let moved = world.run(8, [0, 0, 300]);
     assert!((47..=52).contains(&moved[2]), "{moved:?}");
     let enough = world.run(8, [10, 15, 20]);
-    assert_eq!(enough, [10, 15, 20], "less than there is: all of it");
+    assert_eq!(enough, [10, 15, 20], "demand below the pool is granted in full");
     assert!(most_in_a_window(&world.admitted, WINDOW) <= JOINS as usize);
 }

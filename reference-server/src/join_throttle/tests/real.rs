@@ -1,4 +1,4 @@
-//! With a real Redis: the scripts, and three limiters that share a limit while it is killed and comes back empty.
+//! With a real Redis: the scripts, and three limiters that share a limit while Redis is killed and comes back empty.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -33,7 +33,7 @@ async fn client(redis: &bmt_sandbox::Redis, clock: Clock, metrics: &Metrics) -> 
     client
 }
 
-/// Asks the script with its clock in our hands.
+/// Runs the script with a controlled clock.
 async fn ask_at(
     connection: &mut MultiplexedConnection,
     now: u64,
@@ -47,7 +47,7 @@ async fn ask_at(
 }
 
 #[tokio::test]
-async fn the_script_grants_what_the_model_grants() {
+async fn the_script_agrees_with_the_model() {
     let sandbox = Sandbox::new().unwrap();
     let redis = bmt_sandbox::Redis::start(&sandbox).await.unwrap();
     let mut connection = connection(&redis).await;
@@ -86,7 +86,7 @@ async fn the_script_grants_what_the_model_grants() {
 }
 
 #[tokio::test]
-async fn a_ledger_from_another_run_of_redis_grants_nothing_until_what_it_may_have_forgotten_is_over() {
+async fn a_ledger_from_another_redis_run_grants_nothing_until_lost_grants_have_expired() {
     let sandbox = Sandbox::new().unwrap();
     let redis = bmt_sandbox::Redis::start(&sandbox).await.unwrap();
     let mut connection = connection(&redis).await;
@@ -103,8 +103,8 @@ async fn a_ledger_from_another_run_of_redis_grants_nothing_until_what_it_may_hav
     for later in [0, 149_999, 150_000] {
         granted.extend(ask_at(&mut connection, start + later, 1, &wants, &terms).await);
     }
-    assert_eq!(granted, [0, 0, 55], "what is wanted, and half of the rest");
-    // As in a memory that was written to disk before the restart: an old beginning, and no later grants.
+    assert_eq!(granted, [0, 0, 55], "its demand, and half of the rest");
+    // As after a restart from a snapshot: an old beginning, and no later grants.
     let mut old = redis::cmd("SET");
     old.arg(SINCE).arg(format!("00ff:{start}"));
     old.query_async::<()>(&mut connection).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_ledger_from_another_run_of_redis_grants_nothing_until_what_it_may_hav
 }
 
 #[tokio::test]
-async fn counted_in_redis_the_limit_holds_in_any_window_and_places_come_free_when_it_was_said() {
+async fn redis_keeps_the_limit_in_any_window_and_predicts_free_places() {
     let sandbox = Sandbox::new().unwrap();
     let redis = bmt_sandbox::Redis::start(&sandbox).await.unwrap();
     let (clock, metrics) = (Clock::start(), Metrics::new());
@@ -154,7 +154,7 @@ async fn counted_in_redis_the_limit_holds_in_any_window_and_places_come_free_whe
 const JOINS: u32 = 60;
 const WINDOW: Duration = Duration::from_millis(500);
 
-/// One of three processes, as far as the throttle is concerned.
+/// One of three processes, as the throttle sees it.
 async fn process(
     redis: &bmt_sandbox::Redis,
     clock: Clock,
@@ -179,7 +179,7 @@ async fn process(
     throttle
 }
 
-/// Tries to join one chat, sometimes hard and sometimes hardly, until `stop`; when it was admitted.
+/// Attempts to join one chat at an alternating rate until `stop`; returns when it was admitted.
 async fn demand(
     throttle: Arc<JoinThrottle>,
     clock: Clock,
@@ -230,7 +230,7 @@ async fn three_processes_keep_the_limit_while_redis_is_killed_and_comes_back() {
     tasks.wait().await;
     let most = most_in_a_window(&all, WINDOW);
     assert!(most <= JOINS as usize, "{most}");
-    // A third of the limit is far over what the reserves allow, which are 12 together.
+    // A third of the limit is far above the reserves, which total 12.
     let between = |from: Duration, to: Duration| {
         let within: Vec<_> = all.iter().copied().filter(|(at, _)| (from..to).contains(at)).collect();
         most_in_a_window(&within, WINDOW)
@@ -241,9 +241,9 @@ async fn three_processes_keep_the_limit_while_redis_is_killed_and_comes_back() {
         between(began, killed)
     );
     let away = between(killed + Duration::from_millis(300), back);
-    assert!(away <= 12 + 8, "leases have run out: {away}");
+    assert!(away <= 12 + 8, "leases have expired: {away}");
     assert!(
         between(back + Duration::from_millis(500), Duration::MAX) > 20,
-        "and were leased again"
+        "leased again"
     );
 }

@@ -1,4 +1,4 @@
-//! What is owed and what waits, without a socket.
+//! Owed and waiting pushes, without a socket.
 
 use hotchat_policy::DropShare;
 
@@ -18,7 +18,7 @@ fn full(_: &[u8]) -> io::Result<usize> {
     Err(ErrorKind::WouldBlock.into())
 }
 
-/// Takes so many bytes of each write.
+/// Accepts at most `most` bytes of each write.
 fn takes(most: usize, taken: &mut Vec<u8>) -> impl FnMut(&[u8]) -> io::Result<usize> {
     move |bytes| {
         let length = bytes.len().min(most);
@@ -33,7 +33,7 @@ fn open(seats: usize) -> Outbox {
     outbox
 }
 
-/// Drops a push; when somebody must look at the seat for it.
+/// Drops a push; returns when the seat must be checked for it.
 fn drop_push(outbox: &mut Outbox, revision: u64, now: Duration) -> Option<Duration> {
     let all = PushRule::Dropping {
         drop: DropShare::try_new(1.0).unwrap(),
@@ -47,7 +47,7 @@ fn drop_push(outbox: &mut Outbox, revision: u64, now: Duration) -> Option<Durati
 }
 
 #[test]
-fn pushes_before_the_upgrade_is_done_wait_for_it() {
+fn pushes_wait_for_the_upgrade() {
     let mut outbox = Outbox::new(1, Turn::default);
     assert_eq!(outbox.put(0, &frame(1), |_| panic!("not connected")), Put::Waiting);
     let mut taken = Vec::new();
@@ -57,32 +57,41 @@ fn pushes_before_the_upgrade_is_done_wait_for_it() {
 }
 
 #[test]
-fn while_the_socket_is_full_only_the_newest_revision_waits() {
+fn only_the_newest_revision_waits_while_the_socket_is_full() {
     let mut outbox = open(2);
     assert_eq!(outbox.put(0, &frame(1), full), Put::Waiting);
     for revision in 2..1000 {
         assert_eq!(
-            outbox.put(0, &frame(revision), |_| panic!("out of turn")),
+            outbox.put(0, &frame(revision), |_| panic!("not the time to write")),
             Put::Coalesced
         );
     }
-    assert_eq!(outbox.put(1, &frame(7), |_| panic!("out of turn")), Put::Waiting);
+    assert_eq!(
+        outbox.put(1, &frame(7), |_| panic!("not the time to write")),
+        Put::Waiting
+    );
     let mut taken = Vec::new();
     let flushed = outbox
         .flush(|seat| frame([999, 7][seat]), takes(99, &mut taken))
         .unwrap();
     assert_eq!((flushed.pushes, outbox.is_blocked()), (2, false));
     assert_eq!(taken, [frame(999).bytes(), frame(7).bytes()].concat());
-    assert_eq!(outbox.put(0, &frame(999), |_| panic!("he has it")), Put::Coalesced);
+    assert_eq!(
+        outbox.put(0, &frame(999), |_| panic!("the member has it")),
+        Put::Coalesced
+    );
 }
 
 #[test]
-fn frames_are_never_torn_apart() {
+fn frames_are_never_interleaved() {
     let mut outbox = open(1);
     let mut taken = Vec::new();
     assert_eq!(outbox.put(0, &frame(1), takes(5, &mut taken)), Put::Sent);
-    assert_eq!(outbox.control(b"pong", |_| panic!("out of turn")).unwrap(), 4);
-    assert_eq!(outbox.put(0, &frame(2), |_| panic!("out of turn")), Put::Waiting);
+    assert_eq!(outbox.control(b"pong", |_| panic!("not the time to write")).unwrap(), 4);
+    assert_eq!(
+        outbox.put(0, &frame(2), |_| panic!("not the time to write")),
+        Put::Waiting
+    );
     let flushed = outbox.flush(|_| frame(2), full).unwrap();
     assert_eq!((flushed.progress, flushed.blocked), (false, true));
     let flushed = outbox.flush(|_| frame(2), takes(3, &mut taken)).unwrap();
@@ -96,7 +105,7 @@ fn frames_are_never_torn_apart() {
 }
 
 #[test]
-fn control_frames_that_find_no_room_are_bounded() {
+fn buffered_control_frames_are_bounded() {
     let mut outbox = open(1);
     for _ in 0..4 {
         assert_eq!(outbox.control(&[0; 128], full).unwrap(), 128);
@@ -105,7 +114,7 @@ fn control_frames_that_find_no_room_are_bounded() {
 }
 
 #[test]
-fn a_dropped_push_is_made_up_for_once() {
+fn a_dropped_push_gets_one_trailing_push() {
     let mut outbox = open(1);
     assert_eq!(drop_push(&mut outbox, 1, ms(0)), Some(ms(100)));
     assert_eq!(drop_push(&mut outbox, 2, ms(50)), None, "one entry per seat");
@@ -139,7 +148,7 @@ fn a_push_in_between_settles_the_debt_and_the_next_one_keeps_the_entry() {
 }
 
 #[test]
-fn a_promise_for_what_he_has_had_meanwhile_is_none() {
+fn no_trailing_push_is_scheduled_for_a_revision_already_sent() {
     let mut outbox = open(1);
     assert_eq!(outbox.put(0, &frame(2), |bytes| Ok(bytes.len())), Put::Sent);
     assert_eq!(outbox.promise(0, 1, ms(0), WITHIN), None);
@@ -150,7 +159,7 @@ fn a_promise_for_what_he_has_had_meanwhile_is_none() {
 }
 
 #[test]
-fn a_trailing_push_starts_his_turn_anew() {
+fn a_trailing_push_restarts_the_turn() {
     let mut outbox = open(1);
     let half = PushRule::Dropping {
         drop: DropShare::try_new(0.5).unwrap(),
@@ -172,7 +181,7 @@ fn nothing_is_written_after_the_end() {
     let mut outbox = open(1);
     drop_push(&mut outbox, 1, ms(0));
     outbox.end();
-    let never = |_: &[u8]| panic!("it has ended");
+    let never = |_: &[u8]| panic!("nothing is written after the end");
     assert_eq!(outbox.put(0, &frame(2), never), Put::Gone);
     assert_eq!(outbox.offer(0, &frame(2), &PushRule::All, never), Put::Gone);
     assert_eq!(

@@ -1,9 +1,9 @@
 //! One row holds a chat's count; joins and leaves update it in their own transaction.
 //!
-//! Reading is a single look-up, and no query cache is needed. The price: the row is locked from the update until the commit
-//! has reached the disk, so the joins of one chat commit one after the other. To hold it no longer than that, the update
-//! comes last before the commit and in the same round trip. `LAST_INSERT_ID(…)` brings the new count back with the
-//! update's own answer: the count at the moment of the join, exact.
+//! Reading is a single look-up, and no query cache is needed. The price: the row is locked from the update until the
+//! commit has reached the disk, so the joins of one chat commit one after the other. To keep the lock short, the update
+//! comes last before the commit and in the same round trip. `LAST_INSERT_ID(…)` returns the new count with the update's
+//! own answer: the exact count at the moment of the join.
 
 use super::{Direction, sql};
 

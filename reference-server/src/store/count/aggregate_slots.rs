@@ -1,7 +1,7 @@
-//! Several rows share a chat's count; each join and leave updates one of them, reading adds them up.
+//! Several rows share a chat's count; each join and leave updates one of them, reading sums them up.
 //!
-//! Joins of different slots commit together (one disk flush for many), so the hot row is no longer the limit. The slot is
-//! a function of the user, not random: a member leaves from the slot that he joined in, and no slot goes negative.
+//! Joins of different slots commit together (one disk flush for many), so the hot row is no longer the limit. The slot
+//! is a function of the user, not random: a member leaves from the slot used for joining, and no slot goes negative.
 //! The sum is read after the commit, when no lock is held: it is a count of committed joins, this one included.
 
 use super::{Direction, aggregate, sql};
@@ -10,12 +10,12 @@ pub(super) fn after(chat: u64, user: u64, slots: u32, direction: Direction) -> S
     let update = aggregate::update(chat, slot(user, slots), direction);
     let read = match direction {
         Direction::Joins => format!("; {}", read_sql(chat)),
-        Direction::Leaves => String::new(), // nobody asks
+        Direction::Leaves => String::new(), // not needed
     };
     format!("{update}; COMMIT{read}")
 }
 
-/// The sum; NULL for a chat that does not exist. Right for a single slot as well.
+/// The sum; NULL for a chat that does not exist. Correct for a single slot as well.
 pub(super) fn read_sql(chat: u64) -> String {
     format!("SELECT CAST(SUM(joined) AS UNSIGNED) FROM member_counts WHERE chat_id = {chat}")
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_spread_evenly_and_always_meet_the_same_slot() {
+    fn users_spread_evenly_and_always_map_to_the_same_slot() {
         for slots in [1, 2, 7, 16, 256] {
             let mut users = vec![0_u32; slots as usize];
             for user in 0..10_000 {

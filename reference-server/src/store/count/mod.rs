@@ -1,6 +1,6 @@
-//! How the members of a chat are counted: the policies under test, one a file.
+//! How the members of a chat are counted: the policies under test, one per file.
 //!
-//! Whatever the policy, the count answers for the rows: after any storm it equals the rows with state JOINED. The counting
+//! Whatever the policy, the count matches the rows: after any storm it equals the rows with state JOINED. The counting
 //! policies (`scan`, `query_cache`) need nothing for that. The aggregate ones change the count in the transaction that
 //! changes the row, and only if the row really changed ([`super::change`]).
 
@@ -36,7 +36,7 @@ impl Count {
         }
     }
 
-    /// Rows of `member_counts` that every chat has.
+    /// Rows of `member_counts` per chat.
     pub(crate) fn rows_per_chat(self) -> u32 {
         match self {
             Self::Scan | Self::QueryCache => 0,
@@ -59,7 +59,7 @@ impl Count {
         ))
     }
 
-    /// The statements after the one that changes a member's row, up to the commit and beyond; `None` where that one stands
+    /// The statements after the one that changes a member's row, including the commit; `None` if that statement stands
     /// alone, as an autocommit statement.
     pub(super) fn after(self, chat: u64, user: u64, direction: Direction) -> Option<String> {
         match self {
@@ -86,7 +86,7 @@ impl Count {
         }
     }
 
-    /// How many members the chat has; `None` when there is no such chat.
+    /// How many members the chat has; `None` if it does not exist.
     pub(crate) async fn read(self, connection: &mut MySqlConnection, chat: u64) -> Result<Option<u64>, sqlx::Error> {
         let sql = match self {
             Self::Scan => scan::sql(chat),

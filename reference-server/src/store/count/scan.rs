@@ -1,6 +1,6 @@
-//! Count the rows, every time. Right by construction; dearer with every member the chat has.
+//! Counts the rows every time. Correct by construction; the cost grows with the chat's members.
 //!
-//! `SQL_NO_CACHE` keeps the query cache out of it where the shard happens to run one.
+//! `SQL_NO_CACHE` bypasses the query cache if the shard runs one.
 
 pub(super) fn sql(chat: u64) -> String {
     format!("SELECT SQL_NO_CACHE COUNT(*) FROM members WHERE chat_id = {chat} AND state = 'JOINED'")

@@ -1,12 +1,12 @@
 //! Sending: the event gets the chat's next revision.
 //!
-//! The chat's row in `chat_revisions` is counted up in the transaction that inserts the event. Its lock, held until the
-//! commit, lets the next event in only when this one is committed, and a roll-back takes the number back: revisions are in the order of
-//! the commits and have no gaps. All travels in one packet, so the lock is held for no round trip.
+//! The transaction that inserts the event increments the chat's row in `chat_revisions`. Its lock, held until the
+//! commit, lets the next event in only when this one is committed, and a rollback takes the number back: revisions are
+//! in the order of the commits and have no gaps. Everything goes in one packet, so the lock is held for no round trip.
 //!
-//! Whether the sender is a member is part of the update. Where he is not, the update changes nothing, the revision stays
-//! NULL and the insert fails, which ends the packet before its commit. The value goes through `LAST_INSERT_ID`, which is
-//! cleared first: the session still holds the one of an earlier call.
+//! The update checks that the sender is a member. Otherwise it changes nothing, the revision stays NULL and the insert
+//! fails, which ends the packet before its commit. The value goes through `LAST_INSERT_ID`, which is cleared first: the
+//! session still holds the value of an earlier call.
 
 use sqlx::MySqlConnection;
 
@@ -17,7 +17,7 @@ use super::{EventRefusal, Kind, refusal};
 use crate::deadline::Deadline;
 
 impl Store {
-    /// Stores an event; its revision.
+    /// Stores an event; returns its revision.
     pub(crate) async fn send(
         &self,
         deadline: &Deadline,
@@ -50,7 +50,7 @@ async fn append(
     }
 }
 
-/// The update's place among the statements.
+/// Index of the update among the statements.
 const UPDATE: usize = 2;
 
 fn sql(chat: u64, user: u64, kind: Kind, body: &str) -> String {

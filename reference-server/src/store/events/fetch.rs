@@ -1,21 +1,22 @@
 //! Fetching: everything after a revision, and whether the caller may see it, in one statement.
 //!
-//! The member's row is a constant to the optimizer (looked up once, by its unique key), and the events follow in the order of
-//! their primary key. Who gets none is looked at again: there may be none, or he may not see them.
+//! The member's row is a constant to the optimizer (looked up once, by its unique key), and the events follow in the
+//! order of their primary key. An empty result needs a second look: there may be no events, or the caller may not see
+//! them.
 //!
-//! Rejected: a `LEFT JOIN` from the member's row to his events, which answers both at once. It sorts in a temporary table, which
-//! a TEXT column puts on disk: ten times the processor time in the database.
+//! Rejected: a `LEFT JOIN` from the member's row to the events, which answers both at once. It sorts in a temporary
+//! table, which a TEXT column puts on disk: ten times the CPU time in the database.
 //!
-//! The statement is prepared once per connection, unlike all others (`sql.rs` says why those are text): a hot chat is fetched from thousands of
-//! times a second, and reading the same text each time was a fifth of the database's processor time (54 µs a fetch against 42, three pairs
-//! of runs of `workloads/hot-chat.yaml`).
+//! The statement is prepared once per connection, unlike all others (`sql.rs` explains why those are text): a hot chat
+//! is fetched thousands of times a second, and parsing the same text each time took a fifth of the database's CPU time
+//! (54 µs a fetch against 42, three pairs of runs of `workloads/hot-chat.yaml`).
 //!
-//! A reader must not skip an event, and the database alone does not see to that. `MariaDB` collects the transactions in progress
-//! for a read view in a walk that others commit during: the view may show an event and not the one committed just before it.
-//! Revisions have no gaps, so a hole in the rows can mean nothing else, and the next view does not have it. A fetch that meets a hole
-//! looks again, and never answers with what lies behind one.
+//! A reader must not skip an event, and the database alone does not guarantee that. `MariaDB` collects the transactions
+//! in progress for a read view in a walk during which others commit: the view may show an event and not the one
+//! committed just before it. Revisions have no gaps, so a hole in the rows can mean nothing else, and the next view
+//! does not have it. A fetch that encounters a hole looks again, and never returns what lies behind one.
 //!
-//! The rows are kept as they came from the wire and read when the answer is written: no event is copied in between.
+//! The rows are kept as received and decoded when the response is written: no event is copied in between.
 
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySqlConnection, Row};
@@ -25,7 +26,7 @@ use super::super::{CallKind, Place, Store};
 use super::{EventRefusal, is_member, refusal};
 use crate::deadline::Deadline;
 
-/// One event, as it lies in the answer of the database.
+/// An event, borrowed from the database's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Event<'a> {
     pub(crate) revision: u64,
@@ -34,10 +35,10 @@ pub(crate) struct Event<'a> {
     pub(crate) body: &'a str,
 }
 
-/// A fetch that meets a hole looks this often.
+/// Attempts of a fetch that encounters holes.
 const LOOKS: u32 = 4;
 
-/// Events that follow on each other, the first on the caller's cursor.
+/// Consecutive events, starting right after the caller's cursor.
 pub(crate) struct Fetched {
     shard: usize,
     rows: Vec<MySqlRow>,
@@ -45,7 +46,7 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
-    /// The events, by revision.
+    /// The events, in revision order.
     pub(crate) fn events(&self) -> Result<Vec<Event<'_>>, StoreError> {
         let read: Result<Vec<_>, _> = self.rows.iter().map(event).collect();
         read.map_err(|source| StoreError::Internal {
@@ -54,7 +55,7 @@ impl Fetched {
         })
     }
 
-    /// How often it met a hole.
+    /// How many holes the fetch encountered.
     pub(crate) fn holes(&self) -> u32 {
         self.holes
     }
@@ -117,7 +118,7 @@ async fn fetch(
     }
 }
 
-/// How many of the rows come before the first hole.
+/// How many rows come before the first hole.
 fn following(after: u64, rows: &[MySqlRow]) -> Result<usize, sqlx::Error> {
     for (place, row) in (1..).zip(rows) {
         if row.try_get_unchecked::<u64, _>(0)? != after.saturating_add(place) {

@@ -1,7 +1,7 @@
-//! A chat's events: sending one, and fetching what came after a revision.
+//! A chat's events: sending one, and fetching those after a revision.
 //!
-//! The revisions of a chat are 1, 2, 3, … in the order of the commits, and an answer ends before the first that it lacks: a reader
-//! who asks for everything after the last revision that he has seen misses nothing.
+//! The revisions of a chat are 1, 2, 3, … in the order of the commits, and an answer ends before the first missing one:
+//! a reader who fetches everything after the last revision seen misses nothing.
 
 mod append;
 mod fetch;
@@ -13,7 +13,7 @@ use sqlx::MySqlConnection;
 
 use super::sql::run_one;
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Message, Self::Reaction, Self::Read];
 
-    /// As the database and the API write it.
+    /// The name used by the database and the API.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Message => "message",
@@ -35,7 +35,7 @@ impl Kind {
     }
 }
 
-/// Why somebody may not send or fetch.
+/// Why a user may not send or fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventRefusal {
     NotMember,
@@ -48,7 +48,7 @@ async fn is_member(connection: &mut MySqlConnection, chat: u64, user: u64) -> Re
     Ok(!run_one(connection, sql).await?.is_empty())
 }
 
-/// Tells the two refusals apart; asked only when there is one.
+/// Distinguishes the two rejections; queried only after one.
 async fn refusal(connection: &mut MySqlConnection, chat: u64) -> Result<EventRefusal, sqlx::Error> {
     let found = run_one(connection, format!("SELECT 1 FROM chats WHERE id = {chat}")).await?;
     Ok(if found.is_empty() {

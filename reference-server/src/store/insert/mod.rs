@@ -1,8 +1,9 @@
-//! How a member's row is inserted: the policies under test, one a file.
+//! How a member's row is inserted: the policies under test, one per file.
 //!
-//! Each gives one statement. It inserts one row and reports it as affected; or it inserts none, because the user has a row
-//! or the name is taken (`select_not_exists`), or it violates a unique key (either policy, under concurrency).
-//! Neither asks whether the chat exists: the foreign key does, by a shared lock on the chat's row, which nobody writes.
+//! Each policy is one statement. It inserts one row and reports it as affected; or it inserts none, because the user
+//! has a row or the name is taken (`select_not_exists`); or it violates a unique key (either policy, under
+//! concurrency). Neither checks that the chat exists: the foreign key does, by a shared lock on the chat's row, which
+//! nobody writes.
 
 mod select_not_exists;
 mod values;

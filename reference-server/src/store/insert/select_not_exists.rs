@@ -1,11 +1,11 @@
-//! Insert unless it is there already, in one statement: how the storm was met the first time.
+//! Inserts unless the row exists already, in one statement: the one in use during the first storm.
 //!
-//! InnoDB cannot know how many rows an `INSERT … SELECT` will bring, so it counts it among the *bulk inserts*: under
+//! InnoDB cannot know how many rows an `INSERT … SELECT` will insert, so it treats it as a *bulk insert*: under
 //! `innodb_autoinc_lock_mode=1` it holds the table's AUTO-INC lock until the statement ends, and as an autocommit
-//! statement it ends after its commit has reached the disk. One join at a time, in the whole table.
+//! statement it ends after its commit has reached the disk. This serialises the joins of the whole table.
 //!
-//! Two sub-selects and not one with `OR`: each is then a single look-up in a unique index, whatever the optimizer thinks.
-//! They do not make duplicates impossible (two joins may both see nothing): the unique keys do.
+//! Two subqueries rather than one with `OR`: each is then a single look-up in a unique index, whatever the optimizer
+//! decides. They do not make duplicates impossible (two joins may both see nothing): the unique keys do.
 
 use super::Text;
 

@@ -1,7 +1,7 @@
-//! Insert and let the unique keys object: a *simple insert*, which takes the AUTO-INC lock in no mode but 0.
+//! Inserts and relies on the unique keys: a *simple insert*, which takes the AUTO-INC lock in no mode but 0.
 //!
-//! Costs less too: one statement to plan instead of three, no temporary table. A duplicate costs a rollback and a used-up
-//! id; duplicates are rare, and nothing relies on consecutive ids.
+//! It is also cheaper: one statement to plan instead of three, no temporary table. A duplicate costs a rollback and a
+//! used-up id; duplicates are rare, and nothing relies on consecutive ids.
 
 use super::Text;
 

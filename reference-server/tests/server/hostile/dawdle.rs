@@ -1,4 +1,4 @@
-//! Connections that are never finished with: the server ends each of them by itself.
+//! Connections that never complete what they begin: the server closes each of them on its own.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) async fn all(target: &Target) {
         "GET /v1/push?chat_id={} HTTP/1.1\r\nhost: chat\r\nupgrade: websocket\r\n",
         target.chat
     );
-    // What is sent, what goes on being sent, and the status that is due if any.
+    // What is sent first, what keeps being sent, and the expected status, if any.
     let kinds: [(&str, &str, &[Option<u16>]); 5] = [
         ("", "", &[None]),
         (head, "", &[None, Some(408)]),

@@ -1,4 +1,4 @@
-//! A member who has been let in and then sends what is no WebSocket frame.
+//! Connected members that send malformed WebSocket frames.
 
 use rand::RngExt;
 
@@ -52,7 +52,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Frames and the code they are to be sent away with; `None`: the connection just ends.
+/// Frames and the expected close code; `None`: the connection just ends.
 fn pick(dice: &mut Dice) -> (Vec<u8>, Option<u16>) {
     let length = dice.random_range(0..100);
     let payload: Vec<u8> = (0..length).map(|_| dice.random_range(b'a'..=b'z')).collect();
@@ -71,17 +71,17 @@ fn pick(dice: &mut Dice) -> (Vec<u8>, Option<u16>) {
             Some(PROTOCOL),
         ),
         3 => (too_long(dice), Some(SIZE)),
-        4 => (frame(0x80, &payload), Some(PROTOCOL)), // goes on with nothing
-        5 => ([frame(0x01, &payload), frame(0x81, &payload)].concat(), Some(PROTOCOL)), // begins twice
+        4 => (frame(0x80, &payload), Some(PROTOCOL)), // continues nothing
+        5 => ([frame(0x01, &payload), frame(0x81, &payload)].concat(), Some(PROTOCOL)), // starts a message twice
         6 => (frame(pick(dice, &[0x88, 0x89, 0x8a]), &[b'a'; 126]), Some(PROTOCOL)),
-        7 => (frame(pick(dice, &[0x08, 0x09, 0x0a]), &payload), Some(PROTOCOL)), // control frames are whole
+        7 => (frame(pick(dice, &[0x08, 0x09, 0x0a]), &payload), Some(PROTOCOL)), // control frames must not be fragmented
         8 => (frame(0x81, &[0xff, 0xfe]), Some(INVALID)),
         9 => (frame(pick(dice, &[0x81, 0x82]), &payload), Some(POLICY)),
         _ => ((0..dice.random_range(1..300)).map(|_| dice.random()).collect(), None),
     }
 }
 
-/// Announces up to 2⁶² bytes.
+/// Announces a length of up to 2⁶² bytes.
 fn too_long(dice: &mut Dice) -> Vec<u8> {
     let length = dice.random_range(1_u64 << 16..1 << 62);
     let mut frame = vec![0x82, 0x80 | 127];

@@ -1,14 +1,14 @@
-//! What strangers send: 100,000 malformed inputs, and connections that dawdle. Afterwards the server is as it was.
+//! Hostile input: 100,000 malformed inputs, and slow connections. Afterwards the server is unchanged.
 //!
 //! ```text
 //! raw.rs      HTTP by hand: bytes out, status in
 //! noise.rs    random and mutated requests            (60,000)
-//! refused.rs  requests that are due a certain status (30,000)
+//! refused.rs  requests with an expected error status (30,000)
 //! frames.rs   malformed WebSocket frames             (10,000)
 //! dawdle.rs   heads, bodies and handshakes that are never finished, connections never used
 //! ```
 //!
-//! Everything comes from one seed. It takes longer than other tests because there is so much of it, which is its point.
+//! All input derives from one seed. The test takes longer than others because of its volume, which is intentional.
 
 mod dawdle;
 mod frames;
@@ -27,15 +27,15 @@ use crate::support::{Server, fresh_databases};
 
 const SEED: u64 = 20_240_612;
 
-/// Callers at a time, each with a share of every kind of input.
+/// Concurrent callers, each with a share of every kind of input.
 const CALLERS: u64 = 10;
 
-/// Growth of the server's resident memory that is allowed. At the worst moment, 10 callers and 400 dawdlers are connected; hyper takes
-/// at most some 400 KiB of a request's head and 8 KiB of one that has hardly begun, and a body 64 KiB: about 10 MiB in
-/// all. The rest is room for what the allocator keeps.
+/// Allowed growth of the server's resident memory. At the peak, 10 callers and 400 slow connections are open; hyper
+/// buffers at most some 400 KiB of a request's head and 8 KiB of one that has hardly begun, and a body takes 64 KiB:
+/// about 10 MiB in all. The rest allows for memory kept by the allocator.
 const GROWTH_MAX_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Whom the inputs are thrown at.
+/// The server under attack.
 #[derive(Clone)]
 struct Target {
     api: Arc<str>,
@@ -70,7 +70,7 @@ async fn a_hundred_thousand_malformed_inputs_do_no_harm() {
         api: server.api.as_str().into(),
         chat,
     };
-    // Once beforehand, so that what the server needs to be warm does not count as growth.
+    // One round beforehand, so that warming up does not count as growth.
     refused::throw(&target, 500, &mut Dice::seed_from_u64(SEED)).await;
     let before_bytes = resident_bytes(&server);
 
@@ -92,7 +92,7 @@ async fn a_hundred_thousand_malformed_inputs_do_no_harm() {
 
     assert_eq!(server.get("/healthz").await.status, 200);
     assert_eq!(server.join(chat, 2, "bob").await.status, 201);
-    server.metric_becomes("hotchat_connections_open", 1.0).await; // the one that asks
+    server.metric_becomes("hotchat_connections_open", 1.0).await; // the connection of this request
     server.metric_becomes("hotchat_push_members", 0.0).await;
     server.metric_becomes("hotchat_requests_in_progress", 0.0).await;
     let grown = resident_bytes(&server).saturating_sub(before_bytes);

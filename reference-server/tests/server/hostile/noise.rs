@@ -1,4 +1,4 @@
-//! Random bytes, and proper requests with something broken. Nothing of it may be answered with a fault of the server's own.
+//! Random bytes, and valid requests with something broken. None of it may be answered with a server error.
 
 use rand::RngExt;
 
@@ -31,11 +31,11 @@ pub(super) async fn throw(target: &Target, number: u64, dice: &mut Dice) {
             assert!(answer.is_empty(), "{answer:?} for {:?}", shown());
         }
     }
-    // The others were a head's beginning, or blank lines.
+    // The others were the beginning of a head, or blank lines.
     assert!(malformed * 3 > number / 2, "only {malformed} of {number} were 400");
 }
 
-/// Requests without anything wrong but that they come from nobody's member.
+/// Valid requests, except that their caller is not a member.
 fn proper(target: &Target) -> Vec<Vec<u8>> {
     let Target { chat, .. } = target;
     let bearer = token(9);
@@ -69,7 +69,7 @@ fn proper(target: &Target) -> Vec<Vec<u8>> {
     requests.map(String::into_bytes).into()
 }
 
-/// Bytes that are no request, ended like one.
+/// Bytes that are not a request, terminated like one.
 fn garbage(dice: &mut Dice) -> Vec<u8> {
     let length = dice.random_range(1..200);
     let mut bytes: Vec<u8> = (0..length).map(|_| dice.random()).collect();
@@ -89,7 +89,7 @@ fn mutate(input: &mut Vec<u8>, dice: &mut Dice) {
         4 => input[at..end].fill(dice.random()),
         5 => drop(input.splice(at..at, *b"\r\n")),
         6 => drop(input.splice(at..at, *b"\r\ntransfer-encoding: chunked\r\ncontent-length: -1\r\n")),
-        // Now and then more than any head may have.
+        // Occasionally more than any head may have.
         _ if dice.random_ratio(1, 100) => drop(input.splice(at..at, vec![b'a'; 500_000])),
         _ => drop(input.splice(at..at, vec![b'%'; 300])),
     }

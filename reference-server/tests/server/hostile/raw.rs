@@ -1,6 +1,6 @@
 //! HTTP by hand.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure report")]
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -9,15 +9,15 @@ use tokio::time::timeout;
 use super::Target;
 use crate::support::LIMIT;
 
-/// A connection; closing it resets it, or 100,000 of them would use up the ports.
+/// A connection that is reset on close; otherwise 100,000 of them would exhaust the ports.
 pub(super) struct Raw(TcpStream);
 
-/// What was answered.
+/// A response.
 pub(super) struct Answer {
     pub(super) status: u16,
     /// Whether another request may follow.
     pub(super) stays_open: bool,
-    /// What came after the head.
+    /// Everything after the head.
     pub(super) body: Vec<u8>,
 }
 
@@ -29,12 +29,12 @@ impl Raw {
         Self(stream)
     }
 
-    /// Sends; the server may refuse to hear the end of it.
+    /// Sends; the server may close the connection before the end.
     pub(super) async fn send(&mut self, bytes: &[u8]) {
         let _ = timeout(LIMIT, self.0.write_all(bytes)).await.unwrap();
     }
 
-    /// Says that nothing more will come.
+    /// Signals that nothing more will be sent.
     pub(super) async fn finish(&mut self) {
         let _ = self.0.shutdown().await;
     }
@@ -48,7 +48,7 @@ impl Raw {
         all
     }
 
-    /// The next answer; `None` when the connection ended instead.
+    /// The next response; `None` when the connection ended instead.
     pub(super) async fn answer(&mut self) -> Option<Answer> {
         let mut bytes = Vec::new();
         let head = loop {
@@ -82,7 +82,7 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(value)
 }
 
-/// The status of an answer, if it is one.
+/// The status of a response, if it is one.
 pub(super) fn status(answer: &[u8]) -> Option<u16> {
     let digits = answer.strip_prefix(b"HTTP/1.")?.get(2..5)?;
     std::str::from_utf8(digits).ok()?.parse().ok()

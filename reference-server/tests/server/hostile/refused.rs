@@ -1,4 +1,4 @@
-//! Well-formed requests that must be refused, each with its status.
+//! Well-formed requests that must be rejected, each with its status.
 
 use rand::RngExt;
 
@@ -16,7 +16,7 @@ pub(super) async fn throw(target: &Target, number: u64, dice: &mut Dice) {
         assert_eq!(answer.status, expected, "{request:?}");
         assert!(
             answer.body.starts_with(b"{\"error\":"),
-            "refused in the usual form: {request:?}"
+            "rejected in the usual form: {request:?}"
         );
         if !answer.stays_open || expected == 413 {
             raw = Raw::connect(target).await;
@@ -33,7 +33,7 @@ fn with_body(path: &str, token: &str, body: &str) -> String {
     request("POST", path, token, &length) + body
 }
 
-/// A request and the status that it is due.
+/// A request and its expected status.
 fn pick(target: &Target, dice: &mut Dice) -> (String, u16) {
     let chat = target.chat;
     let (count, events) = (
@@ -84,7 +84,7 @@ fn pick(target: &Target, dice: &mut Dice) -> (String, u16) {
     }
 }
 
-/// Of the right form, and signed by somebody else.
+/// Well-formed, but signed with another key.
 fn forged(dice: &mut Dice) -> String {
     let mac: Vec<u8> = (0..32).map(|_| dice.random()).collect();
     format!("1.99999999999.{}", hex::encode(mac))

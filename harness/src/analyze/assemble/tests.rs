@@ -1,0 +1,128 @@
+use super::*;
+use crate::analyze::fixture;
+use crate::record::{Due, PhaseBounds, Recorder, Sample};
+
+const MS: u64 = 1_000_000;
+
+/// The only phase of a cell into which `note` puts what a worker saw; the generator may open 100 connections.
+fn phase(note: impl Fn(&mut Recorder)) -> PhaseResult {
+    let workload = Snapshot {
+        phases: vec![crate::arrival::Phase {
+            start: std::time::Duration::ZERO,
+            end: std::time::Duration::from_secs(10),
+            ..fixture::snapshot(&["a"], 1).phases[0].clone()
+        }],
+        ..fixture::snapshot(&["a"], 1)
+    };
+    let header = fixture::cell("a", 1, vec![]).header;
+    let bounds = PhaseBounds::new(workload.phases.iter().map(|phase| (phase.start, phase.end)));
+    let mut recorder = Recorder::new(0, 1, 0, bounds);
+    note(&mut recorder);
+    let mut merged = Merged::new(1, 1);
+    recorder.drain().for_each(|interval| assert!(merged.take(&interval)));
+    let parts = Parts {
+        workload: &workload,
+        header: &header,
+        merged: &merged,
+        observed: &Observed::new(&[(0.0, 10.0)], 0),
+        ended_s: 10.0,
+    };
+    parts.phases().remove(0)
+}
+
+fn due(ms: u64) -> Due {
+    Due {
+        series: 0,
+        phase: 0,
+        shard: None,
+        intended_ns: ms * MS,
+        is_retry: false,
+    }
+}
+
+fn answered(recorder: &mut Recorder, ms: u64, takes_ms: u64, outcome: Outcome) {
+    recorder.due(&due(ms), ms * MS);
+    recorder.done(&Sample {
+        due: due(ms),
+        sent_ns: ms * MS,
+        done_ns: (ms + takes_ms) * MS,
+        outcome,
+        own_ns: 0,
+    });
+}
+
+fn never_sent(recorder: &mut Recorder, ms: u64) {
+    recorder.due(&due(ms), ms * MS);
+    recorder.unsent(&due(ms), UnsentCause::NoConnection);
+}
+
+fn counts(phase: &PhaseResult) -> (u64, u64, u64) {
+    let get = &phase.operations["get"];
+    let not_accepted = get.outcomes.get(&Outcome::NotAccepted).copied().unwrap_or(0);
+    (get.scheduled, get.unsent, not_accepted)
+}
+
+#[test]
+fn a_target_that_holds_every_connection_has_failed_and_a_bound_that_is_too_low_is_the_generators() {
+    // 100/s that usually take 5 ms need half a connection of 100: what found none was not accepted.
+    let hung = phase(|recorder| {
+        (0..500).for_each(|number| answered(recorder, number * 10, 5, Outcome::Ok));
+        (500..600).for_each(|number| answered(recorder, number * 10, 5_000, Outcome::Timeout));
+        (600..1000).for_each(|number| never_sent(recorder, number * 10));
+    });
+    assert_eq!(counts(&hung), (1000, 0, 400));
+    // 100/s that take 2 s each need 200 connections.
+    let too_few = phase(|recorder| {
+        (0..500).for_each(|number| answered(recorder, number * 10, 2_000, Outcome::Ok));
+        (500..1000).for_each(|number| never_sent(recorder, number * 10));
+    });
+    assert_eq!(counts(&too_few), (1000, 500, 0));
+}
+
+#[test]
+fn a_target_that_never_answered_has_failed_and_a_generator_that_never_sent_is_its_own_fault() {
+    let silent = phase(|recorder| {
+        (0..100).for_each(|number| answered(recorder, number * 10, 5_000, Outcome::Timeout));
+        (100..1000).for_each(|number| never_sent(recorder, number * 10));
+    });
+    assert_eq!(counts(&silent), (1000, 0, 900));
+    let idle = phase(|recorder| (0..1000).for_each(|number| never_sent(recorder, number * 10)));
+    assert_eq!(counts(&idle), (1000, 1000, 0));
+}
+
+#[test]
+fn goodput_is_what_was_answered_in_the_phase_and_not_what_was_due_in_it() {
+    // 2,000/s are offered for 10 s, and 1,400/s answered: the last answers come after the phase.
+    let slow = phase(|recorder| {
+        for number in 0..20_000 {
+            let (due_us, done_us) = (number * 500, number * 1_000_000 / 1_400);
+            let due = due(due_us / 1000);
+            recorder.due(&due, due.intended_ns);
+            recorder.done(&Sample {
+                due,
+                sent_ns: due.intended_ns,
+                done_ns: (done_us * 1000).max(due.intended_ns),
+                outcome: Outcome::Ok,
+                own_ns: 0,
+            });
+        }
+    });
+    let get = &slow.operations["get"];
+    assert_eq!(get.outcomes[&Outcome::Ok], 20_000, "all were answered in the end");
+    assert!((get.goodput_rate - 1_400.0).abs() < 1.0, "{}", get.goodput_rate);
+}
+
+#[test]
+fn every_arrival_has_one_fate() {
+    let mixed = phase(|recorder| {
+        (0..50).for_each(|number| answered(recorder, number, 3, Outcome::Ok));
+        (50..60).for_each(|number| answered(recorder, number, 3, Outcome::Throttled));
+        (60..70).for_each(|number| never_sent(recorder, number));
+        recorder.due(&due(70), 70 * MS);
+        recorder.cut_off(&due(70));
+    });
+    let get = &mixed.operations["get"];
+    let ended: u64 = get.outcomes.values().sum();
+    assert_eq!(get.scheduled, ended + get.unsent + get.cut_off);
+    assert_eq!(get.unsent, get.unsent_causes.values().sum::<u64>());
+}

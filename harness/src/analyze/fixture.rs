@@ -1,0 +1,155 @@
+//! Small runs for tests of judgements.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::arrival::{Phase, PhaseKind};
+use crate::record::{
+    BoundKind, Cell, CellHeader, Connections, Durations, Environment, GateSnapshot, Generator, OperationResult,
+    Outcome, PhaseResult, Quantiles, RUN_SCHEMA, Run, RunHeader, SeriesName, Snapshot, TrafficSnapshot, Verdict,
+};
+
+/// A histogram of `count` durations, all of `us`.
+pub(crate) fn durations(count: u64, us: u64) -> Durations {
+    let mut durations = Durations::default();
+    (0..count).for_each(|_| durations.record_ns(us * 1000));
+    durations
+}
+
+/// `count` ok answers that took `us`, and `net_us` without the generator's own lateness.
+pub(crate) fn operation(count: u64, us: u64, net_us: u64) -> OperationResult {
+    let times = |us: u64| BTreeMap::from([("ok".to_owned(), Quantiles::from(&durations(count, us)))]);
+    OperationResult {
+        scheduled: count,
+        sent: count,
+        outcomes: [(Outcome::Ok, count)].into(),
+        goodput_rate: count as f64,
+        response_us: times(us),
+        response_net_us: times(net_us),
+        ..OperationResult::default()
+    }
+}
+
+pub(crate) fn phase(name: &str, kind: PhaseKind, get: OperationResult) -> PhaseResult {
+    PhaseResult {
+        name: name.to_owned(),
+        kind,
+        start_s: 10.0,
+        end_s: 15.0,
+        target_rate: 1000.0,
+        operations: [("get".to_owned(), get)].into(),
+        connections: Connections::default(),
+        contention: None,
+        fanout: None,
+        join_throttle: None,
+        resources: BTreeMap::new(),
+        neighbours: None,
+        schedule_lag_us: Quantiles::default(),
+        worker_cpu: 0.1,
+        worker_run_delay: None,
+        figures: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn cell(variant: &str, block: u32, phases: Vec<PhaseResult>) -> Cell {
+    Cell {
+        header: CellHeader {
+            variant: variant.to_owned(),
+            block,
+            directory: format!("{variant}-{block}"),
+            number: 1,
+            seed: 1,
+            server: None,
+            database: None,
+            series: vec![SeriesName {
+                entry: 0,
+                placement: None,
+            }],
+            shards: 0,
+        },
+        valid: true,
+        warnings: vec![],
+        ended_early: None,
+        generator: Generator::default(),
+        observer: None,
+        phases,
+        faults: vec![],
+        changes: vec![],
+        timeline: None,
+        acknowledged: None,
+    }
+}
+
+pub(crate) fn snapshot(variants: &[&str], blocks: u32) -> Snapshot {
+    Snapshot {
+        name: "w".to_owned(),
+        question: "What is reported?".to_owned(),
+        phases: vec![Phase {
+            name: "spike".to_owned(),
+            kind: PhaseKind::Spike,
+            start: Duration::from_secs(10),
+            end: Duration::from_secs(15),
+            rate: 1000.0,
+        }],
+        traffic: vec![TrafficSnapshot {
+            name: "get".to_owned(),
+            operation: "get".to_owned(),
+            share: 1.0,
+            rate: 0.0,
+            retries: false,
+            is_followed: false,
+            follow: None,
+        }],
+        variants: variants.iter().map(ToString::to_string).collect(),
+        blocks,
+        faults: vec![],
+        gates: vec![],
+        expectations: vec![],
+        connections: 100,
+        workers: 1,
+        timeout_s: 5.0,
+        source: serde_json::Value::Null,
+    }
+}
+
+pub(crate) fn run(workload: Snapshot, cells: Vec<Cell>) -> Run {
+    Run {
+        schema: RUN_SCHEMA.to_owned(),
+        analyzed_at: String::new(),
+        verdict: Verdict::Unfinished,
+        reasons: vec![],
+        header: RunHeader {
+            bmt_version: "0".to_owned(),
+            built_from: None,
+            git: None,
+            seed: 1,
+            started_at: String::new(),
+            command: "bmt run w.yaml".to_owned(),
+            quick: false,
+            workload,
+            environment: Environment::default(),
+            warnings: vec![],
+        },
+        cells,
+        gates: vec![],
+        expectations: vec![],
+        comparisons: vec![],
+    }
+}
+
+/// A gate on a figure of `get` in the spike of variant `a`.
+pub(crate) fn gate(metric: &str, bound: (BoundKind, f64)) -> GateSnapshot {
+    GateSnapshot {
+        because: None,
+        metric: metric.to_owned(),
+        operation: Some("get".to_owned()),
+        placement: None,
+        within_s: None,
+        fault: None,
+        phases: vec!["spike".to_owned()],
+        variants: vec!["a".to_owned()],
+        relative_to: None,
+        bounds: vec![bound],
+        inconclusive: None,
+    }
+}

@@ -1,0 +1,243 @@
+use super::*;
+use crate::analyze::fixture;
+use crate::arrival::PhaseKind;
+use crate::record::{ChangeResult, Neighbours};
+
+/// A run of variant `a` with a spike in each block, whose ok answers took so many µs.
+fn of_a(p99_us: &[u64]) -> Run {
+    with_base(p99_us, &[])
+}
+
+fn with_base(own_us: &[u64], base_us: &[u64]) -> Run {
+    let cells = |variant: &str, times: &[u64]| {
+        let blocks = times.iter().zip(1..);
+        let cells = blocks.map(|(us, block)| spike(variant, block, *us, *us));
+        cells.collect::<Vec<_>>()
+    };
+    let variants: &[&str] = if base_us.is_empty() { &["a"] } else { &["a", "b"] };
+    let blocks = u32::try_from(own_us.len()).unwrap();
+    let mut all = cells("a", own_us);
+    all.extend(cells("b", base_us));
+    fixture::run(fixture::snapshot(variants, blocks), all)
+}
+
+fn spike(variant: &str, block: u32, us: u64, net_us: u64) -> Cell {
+    let phase = fixture::phase("spike", PhaseKind::Spike, fixture::operation(1000, us, net_us));
+    fixture::cell(variant, block, vec![phase])
+}
+
+fn at_most(limit: f64) -> GateSnapshot {
+    fixture::gate("response_p99", (BoundKind::AtMost, limit))
+}
+
+fn only(gate: &GateSnapshot, run: &Run) -> GateResult {
+    let mut results = judge(std::slice::from_ref(gate), run);
+    assert_eq!(results.len(), 1, "{results:?}");
+    results.remove(0)
+}
+
+#[test]
+fn the_whole_interval_decides_and_a_limit_within_it_is_inconclusive() {
+    let run = of_a(&[9_000, 10_000, 11_000, 10_000, 10_000]);
+    let interval = only(&at_most(1.0), &run);
+    let (low, high) = (interval.low.unwrap(), interval.high.unwrap());
+    assert!(low < 10_000.0 && 10_000.0 < high && low > 9_000.0 && high < 11_000.0);
+    for (limit, answer) in [
+        (20_000.0, Answer::Pass),
+        (high, Answer::Pass),
+        (high - 1.0, Answer::Inconclusive),
+        (low, Answer::Inconclusive),
+        (low - 1.0, Answer::Fail),
+    ] {
+        let result = only(&at_most(limit), &run);
+        assert_eq!(result.answer, answer, "{limit}: {result:?}");
+        assert_eq!((result.n, result.blocks.len()), (5, 5));
+    }
+}
+
+#[test]
+fn an_inconclusive_gate_counts_as_the_workload_says() {
+    let run = of_a(&[9_000, 10_000, 11_000]);
+    for (counts_as, answer) in [
+        (None, Answer::Inconclusive),
+        (Some(Answer::Pass), Answer::Pass),
+        (Some(Answer::Fail), Answer::Fail),
+    ] {
+        let gate = GateSnapshot {
+            inconclusive: counts_as,
+            ..at_most(10_100.0)
+        };
+        let result = only(&gate, &run);
+        assert_eq!(result.answer, answer);
+        assert!(result.reason.unwrap().contains("its interval holds the limit"));
+    }
+}
+
+#[test]
+fn one_block_is_one_draw_and_two_must_agree() {
+    let result = only(&at_most(10_000.0), &of_a(&[9_999]));
+    assert_eq!(
+        (result.answer, result.reason.as_deref()),
+        (Answer::Pass, Some("one draw"))
+    );
+    let result = only(&at_most(9_000.0), &of_a(&[9_999]));
+    assert_eq!(
+        (result.answer, result.reason.as_deref()),
+        (Answer::Fail, Some("one draw"))
+    );
+    assert_eq!(only(&at_most(9_500.0), &of_a(&[9_000, 9_400])).answer, Answer::Pass);
+    assert_eq!(
+        only(&at_most(9_500.0), &of_a(&[9_000, 9_900])).answer,
+        Answer::Inconclusive
+    );
+}
+
+#[test]
+fn counts_shares_and_limits_of_zero_are_judged_block_by_block() {
+    let mut run = of_a(&[9_000, 9_000, 9_000]);
+    let no_errors = fixture::gate("error_share", (BoundKind::AtMost, 0.0));
+    assert_eq!(only(&no_errors, &run).answer, Answer::Pass);
+    let get = run.cells[1].phases[0].operations.get_mut("get").unwrap();
+    get.outcomes.insert(crate::record::Outcome::Ok, 999);
+    let result = only(&no_errors, &run);
+    assert_eq!(
+        (result.answer, result.reason.as_deref()),
+        (Answer::Fail, Some("in 1 of 3 blocks"))
+    );
+}
+
+#[test]
+fn a_ratio_is_made_within_blocks() {
+    // Block by block the ratio is 2, however much the blocks differ.
+    let run = with_base(&[2_000, 8_000, 400], &[1_000, 4_000, 200]);
+    let gate = GateSnapshot {
+        relative_to: Some("b".to_owned()),
+        ..at_most(2.01)
+    };
+    let result = only(&gate, &run);
+    assert_eq!((result.answer, result.unit.as_str()), (Answer::Pass, "ratio"));
+    assert!((result.actual.unwrap() - 2.0).abs() < 0.01, "{result:?}");
+}
+
+#[test]
+fn nothing_over_nothing_is_no_ratio_and_a_dead_baseline_decides_nothing() {
+    let gate = |limit: (BoundKind, f64)| GateSnapshot {
+        relative_to: Some("b".to_owned()),
+        ..fixture::gate("goodput_rate", limit)
+    };
+    let dead = |run: &mut Run, variant: &str| {
+        for cell in run.cells.iter_mut().filter(|cell| cell.header.variant == variant) {
+            cell.phases[0].operations.get_mut("get").unwrap().goodput_rate = 0.0;
+        }
+    };
+    let mut run = with_base(&[2_000], &[1_000]);
+    dead(&mut run, "b");
+    let result = only(&gate((BoundKind::AtLeast, 5.0)), &run);
+    assert_eq!(
+        result.answer,
+        Answer::Inconclusive,
+        "something over nothing is not infinitely good"
+    );
+    assert!(result.reason.unwrap().contains("nothing to compare with"));
+    dead(&mut run, "a");
+    assert_eq!(only(&gate((BoundKind::AtMost, 1.1)), &run).answer, Answer::Inconclusive);
+    let mut run = with_base(&[2_000], &[1_000]);
+    dead(&mut run, "a");
+    let result = only(&gate((BoundKind::AtLeast, 5.0)), &run);
+    assert_eq!(
+        (result.answer, result.actual),
+        (Answer::Fail, Some(0.0)),
+        "a dead variant fails"
+    );
+}
+
+#[test]
+fn no_data_fails_and_too_little_decides_nothing() {
+    let mut run = of_a(&[9_000]);
+    run.cells[0].phases[0]
+        .operations
+        .insert("get".to_owned(), fixture::operation(300, 9_000, 9_000));
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!(result.answer, Answer::Inconclusive);
+    assert!(
+        result.reason.unwrap().contains("300 samples are too few"),
+        "p99 of 300 requests"
+    );
+    run.cells[0].phases[0]
+        .operations
+        .insert("get".to_owned(), fixture::operation(0, 9_000, 9_000));
+    assert_eq!(only(&at_most(20_000.0), &run).answer, Answer::Fail);
+    run.cells[0].phases.clear();
+    assert_eq!(only(&at_most(20_000.0), &run).answer, Answer::Fail);
+}
+
+#[test]
+fn a_relative_gate_whose_other_variant_was_not_run_is_told() {
+    let run = of_a(&[9_000, 9_000, 9_000]);
+    let gate = GateSnapshot {
+        relative_to: Some("b".to_owned()),
+        ..at_most(2.0)
+    };
+    let result = only(&gate, &run);
+    assert_eq!(result.answer, Answer::Inconclusive);
+    assert!(result.reason.unwrap().contains("left out by --variant"));
+}
+
+#[test]
+fn a_cell_in_which_an_injection_failed_decides_nothing() {
+    let mut run = of_a(&[9_000, 9_000, 9_000]);
+    run.cells[2].changes.push(ChangeResult {
+        planned_s: 3.0,
+        at_s: 3.0,
+        applied_s: None,
+        settings: serde_json::Map::new(),
+        revision: None,
+        problem: Some("the server answered 503".to_owned()),
+    });
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!((result.answer, result.n), (Answer::Inconclusive, 2));
+    assert!(result.reason.unwrap().contains("the server answered 503"));
+}
+
+#[test]
+fn a_block_in_which_others_used_the_machine_does_not_count() {
+    let mut run = of_a(&[9_000, 9_000, 9_000, 60_000]);
+    let noisy = Neighbours {
+        cpus: 2,
+        foreign_cpu: Some(0.7),
+        ..Neighbours::default()
+    };
+    run.cells[3].phases[0].neighbours = Some(noisy.clone());
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!(
+        (result.answer, result.n),
+        (Answer::Pass, 3),
+        "three quiet blocks decide"
+    );
+    run.cells[1].phases[0].neighbours = Some(noisy);
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!(result.answer, Answer::Inconclusive);
+    assert_eq!(result.reason.as_deref(), Some("others used 0.7 of 2 cores"));
+}
+
+#[test]
+fn where_the_generators_own_lateness_changes_the_answer_nothing_is_decided_whatever_the_gate_says() {
+    let mut run = of_a(&[9_000, 9_000, 9_000]);
+    for (cell, block) in run.cells.iter_mut().zip(1..) {
+        *cell = spike("a", block, 12_000, 9_000);
+    }
+    for counts_as in [None, Some(Answer::Pass), Some(Answer::Fail)] {
+        let gate = GateSnapshot {
+            inconclusive: counts_as,
+            ..at_most(10_000.0)
+        };
+        let result = only(&gate, &run);
+        assert_eq!((result.answer, result.undecidable), (Answer::Inconclusive, true));
+    }
+    assert!(!only(&at_most(20_000.0), &run).undecidable, "both ways a pass");
+    assert_eq!(
+        only(&at_most(5_000.0), &run).answer,
+        Answer::Fail,
+        "both ways a failure"
+    );
+}

@@ -1,0 +1,132 @@
+//! Folds samples into phases as they come. Pure: time is in the samples, so a recording read from disk folds like a
+//! live one.
+//!
+//! ```text
+//! mod.rs     Observed: hands each part of a sample to its fold, answers by phase
+//! shards.rs  server.rs  processes.rs  machine.rs   one source each: its last reading, its totals by phase
+//! push.rs    joins.rs                  totals that are part of the server's
+//! growth.rs  phases.rs                 leaves: what grew between readings, which phase a stretch lies in
+//! ```
+//!
+//! Counters are read about once a second, so what grew between two readings is shared out among the phases that the
+//! stretch overlaps, by time. Gauges belong to the phase of their reading. What was not observed is `None`, never 0.
+//!
+//! May enter: samples, bounds of phases, and the result types of `record`. Not: clocks, files, the live profile.
+
+mod growth;
+mod joins;
+mod machine;
+mod phases;
+mod processes;
+mod push;
+mod server;
+mod shards;
+
+use std::collections::BTreeMap;
+
+use crate::observe::Sample;
+use crate::record::{Contention, DatabaseSide, JoinSide, Neighbours, PushSide, Resources, ServerSide};
+
+use machine::MachineFold;
+use phases::Phases;
+use processes::ProcessesFold;
+use server::ServerFold;
+use shards::ShardFold;
+
+/// What was observed, by phase.
+#[derive(Debug)]
+pub struct Observed {
+    phases: Phases,
+    shards: Vec<ShardFold>,
+    server: ServerFold,
+    processes: ProcessesFold,
+    machine: MachineFold,
+    /// Time of the last sample: what comes after it has not happened yet.
+    last_s: f64,
+}
+
+impl Observed {
+    /// Nothing observed yet, of `shards` shards, in phases with these starts and ends in seconds of the cell.
+    #[must_use]
+    pub fn new(bounds_s: &[(f64, f64)], shards: usize) -> Self {
+        let phases = Phases::new(bounds_s);
+        Self {
+            shards: (0..shards).map(|_| ShardFold::new(phases.len())).collect(),
+            server: ServerFold::new(phases.len()),
+            processes: ProcessesFold::new(phases.len()),
+            machine: MachineFold::new(phases.len()),
+            last_s: 0.0,
+            phases,
+        }
+    }
+
+    /// Takes in the next sample. What happens after the last phase, while late answers come in, belongs to none.
+    pub fn take(&mut self, sample: &Sample) {
+        let at_s = sample.at_s;
+        self.last_s = self.last_s.max(at_s);
+        for (fold, shard) in self.shards.iter_mut().zip(&sample.shards) {
+            if let Some(shard) = shard {
+                fold.take(&self.phases, at_s, shard);
+            }
+        }
+        if let Some(server) = &sample.server {
+            self.server.take(&self.phases, at_s, server);
+        }
+        for (name, process) in &sample.processes {
+            self.processes.take(&self.phases, at_s, name, *process);
+        }
+        if let Some(machine) = sample.machine {
+            self.machine.take(&self.phases, at_s, machine);
+        }
+    }
+
+    /// Locks in one phase; `None` where some shard was not observed, for a sum that lacks one would look like a small
+    /// one.
+    #[must_use]
+    pub fn contention(&self, phase: usize) -> Option<Contention> {
+        let (start_s, end_s) = self.phases.bounds_s(phase);
+        let length_s = end_s.min(self.last_s) - start_s;
+        let shards = self.shards.iter().map(|shard| shard.contention(phase, length_s));
+        let shards: Vec<Contention> = shards.collect::<Option<_>>()?;
+        (!shards.is_empty()).then(|| shards::sum(shards))
+    }
+
+    /// The server's connections in one phase.
+    #[must_use]
+    pub fn server(&self, phase: usize) -> Option<ServerSide> {
+        self.server.server(phase)
+    }
+
+    /// The server's database connections in one phase.
+    #[must_use]
+    pub fn database(&self, phase: usize) -> Option<DatabaseSide> {
+        self.server.database(phase)
+    }
+
+    /// The server's pushes in one phase.
+    #[must_use]
+    pub fn push(&self, phase: usize) -> Option<PushSide> {
+        self.server.push(phase)
+    }
+
+    /// What the server's throttle of joins decided in one phase; `None` where it decided nothing.
+    #[must_use]
+    pub fn joins(&self, phase: usize) -> Option<JoinSide> {
+        self.server.joins(phase)
+    }
+
+    /// What each process used in one phase.
+    #[must_use]
+    pub fn resources(&self, phase: usize) -> BTreeMap<String, Resources> {
+        self.processes.resources(phase)
+    }
+
+    /// What else ran on the machine in one phase; `None` where it was not observed.
+    #[must_use]
+    pub fn neighbours(&self, phase: usize) -> Option<Neighbours> {
+        self.machine.neighbours(phase, self.phases.bounds_s(phase))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! What a worker tells whoever started it.
+//!
+//! A leaf.
+
+use crate::record::Interval;
+
+/// What a worker reports.
+#[derive(Debug)]
+pub enum Message {
+    /// What it has measured of one second since it last reported that second. Its index is [`Interval::worker`].
+    Interval(Box<Interval>),
+    /// The worker has reported everything.
+    Done,
+}

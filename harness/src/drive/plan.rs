@@ -1,0 +1,65 @@
+//! Everything that the generator needs to know before it begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::chat::follow::FollowPlan;
+use super::chat::request::RequestPlan;
+use super::retries::RetryPlan;
+use super::source::Sources;
+use crate::arrival::{Profile, Schedule};
+
+/// Everything that the generator needs to know.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How the server is reached.
+    pub sources: Sources,
+    /// What to send.
+    pub requests: Arc<RequestPlan>,
+    /// When to send it.
+    pub schedule: Schedule,
+    /// The phases of the schedule.
+    pub profile: Arc<Profile>,
+    /// So many shards are reported apart, tenth by tenth of a second; 0 where that is not wanted.
+    pub shards: usize,
+    /// Whether acknowledged writes are kept, so that they can be looked for.
+    pub keeps_acknowledged: bool,
+    /// Bounds, over all workers.
+    pub limits: Limits,
+    /// Number of worker threads.
+    pub workers: usize,
+    /// Members that are online.
+    pub follow: Option<Arc<FollowPlan>>,
+    /// Callers who retry.
+    pub retries: Option<Arc<RetryPlan>>,
+}
+
+/// Bounds of the generator.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections that may be open at once.
+    pub connections: usize,
+    /// Arrivals that may wait for a connection at once.
+    pub waiting: usize,
+    /// A request is given up this long after its intended start.
+    pub timeout: Duration,
+    /// A connection that nobody has used for this long is closed.
+    pub idle: Duration,
+}
+
+impl Plan {
+    /// The part of `whole` that worker number `worker` has.
+    pub(super) fn share(&self, whole: usize, worker: usize) -> usize {
+        whole / self.workers + usize::from(worker < whole % self.workers)
+    }
+
+    /// When the last phase ends.
+    pub(super) fn end_ns(&self) -> u64 {
+        nanos(self.profile.end())
+    }
+}
+
+/// In nanoseconds.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

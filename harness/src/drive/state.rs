@@ -1,0 +1,382 @@
+//! All that one worker keeps track of: its arrivals, who waits, who is served, what was measured.
+//!
+//! Everything happens to it in one place at a time, so it is plain data. Time comes in; what needs sockets or tasks is
+//! returned as a [`Step`].
+
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use super::chat::members::{Members, Todo};
+use super::chat::request::{RequestPlan, Write};
+use super::connection::{Exchange, Failure, Wanted};
+use super::dispatch::{Dispatch, Placed, Waited};
+use super::job::{Job, Tried};
+use super::meter::{Meter, Reading};
+use super::outbox::Outbox;
+use super::plan::{Plan, nanos};
+use super::reply::Answer;
+use super::retries::{Retries, Then};
+use crate::arrival::Arrival;
+use crate::record::{LogicalCalls, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
+
+/// What became of looking for the next arrival.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// One was due and is dealt with.
+    Done,
+    /// Open a member's WebSocket.
+    Connect(usize),
+    /// Drop the connections of these members.
+    Drop(Vec<usize>),
+    /// The next one is due at this time; `None` where none is known.
+    Later(Option<u64>),
+}
+
+pub(super) struct State {
+    pub(super) dispatch: Dispatch,
+    pub(super) recorder: Recorder,
+    pub(super) outbox: Outbox,
+    pub(super) meter: Meter,
+    /// `None` where nobody is online.
+    pub(super) members: Option<Members>,
+    /// `None` where nobody retries.
+    retries: Option<Retries>,
+    requests: Arc<RequestPlan>,
+    keeps_acknowledged: bool,
+    timeout_ns: u64,
+    arrivals: Peekable<Box<dyn Iterator<Item = Arrival>>>,
+    /// Arrivals admitted whose fate is not known yet.
+    pending: usize,
+}
+
+impl State {
+    /// Worker number `index`, before anything has happened.
+    pub(super) fn new(plan: &Plan, index: usize, outbox: Outbox, first: Reading) -> Self {
+        let limits = plan.limits;
+        let share = |whole: usize| plan.share(whole, index);
+        let phases = plan.profile.phases().iter().map(|phase| (phase.start, phase.end));
+        let number = u32::try_from(index).expect("there are fewer workers");
+        let arrivals: Box<dyn Iterator<Item = Arrival>> = Box::new(plan.schedule.clone().share_of(index, plan.workers));
+        let members = |follow: &Arc<_>| Members::new(Arc::clone(follow), index, plan.workers);
+        let retries =
+            |retries: &Arc<super::retries::RetryPlan>| Retries::new(Arc::clone(retries), share(retries.waiting));
+        Self {
+            dispatch: Dispatch::new(share(limits.connections), share(limits.waiting), nanos(limits.idle)),
+            recorder: Recorder::new(
+                number,
+                plan.requests.series_count(),
+                plan.shards,
+                PhaseBounds::new(phases),
+            ),
+            outbox,
+            meter: Meter::new(plan.end_ns(), first),
+            members: plan.follow.as_ref().map(members),
+            retries: plan.retries.as_ref().map(retries),
+            requests: Arc::clone(&plan.requests),
+            keeps_acknowledged: plan.keeps_acknowledged,
+            timeout_ns: nanos(limits.timeout),
+            arrivals: arrivals.peekable(),
+            pending: 0,
+        }
+    }
+
+    /// When the next arrival is due that members or retries cause.
+    pub(super) fn next_caused_ns(&self) -> Option<u64> {
+        let members_ns = self.members.as_ref().and_then(Members::next_ns);
+        let retry_ns = self.retries.as_ref().and_then(Retries::next_ns);
+        members_ns.into_iter().chain(retry_ns).min()
+    }
+
+    /// Whether the schedule goes on, or a retry is pending.
+    pub(super) fn is_planned(&mut self) -> bool {
+        self.arrivals.peek().is_some() || self.retries.as_ref().is_some_and(|retries| retries.next_ns().is_some())
+    }
+
+    /// Whether arrivals may come up that are not on the schedule.
+    pub(super) fn is_caused(&self) -> bool {
+        self.members.is_some() || self.retries.is_some()
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending > 0
+    }
+
+    /// Admits the next arrival, if it is due at `now_ns`.
+    pub(super) fn admit_next(&mut self, now_ns: u64) -> Step {
+        let scheduled_ns = self.arrivals.peek().map(|arrival| arrival.intended_ns);
+        let Some(next_ns) = scheduled_ns.into_iter().chain(self.next_caused_ns()).min() else {
+            return Step::Later(None);
+        };
+        if next_ns > now_ns || now_ns == 0 {
+            return Step::Later(Some(next_ns));
+        }
+        if scheduled_ns == Some(next_ns) {
+            if let Some(arrival) = self.arrivals.next() {
+                self.admit(arrival, None, now_ns);
+            }
+            return Step::Done;
+        }
+        match &mut self.members {
+            Some(members) if members.next_ns() == Some(next_ns) => match members.take_due(now_ns, &mut self.recorder) {
+                Todo::Nothing => {}
+                Todo::Connect(member) => return Step::Connect(member),
+                Todo::Drop(members) => return Step::Drop(members),
+                Todo::Fetch(arrival) => self.admit(arrival, None, now_ns),
+            },
+            _ => {
+                if let Some((arrival, tried)) = self.retries.as_mut().and_then(Retries::take) {
+                    self.admit(arrival, Some(tried), now_ns);
+                }
+            }
+        }
+        Step::Done
+    }
+
+    fn job(&self, arrival: Arrival, tried: Option<Tried>, now_ns: u64) -> Job {
+        Job {
+            phase: self.recorder.phases().at(arrival.intended_ns),
+            series: self.requests.series(&arrival),
+            shard: self.requests.shard(&arrival),
+            arrival,
+            tried,
+            admitted_ns: now_ns,
+            replaced: None,
+        }
+    }
+
+    fn admit(&mut self, arrival: Arrival, tried: Option<Tried>, now_ns: u64) {
+        let job = self.job(arrival, tried, now_ns);
+        self.recorder.due(&job.due(), now_ns);
+        if arrival.intended_ns.saturating_add(self.timeout_ns) <= now_ns {
+            self.unsent(&job, UnsentCause::TooLate, now_ns);
+            return;
+        }
+        match self.dispatch.place(job) {
+            Placed::Rejected => self.unsent(&job, UnsentCause::QueueFull, now_ns),
+            Placed::Handed | Placed::Waits => self.pending += 1,
+        }
+    }
+
+    /// Counts up to `most` scheduled arrivals that are not sent any more; says whether there are more.
+    pub(super) fn give_up(&mut self, most: usize, now_ns: u64) -> bool {
+        for _ in 0..most {
+            let Some(arrival) = self.arrivals.next() else {
+                return false;
+            };
+            let job = self.job(arrival, None, now_ns);
+            self.recorder.due(&job.due(), now_ns);
+            self.unsent(&job, UnsentCause::TooLate, now_ns);
+        }
+        true
+    }
+
+    /// Appends the request of a job that a connection takes on.
+    pub(super) fn begin(&mut self, id: usize, job: &Job, request: &mut Vec<u8>) -> Wanted {
+        let arrival = &job.arrival;
+        let cursor = self.members.as_ref().and_then(|members| members.cursor(arrival));
+        self.requests.write(arrival, job.first_ns(), cursor, request);
+        self.dispatch
+            .begin(id, *job, arrival.intended_ns.saturating_add(self.timeout_ns));
+        Wanted {
+            reads_answer: self.requests.concerns_members(arrival)
+                || self.retries.as_ref().is_some_and(|retries| retries.concern(job))
+                || (self.keeps_acknowledged && self.requests.gets_revision(arrival)),
+            is_repeatable: self.requests.is_repeatable(arrival),
+        }
+    }
+
+    /// A job has ended, and no connection is busy with it any more; `answer` is what was read of its answer.
+    pub(super) fn finish(&mut self, job: &Job, exchange: &Exchange, answer: &Answer<'_>) {
+        let Exchange {
+            sent_ns,
+            done_ns,
+            own_ns,
+            ..
+        } = *exchange;
+        self.pending -= 1;
+        let outcome = self.checked(job, exchange.outcome, answer.body, done_ns);
+        self.recorder.done(&Sample {
+            due: job.due(),
+            sent_ns,
+            done_ns,
+            outcome,
+            own_ns: own_ns.min(done_ns.saturating_sub(job.arrival.intended_ns)),
+        });
+        let retries = self.retries.as_mut();
+        let then = retries.and_then(|retries| retries.after(job, outcome, answer, done_ns));
+        if let Some(then) = then {
+            self.note_attempt(job, then, done_ns);
+        }
+    }
+
+    /// What the outcome really is: a success that does not say what it has to say is none.
+    fn checked(&mut self, job: &Job, outcome: Outcome, body: &[u8], now_ns: u64) -> Outcome {
+        let outcome = match &mut self.members {
+            Some(members) if self.requests.concerns_members(&job.arrival) => {
+                members.answered(&job.arrival, outcome, body, now_ns, &mut self.recorder)
+            }
+            _ => outcome,
+        };
+        if !self.keeps_acknowledged || outcome != Outcome::Ok {
+            return outcome;
+        }
+        match self.requests.acknowledged(&job.arrival, job.first_ns(), body) {
+            None => {}
+            Some(Ok(Write::Joined(joined))) => self.recorder.acknowledged(&job.due()).joined.push(joined),
+            Some(Ok(Write::Sent(sent))) => self.recorder.acknowledged(&job.due()).sent.push(sent),
+            Some(Err(_)) => return Outcome::WrongAnswer,
+        }
+        Outcome::Ok
+    }
+
+    fn note_attempt(&mut self, job: &Job, then: Then, done_ns: u64) {
+        let took_ns = done_ns.saturating_sub(job.first_ns());
+        match then {
+            Then::Again(_) => {}
+            Then::Done => self.logical_calls(job, done_ns).succeeded(job.attempts(), took_ns),
+            Then::GivesUp => self.logical_calls(job, done_ns).gave_up += 1,
+            Then::CutOff => self.logical_calls(job, done_ns).cut_off += 1,
+        }
+    }
+
+    fn logical_calls(&mut self, job: &Job, ended_ns: u64) -> &mut LogicalCalls {
+        self.recorder.logical_calls(job.series, job.first_phase(), ended_ns)
+    }
+
+    fn concerns_retries(&self, job: &Job) -> bool {
+        self.retries.as_ref().is_some_and(|retries| retries.concern(job))
+    }
+
+    fn unsent(&mut self, job: &Job, cause: UnsentCause, now_ns: u64) {
+        self.recorder.unsent(&job.due(), cause);
+        if let Some(members) = &mut self.members {
+            members.unsent(&job.arrival, now_ns);
+        }
+        // The caller would wait for ever.
+        if self.concerns_retries(job) {
+            self.logical_calls(job, now_ns).gave_up += 1;
+        }
+    }
+
+    /// A job that waited for a connection ends without an answer.
+    fn finish_unanswered(&mut self, job: &Job, outcome: Outcome, sent_ns: u64, now_ns: u64) {
+        let exchange = Exchange {
+            outcome,
+            sent_ns,
+            done_ns: now_ns,
+            own_ns: job.own_unconnected_ns(),
+        };
+        self.finish(job, &exchange, &Answer::default());
+    }
+
+    /// A connection could not be opened since `since_ns`. The job that has waited longest shares its fate.
+    pub(super) fn open_failed(&mut self, id: usize, since_ns: u64, failure: Failure, now_ns: u64) {
+        self.recorder.connections(now_ns).failed += 1;
+        let Some(job) = self.dispatch.open_failed(id) else {
+            return;
+        };
+        let sent_ns = since_ns.max(job.arrival.intended_ns);
+        match failure {
+            Failure::Local(cause) => {
+                self.pending -= 1;
+                self.unsent(&job, cause, now_ns);
+            }
+            Failure::NotAccepted => self.finish_unanswered(&job, Outcome::NotAccepted, sent_ns, now_ns),
+            Failure::Refused => self.finish_unanswered(&job, Outcome::ConnectError, sent_ns, now_ns),
+        }
+    }
+
+    /// A connection is open, since `since_ns` on its way.
+    pub(super) fn opened(&mut self, id: usize, since_ns: u64, now_ns: u64) {
+        self.dispatch.opened(id);
+        let open = self.dispatch.open() as u64;
+        let connections = self.recorder.connections(now_ns);
+        connections.opened += 1;
+        connections.open_max = connections.open_max.max(open);
+        connections.handshake.record_ns(now_ns.saturating_sub(since_ns));
+    }
+
+    /// A connection is gone; where the server closed it while it was idle, a job that was handed to it meanwhile is
+    /// another's.
+    pub(super) fn closed(&mut self, id: usize, by_server: bool, now_ns: u64) {
+        let handed = self.dispatch.closed(id);
+        let connections = self.recorder.connections(now_ns);
+        connections.closed += 1;
+        if let Some(job) = handed {
+            connections.replaced += u64::from(by_server);
+            self.dispatch.place_first(job);
+        }
+    }
+
+    /// A connection turned out to be closed when a job was to be sent, or had been.
+    pub(super) fn replace(&mut self, id: usize, job: Job, own_ns: u64, now_ns: u64) {
+        self.dispatch.end(id);
+        self.recorder.connections(now_ns).replaced += 1;
+        self.dispatch.place_first(job.again(own_ns, now_ns));
+    }
+
+    /// Looks for what has run out of time.
+    pub(super) fn expire(&mut self, now_ns: u64) {
+        for Waited { job, is_opening } in self.dispatch.expire(now_ns, self.timeout_ns) {
+            let intended_ns = job.arrival.intended_ns;
+            if is_opening {
+                self.finish_unanswered(&job, Outcome::NotAccepted, intended_ns, now_ns);
+            } else if job.replaced.is_some() {
+                self.finish_unanswered(&job, Outcome::Timeout, intended_ns, now_ns);
+            } else {
+                self.pending -= 1;
+                self.unsent(&job, UnsentCause::NoConnection, now_ns);
+            }
+        }
+    }
+
+    /// The end of the last phase: what comes now is cut off or left over.
+    pub(super) fn close_members(&mut self, end_ns: u64) {
+        if let Some(members) = &mut self.members {
+            members.close(end_ns, &mut self.recorder);
+        }
+    }
+
+    /// Counts the worker's own use and, where another second or phase has begun, reports what has happened.
+    pub(super) fn look(&mut self, reading: impl FnOnce() -> Reading, now_ns: u64) {
+        if !self.meter.is_due(now_ns, &self.recorder) {
+            return;
+        }
+        self.meter.book(reading(), &mut self.recorder);
+        let open = self.dispatch.open() as u64;
+        let connections = self.recorder.connections(now_ns);
+        connections.open_max = connections.open_max.max(open);
+        if let Some(members) = &mut self.members {
+            members.look(now_ns, &mut self.recorder);
+        }
+        self.outbox.send(&mut self.recorder);
+    }
+
+    /// Accounts for what the end of the run cuts off, and reports everything.
+    pub(super) fn end(&mut self, last: Reading) {
+        let now_ns = last.wall_ns;
+        self.meter.book(last, &mut self.recorder);
+        let (waiting, sent) = self.dispatch.abandon();
+        for job in &waiting {
+            // One that has to be sent again was sent.
+            match job.replaced {
+                None => self.recorder.unsent(&job.due(), UnsentCause::RunEnded),
+                Some(_) => self.recorder.cut_off(&job.due()),
+            }
+        }
+        for job in &sent {
+            self.recorder.cut_off(&job.due());
+        }
+        for job in waiting.iter().chain(&sent) {
+            if self.concerns_retries(job) {
+                self.logical_calls(job, now_ns).cut_off += 1;
+            }
+        }
+        let pending: Vec<_> = self.retries.iter_mut().flat_map(Retries::abandon).collect();
+        for (arrival, tried) in pending {
+            let job = self.job(arrival, Some(tried), now_ns);
+            self.logical_calls(&job, now_ns).cut_off += 1;
+        }
+        self.outbox.finish(&mut self.recorder);
+    }
+}

@@ -1,0 +1,178 @@
+//! The table of metrics.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::kind::{Compare, Declaration, Scope, Unit};
+
+/// Fewest samples of a median: five lie above it, and so on.
+const P50: u64 = 10;
+/// Fewest samples of a 90th percentile.
+const P90: u64 = 50;
+/// Fewest samples of a 99th percentile: five lie above it.
+const P99: u64 = 500;
+/// Fewest samples of a 99.9th percentile: five lie above it.
+const P999: u64 = 5000;
+
+/// What holds unless a declaration says otherwise.
+const PLAIN: Declaration = Declaration {
+    name: "",
+    doc: "",
+    unit: Unit::Number,
+    scope: Scope::Phase,
+    compare: Compare::EachBlock,
+    higher_is_better: false,
+    min_samples: 0,
+    absent: None,
+};
+
+const NO_CALLS: Option<&str> = Some("where nothing was scheduled");
+const NO_OK: Option<&str> = Some("where no call ended `ok`");
+const NO_CALLER: Option<&str> = Some("where no logical call began");
+const NO_SUCCESS: Option<&str> = Some("where no logical call succeeded");
+const NO_DATABASE: Option<&str> = Some("where bmt did not start the databases");
+const NO_MEMBERS: Option<&str> = Some("where no event was due");
+
+macro_rules! metrics {
+    ($($variant:ident = $name:literal: $doc:literal { $($field:ident: $value:expr),* $(,)? })*) => {
+        /// A figure that a gate can judge.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Metric {
+            $(
+                #[doc = $doc]
+                #[serde(rename = $name)]
+                $variant,
+            )*
+        }
+
+        impl Metric {
+            /// Every metric, in the order in which the schema and the documentation list them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub(super) fn declaration(self) -> Declaration {
+                match self {
+                    $(Self::$variant => Declaration { name: $name, doc: $doc, $($field: $value,)* ..PLAIN },)*
+                }
+            }
+        }
+    };
+}
+
+metrics! {
+    GoodputRate = "goodput_rate":
+        "Answers of outcome `ok` per second of the phase."
+        { unit: Unit::Rate, scope: Scope::Operation, compare: Compare::Ratio, higher_is_better: true, absent: NO_CALLS }
+    ErrorShare = "error_share":
+        "Part of what was scheduled that did not end `ok`."
+        { unit: Unit::Share, scope: Scope::Operation, absent: NO_CALLS }
+    NotAcceptedShare = "not_accepted_share":
+        "Part of the scheduled arrivals that the target did not accept: it took no connection, or held every one that the generator \
+        may open for longer than its everyday service time explains."
+        { unit: Unit::Share, scope: Scope::Operation, absent: NO_CALLS }
+    ResponseMean = "response_mean":
+        "Mean response time of `ok` answers."
+        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, absent: NO_OK }
+    ResponseP50 = "response_p50":
+        "Median response time of `ok` answers."
+        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P50, absent: NO_OK }
+    ResponseP90 = "response_p90":
+        "90th percentile of the response time of `ok` answers."
+        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P90, absent: NO_OK }
+    ResponseP99 = "response_p99":
+        "99th percentile of the response time of `ok` answers."
+        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P99, absent: NO_OK }
+    ResponseP999 = "response_p999":
+        "99.9th percentile of the response time of `ok` answers."
+        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P999, absent: NO_OK }
+    ResponseMax = "response_max":
+        "Longest response time of `ok` answers."
+        { unit: Unit::Time, scope: Scope::Operation, absent: NO_OK }
+    OkWithin = "ok_within":
+        "Answers of outcome `ok` within the first seconds of the phase, as `within` says; counted when they are complete, whenever their \
+        requests were due. What the throttle of joins let in is `joins_admitted`."
+        { scope: Scope::Operation, higher_is_better: true, absent: Some("where the phase did not last so long") }
+    JoinsAdmitted = "joins_admitted":
+        "Joins that the server's throttle let in during the phase, by the server's own count: those of all chats, whether or not they then \
+        succeeded. Takes no `operation`; no data where nothing is throttled."
+        { scope: Scope::Joins, absent: Some("where nothing is throttled") }
+    UntilDoneP50 = "until_done_p50":
+        "Time from the first attempt of a logical call until it succeeds, retries included: the median of those that began in the phase."
+        { unit: Unit::Time, scope: Scope::Retries, compare: Compare::Ratio, min_samples: P50, absent: NO_SUCCESS }
+    UntilDoneP99 = "until_done_p99":
+        "The same, 99th percentile."
+        { unit: Unit::Time, scope: Scope::Retries, compare: Compare::Ratio, min_samples: P99, absent: NO_SUCCESS }
+    AttemptsPerSuccess = "attempts_per_success":
+        "Attempts of a logical call that began in the phase and succeeded, mean."
+        { scope: Scope::Retries, compare: Compare::Ratio, absent: NO_SUCCESS }
+    NotDoneShare = "not_done_share":
+        "Part of the logical calls that began in the phase and never succeeded: clients gave up, or the end of the run cut them off."
+        { unit: Unit::Share, scope: Scope::Retries, absent: NO_CALLER }
+    ConnectionsOpenMax = "connections_open_max":
+        "Client connections open at once."
+        {}
+    AutoincWaitS = "autoinc_wait_s":
+        "Seconds that statements spent waiting for the AUTO-INC lock, summed over shards."
+        { unit: Unit::Seconds, compare: Compare::Ratio, absent: NO_DATABASE }
+    RowLockWaitS = "row_lock_wait_s":
+        "Seconds that statements spent waiting for row locks, summed over shards."
+        { unit: Unit::Seconds, compare: Compare::Ratio, absent: NO_DATABASE }
+    Deadlocks = "deadlocks":
+        "Deadlocks found by the databases."
+        { absent: NO_DATABASE }
+    DatabaseCpu = "database_cpu":
+        "CPU seconds of all database shards per second of the phase."
+        { compare: Compare::Ratio, absent: NO_DATABASE }
+    ServerCpuPerRequest = "server_cpu_per_request":
+        "CPU time of the server and of the databases for each request that was answered, whatever the answer."
+        { unit: Unit::Time, compare: Compare::Ratio, absent: Some("where the target runs on another machine, or nothing was answered") }
+    FreshnessP50 = "freshness_p50":
+        "Time from an event's intended send until a member has it: the median over all members and events."
+        { unit: Unit::Time, scope: Scope::Members, compare: Compare::Ratio, min_samples: P50, absent: NO_MEMBERS }
+    FreshnessP99 = "freshness_p99":
+        "The same, 99th percentile."
+        { unit: Unit::Time, scope: Scope::Members, compare: Compare::Ratio, min_samples: P99, absent: NO_MEMBERS }
+    FreshnessMissingShare = "freshness_missing_share":
+        "Part of the pairs of an event and an online member in which the event never arrived."
+        { unit: Unit::Share, scope: Scope::Members, absent: NO_MEMBERS }
+    StaleMembersEnd = "stale_members_end":
+        "Members that lack an event acknowledged `stale_after` ago, at the end of the phase; in `settle`, when all members have had time to \
+        catch up."
+        { scope: Scope::Members, absent: Some("where the run ended before the phase did") }
+    FetchesPerEvent = "fetches_per_event":
+        "Fetches for each event that was sent."
+        { scope: Scope::Members, compare: Compare::Ratio, absent: NO_MEMBERS }
+    BlastP99Ratio = "blast_p99_ratio":
+        "p99 of `ok` answers during a fault over that before it: the worst of the shards that the fault is not done to."
+        { unit: Unit::Ratio, scope: Scope::Fault, compare: Compare::Ratio, absent: Some("where a shard has no `ok` answer before or during the fault") }
+    BlastErrorRate = "blast_error_rate":
+        "Part of the calls during a fault that did not end `ok`: the worst of the shards that the fault is not done to."
+        { unit: Unit::Share, scope: Scope::Fault, absent: Some("where no other shard was called") }
+    FailFastS = "fail_fast_s":
+        "Seconds from a fault's begin until calls to the sick shard are answered within 100 ms, whatever the answer."
+        { unit: Unit::Seconds, scope: Scope::Fault, absent: Some("where that never happens during the fault") }
+    RecoveredS = "recovered_s":
+        "Seconds from a fault's end until the sick shard answers as before it."
+        { unit: Unit::Seconds, scope: Scope::Fault, absent: Some("where that never happens within the run") }
+    AcknowledgedLost = "acknowledged_lost":
+        "Writes of a cell with faults that were acknowledged and are not there afterwards."
+        { scope: Scope::Fault, absent: Some("where the databases could not be queried") }
+}
+
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let choices = Self::ALL
+            .iter()
+            .map(|metric| json!({ "description": metric.doc(), "type": "string", "const": metric.name() }));
+        json_schema!({
+            "description": "A figure that a gate can judge.",
+            "oneOf": choices.collect::<Vec<_>>(),
+        })
+    }
+}

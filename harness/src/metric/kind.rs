@@ -1,0 +1,59 @@
+//! The kinds of metrics: what a declaration says.
+
+/// The unit of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Microseconds.
+    Time,
+    /// Per second.
+    Rate,
+    /// A fraction of one.
+    Share,
+    /// A plain number.
+    Number,
+    /// Seconds.
+    Seconds,
+    /// One figure over another.
+    Ratio,
+}
+
+/// What a figure is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The calls of one traffic entry in a phase.
+    Operation,
+    /// The logical calls of one traffic entry with `retry`, which begin in a phase.
+    Retries,
+    /// Everything in a phase.
+    Phase,
+    /// The online members, in a phase.
+    Members,
+    /// The joins of all chats in a phase, by the count of the server's throttle.
+    Joins,
+    /// A fault.
+    Fault,
+}
+
+/// How the values of blocks are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compare {
+    /// By the mean of the logarithms of the blocks' values or ratios: for positive continuous figures. There is no
+    /// logarithm of 0: where a block measures 0, every block is judged by itself.
+    Ratio,
+    /// Every block is judged by itself, and one that violates the limit fails the gate: for counts, shares, maxima, and
+    /// figures whose limit may be 0.
+    EachBlock,
+}
+
+/// Everything that is declared of one metric.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Declaration {
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) unit: Unit,
+    pub(super) scope: Scope,
+    pub(super) compare: Compare,
+    pub(super) higher_is_better: bool,
+    pub(super) min_samples: u64,
+    pub(super) absent: Option<&'static str>,
+}

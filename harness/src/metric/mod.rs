@@ -1,0 +1,89 @@
+//! Figures that a gate can judge: each is declared once, in the table of `declare.rs`.
+//!
+//! A declaration gives a metric its name, meaning, unit, scope, and the way in which blocks are compared by it.
+//! Workload files, the JSON Schema, gates, results, tables and `docs/METRICS.md` all read it from here. A new metric is
+//! a new entry of the table, and its source in [`crate::analyze`].
+//!
+//! This room imports no other room of the crate.
+
+mod declare;
+mod kind;
+mod page;
+mod placement;
+
+pub use declare::Metric;
+pub use kind::{Compare, Scope, Unit};
+pub use page::markdown;
+pub use placement::Placement;
+
+impl Metric {
+    /// The name in a workload file and in a result.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.declaration().name
+    }
+
+    /// The metric of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|metric| metric.name() == name)
+    }
+
+    /// What it measures.
+    #[must_use]
+    pub fn doc(self) -> &'static str {
+        self.declaration().doc
+    }
+
+    /// The unit of its figures.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        self.declaration().unit
+    }
+
+    /// The unit of a gate's figure and limits: a ratio where the gate is relative to another variant.
+    #[must_use]
+    pub fn gate_unit(self, is_relative: bool) -> Unit {
+        if is_relative { Unit::Ratio } else { self.unit() }
+    }
+
+    /// What its figures are of.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        self.declaration().scope
+    }
+
+    /// Whether a gate on it has to name an operation.
+    #[must_use]
+    pub fn is_of_an_operation(self) -> bool {
+        matches!(self.scope(), Scope::Operation | Scope::Retries)
+    }
+
+    /// How the values of blocks are compared.
+    #[must_use]
+    pub fn compare(self) -> Compare {
+        self.declaration().compare
+    }
+
+    /// Whether a higher figure is the better one.
+    #[must_use]
+    pub fn higher_is_better(self) -> bool {
+        self.declaration().higher_is_better
+    }
+
+    /// The least number of samples in a block from which the figure is meaningful; 0 where it does not depend on one.
+    #[must_use]
+    pub fn min_samples(self) -> u64 {
+        self.declaration().min_samples
+    }
+
+    /// Why a phase or a fault may have no such figure, as a clause that begins with "where"; `None` where it always
+    /// has.
+    #[must_use]
+    pub fn absent(self) -> Option<&'static str> {
+        self.declaration().absent
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The page of the documentation that lists the metrics.
+
+use std::fmt::Write as _;
+
+use super::declare::Metric;
+use super::kind::{Compare, Scope, Unit};
+
+/// `docs/METRICS.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = String::from(HEAD);
+    for metric in Metric::ALL {
+        let samples = match metric.min_samples() {
+            0 => "–".to_owned(),
+            samples => samples.to_string(),
+        };
+        let absent = metric
+            .absent()
+            .map(|absent| format!(" Absent {absent}."))
+            .unwrap_or_default();
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {samples} | {}{absent} |",
+            metric.name(),
+            unit(metric.unit()),
+            scope(metric.scope()),
+            compare(metric.compare()),
+            metric.doc(),
+        );
+    }
+    page
+}
+
+const HEAD: &str = "\
+# Metrics
+
+<!-- Made by `bmt metrics`; change harness/src/metric/declare.rs instead. -->
+
+The figures that a gate or an expectation of a workload can judge.
+
+- **Unit**: the unit of a limit. A gate with `relative_to` judges the ratio of two variants, and its limit is a plain number.
+- **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate; *fault* takes `fault` instead of `phase`.
+- **Compared**: *ratio* compares blocks by the logarithms of their values, and gives an interval; *each block* judges every block by itself,
+  and one that violates the limit fails the gate. Where a block of a ratio measures 0, each block is judged by itself.
+- **Samples**: the least number in a block from which the figure is meaningful. With fewer the gate is inconclusive.
+
+| Metric | Unit | Of | Compared | Samples | Meaning |
+| --- | --- | --- | --- | --- | --- |
+";
+
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Time => "time (`50ms`)",
+        Unit::Rate => "rate (`2000/s`)",
+        Unit::Share => "percentage (`1%`)",
+        Unit::Number => "number",
+        Unit::Seconds => "seconds (`2s`)",
+        Unit::Ratio => "ratio",
+    }
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Operation => "operation",
+        Scope::Retries => "retries",
+        Scope::Phase => "phase",
+        Scope::Members => "members",
+        Scope::Joins => "joins",
+        Scope::Fault => "fault",
+    }
+}
+
+fn compare(compare: Compare) -> &'static str {
+    match compare {
+        Compare::Ratio => "ratio",
+        Compare::EachBlock => "each block",
+    }
+}

@@ -1,0 +1,73 @@
+//! Why there is nothing to drive.
+
+use bmt_sandbox::SandboxError;
+
+/// Why there is nothing to drive. All of them end a run with exit code 121.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// A shard or its sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Too little disk for the shards: a database on a full disk does not fail, it waits.
+    #[error(
+        "{path} has {free_mib} MiB free, and {shards} shards want {wanted_mib} MiB of disk space; free some, or point TMPDIR at a larger disk"
+    )]
+    DiskFull {
+        /// Where the shards would live.
+        path: String,
+        /// Number of shards.
+        shards: u16,
+        /// Free space.
+        free_mib: u64,
+        /// Wanted space.
+        wanted_mib: u64,
+    },
+    /// The reference server's binary is not there.
+    #[error(
+        "cannot find the reference server `hotchat` (looked in {looked_in}); build it with `cargo build --release --workspace`, or name it in BMT_HOTCHAT"
+    )]
+    NoServer {
+        /// Where it was looked for.
+        looked_in: String,
+    },
+    /// It started and did not say where it listens.
+    #[error("the reference server did not say where it listens, but {said:?}; is BMT_HOTCHAT of another version?")]
+    Puzzling {
+        /// Its first line.
+        said: String,
+    },
+    /// A target that somebody else started cannot be reached.
+    #[error("cannot reach the target {target}: {reason}; start it first, or check the address")]
+    Unreachable {
+        /// As given.
+        target: String,
+        /// The system's reason.
+        reason: String,
+    },
+    /// A target that somebody else started answered nothing for a while, and refuses connections.
+    #[error("the target {target} is gone: {reason}; its own log says why")]
+    Gone {
+        /// As given.
+        target: String,
+        /// The system's reason.
+        reason: String,
+    },
+    /// A target that somebody else started does not take the settings of a variant, or does not take its own ones back.
+    #[error("cannot change the settings of the target {target}: {reason}")]
+    Settings {
+        /// As given.
+        target: String,
+        /// What its admin API answered.
+        reason: String,
+    },
+    /// Chats could not be made.
+    #[error(
+        "cannot prepare the chats on {target}: {reason}; does it speak the reference server's API, and do BMT_TARGET_SECRET and BMT_TARGET_ADMIN_TOKEN match its configuration?"
+    )]
+    Unprepared {
+        /// Its address.
+        target: String,
+        /// What it answered.
+        reason: String,
+    },
+}

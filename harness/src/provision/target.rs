@@ -1,0 +1,200 @@
+//! What is driven: the reference server on its shards, started here, or a server that somebody else started.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bmt_sandbox::Template;
+use tokio::net::TcpStream;
+
+use super::admin::Admin;
+use super::error::ProvisionError;
+use super::external::External;
+use super::local::{Local, LocalPlan};
+use super::roles::{RedisRole, ShardRole};
+use crate::observe::{Processes, Watched};
+use crate::workload::Settings;
+
+/// How long [`Target::is_lost`] takes at most.
+const PROBE: Duration = Duration::from_millis(200);
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Target {
+    /// Its address.
+    pub address: SocketAddr,
+    /// `host:port`, for the `Host` header.
+    pub authority: String,
+    /// What every path starts with, such as `/base`; empty where paths start at the root.
+    pub base_path: String,
+    /// Base of its admin API, where it is known.
+    pub admin: Option<Admin>,
+    /// Secret that caller tokens are signed with.
+    pub secret: String,
+    /// What can be observed of it.
+    pub watched: Watched,
+    /// Its settings, where they are known.
+    pub settings: Option<Settings>,
+    /// What bmt started for it.
+    local: Option<Local>,
+    /// Where bmt did not start it.
+    external: Option<External>,
+}
+
+impl Target {
+    /// Starts the reference server on fresh shards.
+    ///
+    /// # Errors
+    /// When any of them does not come up, with the cause and the remedy.
+    pub async fn local(template: &Template, plan: LocalPlan<'_>) -> Result<Self, ProvisionError> {
+        let (local, started) = Local::start(template, plan).await?;
+        Ok(Self {
+            address: started.address,
+            authority: started.address.to_string(),
+            base_path: String::new(),
+            admin: Some(started.admin),
+            secret: started.secret,
+            watched: started.watched,
+            settings: Some(started.settings),
+            local: Some(local),
+            external: None,
+        })
+    }
+
+    /// A target that somebody else started; it must accept a connection now.
+    ///
+    /// # Errors
+    /// When its name has no address, or nobody listens there.
+    pub async fn external(external: &External) -> Result<Self, ProvisionError> {
+        let address = external.connect().await?;
+        Ok(Self {
+            address,
+            authority: external.authority(),
+            base_path: external.base_path.clone(),
+            admin: external.admin.clone(),
+            secret: external.secret.clone(),
+            watched: Watched {
+                metrics_url: Some(format!("http://{address}{}/metrics", external.base_path)),
+                processes: Processes::default().with("generator", std::process::id()),
+                target: Some(address),
+                ..Watched::default()
+            },
+            settings: None,
+            local: None,
+            external: Some(external.clone()),
+        })
+    }
+
+    /// Looks whether a target that somebody else started refuses connections, within 200 ms. To be called about
+    /// once a second, and only while it answers nothing: [`Silence`](super::Silence) says when. A target that accepts
+    /// or stays silent is not lost but slow or hung, and a local error says nothing about it. Of a target that bmt
+    /// started, [`Target::ensure_running`] knows better.
+    pub async fn is_lost(&self) -> Option<ProvisionError> {
+        let external = self.external.as_ref()?;
+        let attempt = tokio::time::timeout(PROBE, TcpStream::connect(self.address)).await;
+        let error = attempt.ok()?.err()?;
+        refuses(&error).then(|| ProvisionError::Gone {
+            target: external.url.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Fails when something that bmt started for the target has ended by itself.
+    ///
+    /// # Errors
+    /// With what ended, and the end of its log.
+    pub fn ensure_running(&mut self) -> Result<(), ProvisionError> {
+        self.local.as_mut().map_or(Ok(()), Local::ensure_running)
+    }
+
+    /// Whether bmt started it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// Redis, where bmt started it.
+    ///
+    /// # Errors
+    /// Where it is not ours to touch.
+    pub(crate) fn redis(&mut self) -> Result<&mut RedisRole, String> {
+        let redis = self.local.as_mut().and_then(|local| local.redis.as_mut());
+        redis.ok_or_else(|| "bmt did not start its Redis, so it does not touch it".to_owned())
+    }
+
+    /// A shard, by its number from 0.
+    ///
+    /// # Errors
+    /// Where it is not ours to touch.
+    pub(crate) fn shard(&mut self, number: u16) -> Result<&mut ShardRole, String> {
+        let shards = self.local.as_mut().map(|local| &mut local.shards);
+        let shard = shards.and_then(|shards| shards.get_mut(usize::from(number)));
+        shard.ok_or_else(|| format!("bmt did not start a shard {number}, so it does not touch it"))
+    }
+
+    /// Stops the server where it is (`SIGSTOP`), unless somebody else started it.
+    pub(crate) async fn pause_server(&mut self) -> Result<(), ProvisionError> {
+        match &mut self.local {
+            Some(local) => Ok(local.server.pause().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume_server(&self) -> Result<(), ProvisionError> {
+        match &self.local {
+            Some(local) => Ok(local.server.resume()?),
+            None => Ok(()),
+        }
+    }
+
+    /// The admin API.
+    ///
+    /// # Errors
+    /// Where it is not known.
+    pub(crate) fn admin(&self) -> Result<&Admin, String> {
+        let unknown =
+            || "the target's admin API is not known; give --target-admin and BMT_TARGET_ADMIN_TOKEN".to_owned();
+        self.admin.as_ref().ok_or_else(unknown)
+    }
+
+    /// Version of the database, where bmt started it.
+    #[must_use]
+    pub fn database_version(&self) -> Option<String> {
+        self.local.as_ref().map(Local::database_version)
+    }
+
+    /// Stops what bmt started, and removes it.
+    pub async fn stop(self) {
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+    }
+}
+
+/// Whether the error of a connection attempt says that nobody listens there.
+fn refuses(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_target_is_lost_once_it_refuses_connections_and_not_while_it_hangs() {
+        // Accepts in the backlog only: it hangs.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let external = External::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let target = Target::external(&external).await.unwrap();
+        assert!(target.is_lost().await.is_none());
+        drop(listener);
+        let lost = target.is_lost().await.unwrap().to_string();
+        assert!(lost.contains(&external.url) && lost.contains("refused"), "{lost}");
+    }
+}

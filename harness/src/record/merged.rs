@@ -1,0 +1,301 @@
+//! All intervals of a cell, merged: seconds of all workers into phases.
+//!
+//! The same whether the intervals come live or from a file, and in whichever order the workers' came.
+
+use std::collections::BTreeMap;
+
+use super::{Acknowledged, ClientConnections, Durations, Following, Interval, Series, TimeAxis, WorkerUse};
+
+/// What a whole cell measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Merged {
+    /// By phase, in order.
+    pub phases: Vec<PhaseTotals>,
+    /// By shard and time, where that was asked for.
+    pub axis: TimeAxis,
+    /// Writes that the target acknowledged, where that was asked for.
+    pub acknowledged: Acknowledged,
+}
+
+/// What one phase measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PhaseTotals {
+    /// By index of the series.
+    pub series: Vec<Series>,
+    /// When the pacer woke − intended.
+    pub schedule_lag: Durations,
+    /// By worker.
+    pub workers: BTreeMap<u32, WorkerUse>,
+    connections: ClientConnections,
+    following: Option<Following>,
+    seconds: BTreeMap<u64, Second>,
+}
+
+/// What adds up over workers within a second, and of which seconds then give a maximum or a last value.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Second {
+    workers: BTreeMap<u32, Looks>,
+    /// By series.
+    retries: BTreeMap<usize, u64>,
+}
+
+/// What one worker saw when it looked.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Looks {
+    open_max: u64,
+    sockets_max: u64,
+    stale: Option<u64>,
+}
+
+impl Merged {
+    /// Nothing measured yet, of so many phases and series.
+    #[must_use]
+    pub fn new(phases: usize, series: usize) -> Self {
+        let totals = PhaseTotals {
+            series: vec![Series::default(); series],
+            ..PhaseTotals::default()
+        };
+        Self {
+            phases: vec![totals; phases],
+            ..Self::default()
+        }
+    }
+
+    /// Takes in one interval. One of a phase or series that the cell does not have is another cell's; it is left out
+    /// and `false` returned.
+    pub fn take(&mut self, interval: &Interval) -> bool {
+        let Some(phase) = self.phases.get_mut(interval.phase) else {
+            return false;
+        };
+        if interval.series.len() != phase.series.len() {
+            return false;
+        }
+        phase.take(interval);
+        self.axis.add(interval.second, &interval.shards);
+        if let Some(acknowledged) = &interval.acknowledged {
+            self.acknowledged.merge(acknowledged);
+        }
+        true
+    }
+}
+
+impl PhaseTotals {
+    fn take(&mut self, interval: &Interval) {
+        let second = self.seconds.entry(interval.second).or_default();
+        for (index, (mine, theirs)) in self.series.iter_mut().zip(&interval.series).enumerate() {
+            mine.merge(theirs);
+            if theirs.retries > 0 {
+                *second.retries.entry(index).or_default() += theirs.retries;
+            }
+        }
+        self.schedule_lag.merge(&interval.schedule_lag);
+        self.connections.merge_counts(&interval.connections);
+        self.workers.entry(interval.worker).or_default().add(interval.used);
+        let looks = second.workers.entry(interval.worker).or_default();
+        looks.open_max = looks.open_max.max(interval.connections.open_max);
+        if let Some(theirs) = &interval.following {
+            self.following.get_or_insert_default().merge_counts(theirs);
+            looks.sockets_max = looks.sockets_max.max(theirs.sockets.open_max);
+            looks.stale = theirs.stale.or(looks.stale);
+        }
+    }
+
+    /// The generator's connections. Workers are summed, so the maximum is an upper bound where there are several.
+    #[must_use]
+    pub fn connections(&self) -> ClientConnections {
+        ClientConnections {
+            open_max: self.most(|looks| looks.open_max),
+            ..self.connections.clone()
+        }
+    }
+
+    /// What members saw: the most sockets of any second, and who was stale at the end.
+    #[must_use]
+    pub fn following(&self) -> Option<Following> {
+        let mut following = self.following.clone()?;
+        following.sockets.open_max = self.most(|looks| looks.sockets_max);
+        let stale = |second: &Second| {
+            let counts = second.workers.values().filter_map(|looks| looks.stale);
+            counts.reduce(|sum, count| sum + count)
+        };
+        following.stale = self.seconds.values().rev().find_map(stale);
+        Some(following)
+    }
+
+    /// Most retries of some series that were due in one second.
+    #[must_use]
+    pub fn retries_max(&self, series: &[usize]) -> u64 {
+        let of_second = |second: &Second| series.iter().filter_map(|index| second.retries.get(index)).sum();
+        self.seconds.values().map(of_second).max().unwrap_or(0)
+    }
+
+    /// CPU over wall time of the busiest worker, 0 to 1.
+    #[must_use]
+    pub fn worker_cpu(&self) -> f64 {
+        self.workers.values().map(|used| used.share()).fold(0.0, f64::max)
+    }
+
+    fn most(&self, count: impl Fn(&Looks) -> u64) -> u64 {
+        let of_second = |second: &Second| second.workers.values().map(&count).sum();
+        self.seconds.values().map(of_second).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{Due, Joined, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
+
+    const MS: u64 = 1_000_000;
+
+    /// What a worker notes; times in milliseconds.
+    #[derive(Debug, Clone)]
+    enum Note {
+        Ended {
+            due_ms: u64,
+            takes_ms: u64,
+            series: usize,
+            outcome: usize,
+            is_retry: bool,
+        },
+        Unsent {
+            due_ms: u64,
+            series: usize,
+        },
+        Connected {
+            at_ms: u64,
+            open: u64,
+        },
+        Looked {
+            at_ms: u64,
+            stale: u64,
+        },
+        Used {
+            at_ms: u64,
+            cpu_ms: u64,
+        },
+        Reports,
+    }
+
+    fn note() -> impl Strategy<Value = Note> {
+        let at = 0u64..6_000;
+        prop_oneof![
+            4 => (at.clone(), 0u64..4_000, 0usize..4, 0usize..10, any::<bool>()).prop_map(
+                |(due_ms, takes_ms, series, outcome, is_retry)| Note::Ended { due_ms, takes_ms, series, outcome, is_retry }
+            ),
+            1 => (at.clone(), 0usize..4).prop_map(|(due_ms, series)| Note::Unsent { due_ms, series }),
+            1 => (at.clone(), 0u64..50).prop_map(|(at_ms, open)| Note::Connected { at_ms, open }),
+            1 => (at.clone(), 0u64..50).prop_map(|(at_ms, stale)| Note::Looked { at_ms, stale }),
+            1 => (at, 0u64..900).prop_map(|(at_ms, cpu_ms)| Note::Used { at_ms, cpu_ms }),
+            1 => Just(Note::Reports),
+        ]
+    }
+
+    fn phases() -> PhaseBounds {
+        let ms = Duration::from_millis;
+        PhaseBounds::new([(ms(0), ms(2_500)), (ms(2_500), ms(6_000))])
+    }
+
+    fn play(recorder: &mut Recorder, note: &Note) -> Vec<Interval> {
+        let due = |series, due_ms: u64, is_retry| Due {
+            series,
+            phase: phases().at(due_ms * MS),
+            shard: Some((due_ms % 2) as u16),
+            intended_ns: due_ms * MS,
+            is_retry,
+        };
+        match note {
+            Note::Ended {
+                due_ms,
+                takes_ms,
+                series,
+                outcome,
+                is_retry,
+            } => {
+                let due = due(*series, *due_ms, *is_retry);
+                recorder.due(&due, due.intended_ns + 7_001);
+                recorder.done(&Sample {
+                    due,
+                    sent_ns: due.intended_ns + 9_003,
+                    done_ns: due.intended_ns + takes_ms * MS + 10_007,
+                    outcome: Outcome::ALL[*outcome],
+                    own_ns: 8_000,
+                });
+                recorder.acknowledged(&due).joined.push(Joined {
+                    chat: *due_ms,
+                    user: *takes_ms,
+                });
+                recorder
+                    .logical_calls(*series, due.phase, due.intended_ns)
+                    .succeeded(2, takes_ms * MS);
+            }
+            Note::Unsent { due_ms, series } => recorder.unsent(&due(*series, *due_ms, false), UnsentCause::QueueFull),
+            Note::Connected { at_ms, open } => {
+                let connections = recorder.connections(at_ms * MS);
+                connections.opened += 1;
+                connections.open_max = connections.open_max.max(*open);
+            }
+            Note::Looked { at_ms, stale } => recorder.following(at_ms * MS).stale = Some(*stale),
+            Note::Used { at_ms, cpu_ms } => recorder.used(
+                at_ms * MS,
+                WorkerUse {
+                    cpu_ns: cpu_ms * MS,
+                    wall_ns: 1_000 * MS,
+                    run_delay_ns: Some(*at_ms),
+                },
+            ),
+            Note::Reports => return recorder.drain().collect(),
+        }
+        Vec::new()
+    }
+
+    fn merged<'a>(intervals: impl IntoIterator<Item = &'a Interval>) -> Merged {
+        let mut merged = Merged::new(2, 4);
+        intervals
+            .into_iter()
+            .for_each(|interval| assert!(merged.take(interval)));
+        merged
+    }
+
+    proptest! {
+        /// Whatever the workers note and whenever they report: what is read back from the file is what was merged live,
+        /// and reporting often or once makes no difference.
+        #[test]
+        fn intervals_from_the_file_merge_to_the_live_result(
+            notes in prop::collection::vec(note(), 0..80),
+            workers in prop::sample::select(vec![1u32, 3]),
+        ) {
+            let recorders = || (0..workers).map(|worker| Recorder::new(worker, 4, 2, phases())).collect::<Vec<_>>();
+            let (mut reporting, mut silent) = (recorders(), recorders());
+            let mut live = Vec::new();
+            for (place, note) in notes.iter().enumerate() {
+                let worker = place % workers as usize;
+                live.extend(play(&mut reporting[worker], note));
+                if !matches!(note, Note::Reports) {
+                    play(&mut silent[worker], note);
+                }
+            }
+            live.extend(reporting.iter_mut().flat_map(|recorder| recorder.drain().collect::<Vec<_>>()));
+            let file: String = live.iter().map(|interval| serde_json::to_string(interval).unwrap() + "\n").collect();
+            let read: Vec<Interval> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            prop_assert_eq!(&read, &live, "lossless");
+            prop_assert_eq!(merged(&read), merged(&live));
+            let once: Vec<Interval> = silent.iter_mut().flat_map(|recorder| recorder.drain().collect::<Vec<_>>()).collect();
+            let (often, once) = (merged(&live), merged(&once));
+            prop_assert_eq!(&often.phases, &once.phases);
+            prop_assert_eq!(&often.axis, &once.axis);
+        }
+    }
+
+    #[test]
+    fn an_interval_of_another_cell_is_left_out() {
+        let mut merged = Merged::new(1, 2);
+        assert!(!merged.take(&Interval::new(0, 1, 0, 2)), "no such phase");
+        assert!(!merged.take(&Interval::new(0, 0, 0, 3)), "no such series");
+        assert_eq!(merged, Merged::new(1, 2));
+    }
+}

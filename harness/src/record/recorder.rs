@@ -1,0 +1,274 @@
+//! Takes samples, keeps them by second, and hands the seconds over as [`Interval`]s.
+//!
+//! A recorder belongs to one thread. Whatever produces samples gives them to one of these and sends on what
+//! [`Recorder::drain`] returns, once a second; memory is bounded by what happens in that second, however long the cell.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{
+    Acknowledged, Calls, ClientConnections, Due, Following, Interval, LogicalCalls, Outcome, Sample, ShardSecond,
+    UnsentCause, WorkerUse,
+};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// When each phase of a cell begins and ends, in order and without gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseBounds(Vec<(u64, u64)>);
+
+impl PhaseBounds {
+    /// From start and end of each phase, as offsets from the start of the cell.
+    ///
+    /// # Panics
+    /// When there is no phase.
+    #[must_use]
+    pub fn new(bounds: impl IntoIterator<Item = (Duration, Duration)>) -> Self {
+        let ns = |offset: Duration| u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX);
+        let bounds: Vec<_> = bounds.into_iter().map(|(start, end)| (ns(start), ns(end))).collect();
+        assert!(!bounds.is_empty(), "a profile has at least one phase");
+        Self(bounds)
+    }
+
+    /// The phase at `ns`; the last phase also owns everything after it.
+    #[must_use]
+    pub fn at(&self, ns: u64) -> usize {
+        self.0
+            .partition_point(|(_, end_ns)| *end_ns <= ns)
+            .min(self.0.len() - 1)
+    }
+
+    /// When a phase begins.
+    #[must_use]
+    pub fn start_ns(&self, phase: usize) -> u64 {
+        self.0[phase].0
+    }
+
+    /// When the last phase ends.
+    #[must_use]
+    pub fn end_ns(&self) -> u64 {
+        self.0[self.0.len() - 1].1
+    }
+}
+
+/// What one worker has measured since its last report: a short row of seconds, oldest first.
+#[derive(Debug)]
+pub struct Recorder {
+    worker: u32,
+    series: usize,
+    shards: usize,
+    phases: PhaseBounds,
+    open: VecDeque<Interval>,
+}
+
+impl Recorder {
+    /// A recorder for worker number `worker`, of so many `series`; calls are kept apart for `shards` shards, in tenths
+    /// of a second.
+    #[must_use]
+    pub fn new(worker: u32, series: usize, shards: usize, phases: PhaseBounds) -> Self {
+        Self {
+            worker,
+            series,
+            shards,
+            phases,
+            open: VecDeque::new(),
+        }
+    }
+
+    /// The phases.
+    #[must_use]
+    pub fn phases(&self) -> &PhaseBounds {
+        &self.phases
+    }
+
+    /// An arrival was due, and whoever sends it was ready to at `now_ns`.
+    pub fn due(&mut self, due: &Due, now_ns: u64) {
+        let interval = self.at(due.phase, due.intended_ns);
+        let series = &mut interval.series[due.series];
+        series.scheduled += 1;
+        series.retries += u64::from(due.is_retry);
+        interval.schedule_lag.record_ns(now_ns.saturating_sub(due.intended_ns));
+    }
+
+    /// It was never sent.
+    pub fn unsent(&mut self, due: &Due, cause: UnsentCause) {
+        let interval = self.at(due.phase, due.intended_ns);
+        *interval.series[due.series].unsent.entry(cause).or_default() += 1;
+        if let Some(calls) = calls(interval, due) {
+            calls.unsent();
+        }
+    }
+
+    /// It was sent, and the run ended before its answer.
+    pub fn cut_off(&mut self, due: &Due) {
+        self.at(due.phase, due.intended_ns).series[due.series].cut_off += 1;
+    }
+
+    /// It was sent and has ended.
+    pub fn done(&mut self, sample: &Sample) {
+        let due = &sample.due;
+        let interval = self.at(due.phase, due.intended_ns);
+        let times = interval.series[due.series].times_mut(sample.outcome);
+        times.response.record_ns(sample.response_ns());
+        times.service.record_ns(sample.service_ns());
+        times.net.record_ns(sample.net_ns());
+        if let Some(calls) = calls(interval, due) {
+            calls.ended(sample.outcome, sample.response_ns());
+        }
+        // What comes in while the cell drains is goodput of no phase.
+        if sample.outcome == Outcome::Ok && sample.done_ns < self.phases.end_ns() {
+            let phase = self.phases.at(sample.done_ns);
+            let second = (sample.done_ns - self.phases.start_ns(phase).min(sample.done_ns)) / SECOND_NS;
+            let answered = &mut self.at(phase, sample.done_ns).series[due.series].ok_answered;
+            *answered.entry(second).or_default() += 1;
+        }
+    }
+
+    /// The target acknowledged writes with its answer to this arrival.
+    pub fn acknowledged(&mut self, due: &Due) -> &mut Acknowledged {
+        self.at(due.phase, due.intended_ns).acknowledged.get_or_insert_default()
+    }
+
+    /// The logical calls of a series whose first attempt was due in `phase`, where one has ended at `ended_ns`.
+    pub fn logical_calls(&mut self, series: usize, phase: usize, ended_ns: u64) -> &mut LogicalCalls {
+        self.at(phase, ended_ns).series[series]
+            .logical_calls
+            .get_or_insert_default()
+    }
+
+    /// The sender's connections at `now_ns`.
+    pub fn connections(&mut self, now_ns: u64) -> &mut ClientConnections {
+        &mut self.at(self.phases.at(now_ns), now_ns).connections
+    }
+
+    /// What members saw at `ns`.
+    pub fn following(&mut self, ns: u64) -> &mut Following {
+        self.at(self.phases.at(ns), ns).following.get_or_insert_default()
+    }
+
+    /// The worker used so much in a stretch that began at `from_ns`.
+    pub fn used(&mut self, from_ns: u64, used: WorkerUse) {
+        self.at(self.phases.at(from_ns), from_ns).used.add(used);
+    }
+
+    /// Everything since the last call, oldest second first.
+    pub fn drain(&mut self) -> impl Iterator<Item = Interval> {
+        self.open.drain(..)
+    }
+
+    fn at(&mut self, phase: usize, ns: u64) -> &mut Interval {
+        let second = ns / SECOND_NS;
+        let key = (second, phase);
+        let place = self
+            .open
+            .iter()
+            .rposition(|interval| (interval.second, interval.phase) <= key);
+        match place {
+            Some(place) if (self.open[place].second, self.open[place].phase) == key => &mut self.open[place],
+            _ => {
+                let place = place.map_or(0, |place| place + 1);
+                let mut interval = Interval::new(self.worker, phase, second, self.series);
+                interval.shards.resize_with(self.shards, ShardSecond::default);
+                self.open.insert(place, interval);
+                &mut self.open[place]
+            }
+        }
+    }
+}
+
+/// The tenth of a second on its shard in which the arrival was due, where shards are told apart.
+fn calls<'a>(interval: &'a mut Interval, due: &Due) -> Option<&'a mut Calls> {
+    let second = interval.shards.get_mut(usize::from(due.shard?))?;
+    Some(second.at(due.intended_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = SECOND_NS;
+
+    fn recorder() -> Recorder {
+        let seconds = Duration::from_millis;
+        let phases = PhaseBounds::new([(seconds(0), seconds(2_500)), (seconds(2_500), seconds(9_000))]);
+        Recorder::new(3, 2, 0, phases)
+    }
+
+    fn due(series: usize, phase: usize, intended_ns: u64) -> Due {
+        Due {
+            series,
+            phase,
+            shard: None,
+            intended_ns,
+            is_retry: false,
+        }
+    }
+
+    #[test]
+    fn a_second_that_two_phases_share_is_kept_apart() {
+        let mut recorder = recorder();
+        recorder.due(&due(0, 1, 2_600_000_000), 2_600_000_000);
+        recorder.due(&due(0, 0, 2_400_000_000), 2_400_000_000);
+        recorder.due(&due(0, 1, 2_700_000_000), 2_700_000_000);
+        let seen: Vec<_> = recorder
+            .drain()
+            .map(|interval| {
+                (
+                    interval.worker,
+                    interval.second,
+                    interval.phase,
+                    interval.series[0].scheduled,
+                )
+            })
+            .collect();
+        assert_eq!(seen, [(3, 2, 0, 1), (3, 2, 1, 2)]);
+    }
+
+    #[test]
+    fn an_arrival_belongs_to_its_intended_second_and_its_answer_to_the_moment_of_the_answer() {
+        let mut recorder = recorder();
+        recorder.done(&Sample {
+            due: due(1, 0, 2 * S),
+            sent_ns: 2 * S + 4_000_000,
+            done_ns: 4 * S,
+            outcome: Outcome::Ok,
+            own_ns: 1_000_000,
+        });
+        let intervals: Vec<Interval> = recorder.drain().collect();
+        let times = intervals[0].series[1].times(Outcome::Ok).unwrap();
+        assert_eq!((intervals[0].second, intervals[0].phase), (2, 0));
+        assert_eq!(times.response.max_us(), Some(2_000_000));
+        assert_eq!(times.service.max_us(), Some(1_996_000));
+        assert_eq!(times.net.max_us(), Some(1_999_000));
+        assert_eq!((intervals[1].second, intervals[1].phase), (4, 1));
+        // The second phase began at 2.5 s, so 4 s is in its second second.
+        assert_eq!(intervals[1].series[1].ok_answered, [(1, 1)].into());
+    }
+
+    #[test]
+    fn an_answer_after_the_profile_is_no_goodput() {
+        let mut recorder = recorder();
+        recorder.done(&Sample {
+            due: due(0, 1, 8 * S),
+            sent_ns: 8 * S,
+            done_ns: 9 * S,
+            outcome: Outcome::Ok,
+            own_ns: 0,
+        });
+        assert!(
+            recorder
+                .drain()
+                .all(|interval| interval.series[0].ok_answered.is_empty())
+        );
+    }
+
+    #[test]
+    fn nothing_is_held_after_it_was_handed_over() {
+        let mut recorder = recorder();
+        for second in 0..1000 {
+            recorder.due(&due(0, 1, second * S), second * S);
+            assert_eq!(recorder.drain().count(), 1);
+        }
+        assert_eq!(recorder.drain().count(), 0);
+    }
+}

@@ -1,0 +1,33 @@
+//! What to do besides what the workload says.
+
+use std::path::PathBuf;
+
+use crate::provision::External;
+
+/// What to do besides what the workload says.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where run directories are made.
+    pub out: PathBuf,
+    /// The workload's file.
+    pub workload: PathBuf,
+    /// Only these variants; all if empty.
+    pub variants: Vec<String>,
+    /// Run this variant against itself.
+    pub aa: Option<String>,
+    /// A server that somebody else started.
+    pub target: Option<External>,
+    /// CPUs for the generator, and for everything that bmt starts.
+    pub pin: Option<Pin>,
+    /// The command line, for the record.
+    pub command: String,
+}
+
+/// CPUs kept apart.
+#[derive(Debug, Clone, Default)]
+pub struct Pin {
+    /// For the generator.
+    pub generator: Vec<usize>,
+    /// For the server and its databases.
+    pub target: Vec<usize>,
+}

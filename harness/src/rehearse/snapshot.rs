@@ -1,0 +1,112 @@
+//! What a recording keeps of its workload: names and figures that analysis and reports need, whatever the keys of the
+//! input are called.
+
+use std::time::Duration;
+
+use crate::record::{
+    Answer, BoundKind, FaultSnapshot, FollowSnapshot, GateSnapshot, SeriesName, Snapshot, TrafficSnapshot,
+};
+use crate::workload::{Bound, Gate, Inconclusive, Operation, Traffic, Variant, Workload};
+
+/// The workload with the variants that are to be run.
+pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snapshot {
+    let gates = |gates: &[Gate]| {
+        // A variant against itself has no gates: they compare others.
+        if is_aa {
+            Vec::new()
+        } else {
+            gates.iter().map(gate).collect()
+        }
+    };
+    Snapshot {
+        name: workload.file.name.clone(),
+        question: workload.file.question.trim().to_owned(),
+        phases: workload.profile.phases().to_vec(),
+        traffic: workload.traffic.iter().map(|entry| traffic(workload, entry)).collect(),
+        variants: variants.iter().map(|variant| variant.name.clone()).collect(),
+        blocks: workload.file.repetitions,
+        faults: workload
+            .faults
+            .iter()
+            .map(|fault| FaultSnapshot {
+                kind: fault.inject.kind().to_owned(),
+                shard: fault.inject.shard(),
+                at_s: fault.at.as_secs_f64(),
+                until_s: fault.until.as_secs_f64(),
+            })
+            .collect(),
+        gates: gates(&workload.gates),
+        expectations: gates(&workload.expectations),
+        connections: workload.generator().connections,
+        workers: u32::from(workload.generator().workers),
+        timeout_s: workload.generator().timeout.0.as_secs_f64(),
+        source: serde_json::to_value(&workload.file).unwrap_or_default(),
+    }
+}
+
+fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
+    let follow = match &entry.operation {
+        Operation::Follow(follow) => Some(FollowSnapshot {
+            online: follow.online,
+            chats: entry.group.map_or(0, |group| workload.chats[group].count),
+        }),
+        _ => None,
+    };
+    TrafficSnapshot {
+        name: entry.name.clone(),
+        operation: word(&entry.operation).to_owned(),
+        share: entry.flow.share,
+        rate: entry.flow.rate,
+        retries: entry.retry.is_some(),
+        is_followed: workload.is_followed(entry),
+        follow,
+    }
+}
+
+fn word(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Join => "join",
+        Operation::Count => "count",
+        Operation::Send => "send",
+        Operation::Fetch => "fetch",
+        Operation::Follow(_) => "follow",
+        Operation::Get { .. } => "get",
+    }
+}
+
+fn gate(gate: &Gate) -> GateSnapshot {
+    let bound = |bound: &Bound| match bound {
+        Bound::AtMost(limit) => (BoundKind::AtMost, *limit),
+        Bound::AtLeast(limit) => (BoundKind::AtLeast, *limit),
+    };
+    GateSnapshot {
+        because: gate.because.clone(),
+        metric: gate.metric.name().to_owned(),
+        operation: gate.operation.clone(),
+        placement: gate.placement,
+        within_s: gate.within.as_ref().map(Duration::as_secs),
+        fault: gate.fault,
+        phases: gate.phases.clone(),
+        variants: gate.variants.clone(),
+        relative_to: gate.relative_to.clone(),
+        bounds: gate.bounds.iter().map(bound).collect(),
+        inconclusive: gate.inconclusive.map(|counts_as| match counts_as {
+            Inconclusive::Pass => Answer::Pass,
+            Inconclusive::Fail => Answer::Fail,
+        }),
+    }
+}
+
+/// What is kept apart in a cell, by index; `placed` says whether it is known on which shard each chat lives.
+pub(super) fn series(workload: &Workload, placed: bool) -> Vec<SeriesName> {
+    let entries = workload.traffic.iter().enumerate();
+    entries
+        .flat_map(|(entry, traffic)| {
+            let has_place = placed && traffic.group.is_some();
+            crate::drive::SeriesTable::PLACEMENTS.map(|placement| SeriesName {
+                entry,
+                placement: has_place.then_some(placement),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,206 @@
+//! A validated workload: what the rules make of a file, and what every other room reads.
+
+use std::time::Duration;
+
+use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
+use crate::arrival::{Flow, Profile};
+use crate::metric::{Metric, Placement};
+
+/// A validated workload.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The file with every default filled in, as the result records it.
+    pub file: WorkloadFile,
+    /// Whether the `quick` block was laid over.
+    pub quick: bool,
+    /// Whether the file has a `quick` block.
+    pub has_quick: bool,
+    /// The offered rate over time.
+    pub profile: Profile,
+    /// Groups of chats, in order of their names.
+    pub chats: Vec<ChatGroup>,
+    /// Traffic entries, in order of their names.
+    pub traffic: Vec<Traffic>,
+    /// The configurations to compare.
+    pub variants: Vec<Variant>,
+    /// Changes of live settings, in order of time.
+    pub changes: Vec<Change>,
+    /// Faults, in order of time.
+    pub faults: Vec<Fault>,
+    /// What must hold for the build to ship.
+    pub gates: Vec<Gate>,
+    /// What a run must show in order to show anything.
+    pub expectations: Vec<Gate>,
+}
+
+/// A group of chats made before each cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatGroup {
+    /// Its name in the workload.
+    pub name: String,
+    /// Number of chats.
+    pub count: u32,
+    /// Members of each before the run.
+    pub members: u32,
+}
+
+/// One stream of operations.
+#[derive(Debug, Clone)]
+pub struct Traffic {
+    /// The name under which the result reports it.
+    pub name: String,
+    /// What one request does.
+    pub operation: Operation,
+    /// Index of its group of chats.
+    pub group: Option<usize>,
+    /// What decides its arrivals.
+    pub flow: Flow,
+    /// How its rejected clients retry, where they do.
+    pub retry: Option<RetryFile>,
+}
+
+/// One configuration under test.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// The name that the result shows.
+    pub name: String,
+    /// The reference server's settings: the target's, with the variant's laid over.
+    pub settings: Settings,
+}
+
+/// A change of the server's live settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Offset from the start of the cell.
+    pub at: Duration,
+    /// The settings that change.
+    pub settings: Settings,
+    /// Names of the variants it is made in.
+    pub variants: Vec<String>,
+}
+
+/// Something that goes wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fault {
+    /// Offset of its beginning from the start of the cell.
+    pub at: Duration,
+    /// Offset of its end.
+    pub until: Duration,
+    /// What goes wrong.
+    pub inject: Injection,
+}
+
+/// One condition on a figure: a gate or an expectation.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Why it is there.
+    pub because: Option<String>,
+    /// The figure that is judged.
+    pub metric: Metric,
+    /// The traffic entry whose figure it is.
+    pub operation: Option<String>,
+    /// Which of the operation's chats.
+    pub placement: Option<Placement>,
+    /// How much of the beginning of the phase counts, in whole seconds, where the metric asks for it.
+    pub within: Option<Duration>,
+    /// Index of the fault whose figure it is, in order of time.
+    pub fault: Option<usize>,
+    /// Names of the phases it is judged in; for the figure of a fault, its place and kind.
+    pub phases: Vec<String>,
+    /// Names of the variants that must pass.
+    pub variants: Vec<String>,
+    /// Judge the ratio to this variant's figure.
+    pub relative_to: Option<String>,
+    /// The limits, in the metric's own unit.
+    pub bounds: Vec<Bound>,
+    /// What it counts as where the noise between blocks leaves the answer open; `None` makes the run inconclusive.
+    pub inconclusive: Option<Inconclusive>,
+}
+
+/// A limit of a gate, in the unit of [`Metric::gate_unit`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// The figure may not be above.
+    AtMost(f64),
+    /// The figure may not be below.
+    AtLeast(f64),
+}
+
+impl Workload {
+    /// The generator's bounds.
+    #[must_use]
+    pub fn generator(&self) -> &GeneratorFile {
+        &self.file.generator
+    }
+
+    /// Index of the group that holds the hot chat: of the groups of a single chat, the one that takes the largest share
+    /// of the profile's rate; of equals, the one with the highest rate of its own, then the first by name.
+    #[must_use]
+    pub fn hot_group(&self) -> Option<usize> {
+        let load = |group: usize| {
+            let entries = self.traffic.iter().filter(|traffic| traffic.group == Some(group));
+            entries.fold((0.0_f64, 0.0_f64), |(share, rate), traffic| {
+                (share + traffic.flow.share, rate + traffic.flow.rate)
+            })
+        };
+        let single = (0..self.chats.len()).filter(|group| self.chats[*group].count == 1);
+        // The last of equals is taken, so they are looked at from the end.
+        single.rev().max_by(|one, other| {
+            let ((share, rate), (other_share, other_rate)) = (load(*one), load(*other));
+            share.total_cmp(&other_share).then(rate.total_cmp(&other_rate))
+        })
+    }
+
+    /// The traffic entry whose members are online: its index, and how their app behaves.
+    #[must_use]
+    pub fn follow(&self) -> Option<(usize, &FollowFile)> {
+        let entries = self.traffic.iter().enumerate();
+        entries
+            .filter_map(|(index, traffic)| match &traffic.operation {
+                Operation::Follow(follow) => Some((index, follow)),
+                _ => None,
+            })
+            .next()
+    }
+
+    /// Whether the entry sends messages to chats that online members follow.
+    #[must_use]
+    pub fn is_followed(&self, traffic: &Traffic) -> bool {
+        let followed = self.follow().and_then(|(index, _)| self.traffic[index].group);
+        traffic.operation == Operation::Send && followed.is_some() && traffic.group == followed
+    }
+
+    /// Members that are online, in all chats.
+    #[must_use]
+    pub fn online(&self) -> u32 {
+        self.follow().map_or(0, |(index, follow)| {
+            let group = self.traffic[index].group.map(|group| &self.chats[group]);
+            group.map_or(0, |group| group.count.saturating_mul(follow.online))
+        })
+    }
+
+    /// Whether the server needs Redis.
+    #[must_use]
+    pub fn needs_redis(&self) -> bool {
+        self.file.needs_redis()
+    }
+
+    /// Whether any fault is one of these.
+    #[must_use]
+    pub fn injects(&self, any: fn(Injection) -> bool) -> bool {
+        self.faults.iter().any(|fault| any(fault.inject))
+    }
+
+    /// The flows of all traffic entries, in order.
+    #[must_use]
+    pub fn flows(&self) -> Vec<Flow> {
+        self.traffic.iter().map(|traffic| traffic.flow.clone()).collect()
+    }
+}
+
+/// A variant's name as part of a path.
+#[must_use]
+pub fn directory_name(variant: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    variant.chars().map(plain).collect()
+}
