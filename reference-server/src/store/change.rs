@@ -11,15 +11,8 @@
 
 use sqlx::MySqlConnection;
 
-use super::count::Count;
+use super::count::{Count, Direction};
 use super::sql::{Answer, run, run_one};
-
-/// Whether a member joins or leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    Joins,
-    Leaves,
-}
 
 /// A change of one member's row.
 #[derive(Debug, Clone, Copy)]

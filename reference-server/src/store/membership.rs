@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sqlx::MySqlConnection;
 
-use super::change::{Change, Changed, Direction};
-use super::count::Count;
+use super::change::{Change, Changed};
+use super::count::{Count, Direction};
 use super::error::{Key, Meaning, StoreError, meaning};
 use super::insert::Insertion;
 use super::sql::{Text, run, run_one};

@@ -11,9 +11,15 @@ mod scan;
 
 use sqlx::MySqlConnection;
 
-use super::change::Direction;
 use super::sql;
 use crate::config::MemberCount;
+
+/// Whether a member joins or leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Joins,
+    Leaves,
+}
 
 /// The policy in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
