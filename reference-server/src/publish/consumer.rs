@@ -9,9 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::GROUP;
 use super::hot_chats::HotChats;
-use super::role::Parts;
-use crate::bus::{BusError, Offset, Read, Record, What};
-use crate::config::{PushThrottle, Settings};
+use crate::bus::{Bus, BusError, Offset, Read, Record, What};
+use crate::clock::Clock;
+use crate::config::{Live, PushThrottle, Settings};
+use crate::join_throttle::JoinThrottle;
+use crate::metrics::HotMetrics;
+use crate::push::Hub;
+use crate::redis::Redis;
 
 /// Records per batch: few, since marks are tended and Redis is queried between batches.
 const BATCH: usize = 128;
@@ -19,6 +23,17 @@ const BATCH: usize = 128;
 const LINGER: Duration = Duration::from_millis(5);
 /// How often marks are tended.
 const TEND: Duration = Duration::from_millis(100);
+
+/// What the consumers share.
+pub(crate) struct Parts {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) live: Live,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) joins: Arc<JoinThrottle>,
+    pub(crate) redis: Option<Arc<Redis>>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: HotMetrics,
+}
 
 pub(super) struct Consumer {
     parts: Arc<Parts>,

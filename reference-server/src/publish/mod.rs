@@ -18,7 +18,8 @@ mod known;
 mod marks;
 mod role;
 
-pub(crate) use role::{Parts, Role};
+pub(crate) use consumer::Parts;
+pub(crate) use role::Role;
 
 use crate::bus::Group;
 

@@ -7,25 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::GROUP;
-use super::consumer::Consumer;
-use crate::bus::{Bus, BusError, Lag};
-use crate::clock::Clock;
-use crate::config::Live;
-use crate::join_throttle::JoinThrottle;
-use crate::metrics::HotMetrics;
-use crate::push::Hub;
-use crate::redis::Redis;
-
-/// What the consumers share.
-pub(crate) struct Parts {
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) live: Live,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) joins: Arc<JoinThrottle>,
-    pub(crate) redis: Option<Arc<Redis>>,
-    pub(crate) clock: Clock,
-    pub(crate) metrics: HotMetrics,
-}
+use super::consumer::{Consumer, Parts};
+use crate::bus::{BusError, Lag};
 
 pub(crate) struct Role {
     parts: Arc<Parts>,
