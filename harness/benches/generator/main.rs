@@ -22,8 +22,8 @@ use serde_json::Value as Json;
 const TURNS: usize = 5;
 const SECONDS: u32 = 8;
 const CONNECTIONS: u32 = 64;
-const RATIO_WANTED: f64 = 0.9;
-const MEDIAN_OFF_MAX_MS: f64 = 0.15;
+const RATIO_WANTED: f64 = 0.95;
+const MEDIAN_OFF_MAX_MS: f64 = 0.08;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();

@@ -19,6 +19,11 @@ impl Alarm {
         self.wakes_ns.set(ns);
     }
 
+    /// When the pacer wakes; earlier than it went to sleep for, if something earlier has come up.
+    pub(super) fn wakes_ns(&self) -> u64 {
+        self.wakes_ns.get()
+    }
+
     /// Something is to happen at `ns`.
     pub(super) fn set(&self, ns: u64) {
         if ns < self.wakes_ns.get() {

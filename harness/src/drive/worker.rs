@@ -30,16 +30,15 @@ use super::priority::raise_priority;
 use super::reply::Answer;
 use super::source::Sources;
 use super::state::{State, Step};
-use super::timer::Timer;
+use super::timer::{Lead, Timer};
 use super::{coalesce, run_delay};
 use crate::clock::{Clock, Stop};
 
 /// How often time-outs are looked for.
 const SWEEP: Duration = Duration::from_millis(10);
-/// Shortest sleep of the pacer. Arming a timer can cost as much as half a request, and waking is some ten microseconds
-/// late anyway; at rates where arrivals are closer than this, they are admitted a few at a time, or earlier by a
-/// connection that is done.
-const SLEEP_MIN: Duration = Duration::from_micros(50);
+/// Shortest sleep of the pacer, [`Lead`] included. Arming a timer can cost as much as half a request; at rates where
+/// arrivals are closer than this, they are admitted a few at a time, or earlier by a connection that is done.
+const SLEEP_MIN: Duration = Duration::from_micros(75);
 /// Arrivals admitted in a row before connections get their turn.
 const BURST_MAX: usize = 32;
 /// Arrivals given up in a row before the request to stop is looked at.
@@ -159,6 +158,7 @@ struct Worker {
     sources: Sources,
     requests: Arc<RequestPlan>,
     alarm: Alarm,
+    lead: Lead,
     state: RefCell<State>,
     /// The tasks that hold the members' connections.
     sockets: RefCell<Vec<Option<AbortHandle>>>,
@@ -175,6 +175,7 @@ impl Worker {
             sources: plan.sources.clone(),
             requests: Arc::clone(&plan.requests),
             alarm: Alarm::default(),
+            lead: Lead::default(),
             state: RefCell::new(state),
             sockets: RefCell::new((0..members).map(|_| None).collect()),
         }
@@ -220,20 +221,32 @@ impl Worker {
         }
     }
 
-    /// Sleeps until the pacer's next moment, or until one comes up that is earlier.
+    /// Sleeps until the pacer's next moment, or until one comes up that is earlier. The sleep ends early by the lead; what
+    /// is left then is waited for awake, with the sockets being looked at.
     async fn sleep(&self, timer: &Timer, wait: Duration) -> std::io::Result<()> {
         let now_ns = self.clock.now_ns();
         // The end of the profile is such a moment: what is used after it is not counted.
         let until_end = Duration::from_nanos(self.end_ns.saturating_sub(now_ns));
         let wait = if until_end.is_zero() { wait } else { wait.min(until_end) };
+        let lead_ns = self.lead.ns();
+        let asleep = wait.saturating_sub(Duration::from_nanos(lead_ns));
+        let asleep_until_ns = now_ns.saturating_add(nanos(asleep));
         self.alarm.sleeps_until(now_ns.saturating_add(nanos(wait)));
-        coalesce::pacer_sleeps(wait);
+        coalesce::pacer_sleeps(asleep);
         let slept = tokio::select! {
-            slept = timer.sleep(wait) => slept,
+            slept = timer.sleep(asleep) => slept,
             () = self.alarm.rings() => Ok(()),
         };
-        self.alarm.sleeps_until(0);
         coalesce::pacer_is_awake();
+        let mut now_ns = self.clock.now_ns();
+        if let Some(late_ns) = now_ns.checked_sub(asleep_until_ns) {
+            self.lead.learn(late_ns);
+        }
+        while (1..=lead_ns).contains(&self.alarm.wakes_ns().saturating_sub(now_ns)) {
+            yield_now().await;
+            now_ns = self.clock.now_ns();
+        }
+        self.alarm.sleeps_until(0);
         slept
     }
 }

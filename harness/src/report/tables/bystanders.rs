@@ -4,14 +4,13 @@ use crate::analyze::bystanders::{self, Bystander, Harm};
 use crate::record::Run;
 use crate::report::shown::{placement, variants};
 use crate::report::table::{Kind, Table};
-use crate::report::words::{ms, percent};
+use crate::report::words::{NONE, ms, percent};
 
 /// One row for each variant, bystander and placement.
 pub(super) fn bystanders(run: &Run) -> Option<Table> {
-    let rows = variants(run).into_iter().flat_map(|variant| {
-        let all = bystanders::of_variant(run, variant).into_iter();
-        all.map(move |bystander| bystander_row(variant, &bystander))
-    });
+    let rows = variants(run)
+        .into_iter()
+        .flat_map(|variant| rows_of(variant, &bystanders::of_variant(run, variant)));
     Table::new("Bystanders, before the spike → during it")
         .legend(
             "p99: response time of ok answers in ms, the median block's · not ok: rejected, failed or unsent · unknown: slow or disturbed \
@@ -22,6 +21,32 @@ pub(super) fn bystanders(run: &Run) -> Option<Table> {
         .columns(Kind::Figure, ["p99", "not ok"])
         .rows(rows)
         .unless_empty()
+}
+
+/// Those of whom nothing is known share a row, or short runs show little else.
+fn rows_of(variant: &str, all: &[Bystander]) -> Vec<Vec<String>> {
+    let (silent, telling): (Vec<&Bystander>, Vec<&Bystander>) = all.iter().partition(|bystander| is_silent(bystander));
+    let mut rows: Vec<Vec<String>> = telling.iter().map(|bystander| bystander_row(variant, bystander)).collect();
+    match silent[..] {
+        [] => {}
+        [one] => rows.push(bystander_row(variant, one)),
+        [..] => {
+            let mut operations: Vec<&str> = silent.iter().map(|bystander| bystander.operation.as_str()).collect();
+            operations.dedup();
+            let row = [variant, &operations.join(", "), NONE, "unknown", NONE, "0 % → 0 %"];
+            rows.push(row.map(str::to_owned).to_vec());
+        }
+    }
+    rows
+}
+
+fn is_silent(bystander: &Bystander) -> bool {
+    bystander.harm == Harm::Unknown
+        && bystander.p99_before_us.is_none()
+        && bystander.p99_during_us.is_none()
+        && bystander.errors_before == 0.0
+        && bystander.errors_during == 0.0
+        && bystander.degraded == 0
 }
 
 fn bystander_row(variant: &str, bystander: &Bystander) -> Vec<String> {

@@ -33,6 +33,9 @@ fn merged<'a>(run: &Run, rows: impl Iterator<Item = (&'a Cell, Vec<String>)>) ->
             None => merged.push((cell, row, vec![cell.header.block])),
         }
     }
+    // Cells run in another order in each block; a reader expects the workload's.
+    let variants = &run.header.workload.variants;
+    merged.sort_by_key(|(cell, ..)| variants.iter().position(|name| *name == cell.header.variant));
     let named = merged.into_iter().map(|(cell, row, blocks)| {
         let name = match &blocks[..] {
             [_] => cell_name(run, cell),
