@@ -18,6 +18,7 @@ fn gated(rate: &str, hold: &str, connections: u32, gates: &str) -> String {
 }
 
 const P99: &str = "{metric: response_p99, operation: get, at_most: 200ms}";
+const P99_HIGH: &str = "{metric: response_p99, operation: get, at_most: 60s}";
 const ERRORS: &str = "{metric: error_share, operation: get, at_most: 10%}";
 
 #[test]
@@ -195,6 +196,39 @@ fn a_generator_that_is_starved_in_one_phase_passes_no_gate_on_it() {
     let run = json(&output);
     assert_eq!(output.status.code(), Some(120), "{}", run["reasons"]);
     assert!(run["reasons"].to_string().contains("generator"), "{}", run["reasons"]);
+}
+
+#[test]
+fn a_generator_that_stands_still_owns_the_backlog_that_it_comes_back_to() {
+    let server = Server::start(|_| {});
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("workload.yaml");
+    // Nothing times out, few connections: most of what is late is sent on a connection that another has just left.
+    let workload = get_workload("poisson", "400/s", "4s", 20);
+    std::fs::write(&file, format!("{workload}gates: [{P99_HIGH}]\n")).unwrap();
+    let _alone = alone();
+    let run = bmt(&["run", file.to_str().unwrap(), "--target", &server.url(), "--format", "json"])
+        .arg("--out")
+        .arg(out.path())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let process = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let run = json(&output);
+    let get = only_operation(&run);
+    let (whole, net) = (
+        get["response_us"]["ok"]["p99"].as_u64().unwrap(),
+        get["response_net_us"]["ok"]["p99"].as_u64().unwrap(),
+    );
+    assert!(whole > 800_000, "nobody stood still: p99 {whole} us");
+    assert!(net < 200_000, "p99 {whole} us, of which the target's {net} us");
+    assert_eq!(output.status.code(), Some(120), "{}", run["reasons"]);
+    let reasons = run["reasons"].to_string();
+    assert!(reasons.contains("the generator's own lateness"), "{reasons}");
 }
 
 #[test]

@@ -229,6 +229,11 @@ impl Dispatch {
         opening.filter(|since_ns| *since_ns <= since_max_ns).count()
     }
 
+    /// Whether an arrival gets a connection at once: an idle one, or one that is opened for it.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.idle.is_empty() || self.open + self.opening < self.connections_max
+    }
+
     pub(crate) fn open(&self) -> usize {
         self.open
     }
@@ -259,6 +264,7 @@ mod tests {
         let first = dispatch.wants_connection(|| 0).unwrap();
         assert!(dispatch.wants_connection(|| 0).is_some());
         assert!(dispatch.wants_connection(|| 0).is_none(), "two is the bound");
+        assert!(!dispatch.has_room());
         dispatch.opened(first);
         assert_eq!(
             poll(&mut dispatch, first),
@@ -280,6 +286,7 @@ mod tests {
             .collect();
         assert!(poll(&mut dispatch, ids[0]).is_pending());
         assert!(poll(&mut dispatch, ids[1]).is_pending());
+        assert!(dispatch.has_room(), "two are idle");
         assert_eq!(dispatch.place(job(7)), Placed::Handed);
         assert_eq!(poll(&mut dispatch, ids[1]), Poll::Ready(job(7)));
     }

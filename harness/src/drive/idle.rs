@@ -32,6 +32,10 @@ impl Idle {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest == NONE
+    }
+
     pub(super) fn contains(&self, id: usize) -> bool {
         self.links.get(id).is_some_and(|links| links.is_in)
     }

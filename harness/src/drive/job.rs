@@ -17,6 +17,9 @@ pub(crate) struct Job {
     pub(crate) tried: Option<Tried>,
     /// When the pacer admitted it, or its connection had to be replaced.
     pub(crate) admitted_ns: u64,
+    /// How late it was admitted, where the pacer fell behind while a connection was to be had: whatever it then waits
+    /// for, it would not have waited for so much of it.
+    pub(crate) behind_ns: u64,
     /// What came of sending it on a connection that had to be replaced.
     pub(crate) replaced: Option<Replaced>,
 }
@@ -82,7 +85,8 @@ impl Job {
     ///
     /// A punctual generator sends as soon as the arrival is due and the connection is free. On a connection that was
     /// opened because of the arrival, it would also have begun to open it as soon as the arrival was due; opening it
-    /// took the time that it took.
+    /// took the time that it took. And if the pacer fell behind, the arrivals that it comes back to get in each other's
+    /// way: all that they were admitted late is the generator's, whichever connection takes them.
     pub(crate) fn own_ns(&self, free: Free, sent_ns: u64) -> u64 {
         let (ready_ns, before_ns) = self.ready();
         let handing_over_ns = sent_ns.saturating_sub(ready_ns.max(free.since_ns));
@@ -90,7 +94,7 @@ impl Job {
             true => self.admitted_ns.min(free.since_ns).saturating_sub(ready_ns),
             false => 0,
         };
-        before_ns + admitting_ns + handing_over_ns
+        before_ns + (admitting_ns + handing_over_ns).max(self.behind_ns)
     }
 
     /// The generator's own lateness where no connection was to be had.
@@ -102,6 +106,7 @@ impl Job {
     /// The same job, to be sent again: the connection that it was sent on is found closed at `now_ns`.
     pub(crate) fn again(mut self, own_ns: u64, now_ns: u64) -> Self {
         self.admitted_ns = now_ns;
+        self.behind_ns = 0; // is in `own_ns`
         self.replaced = Some(Replaced { at_ns: now_ns, own_ns });
         self
     }
@@ -132,6 +137,7 @@ pub(crate) mod tests {
             shard: None,
             tried: None,
             admitted_ns: intended_ns,
+            behind_ns: 0,
             replaced: None,
         }
     }
@@ -172,6 +178,17 @@ pub(crate) mod tests {
             assert_eq!(late.own_ns(connection, sent_ns), own_ns, "{why}");
         }
         assert_eq!(late.own_unconnected_ns(), 30);
+        let behind = Job { behind_ns: 30, ..late };
+        assert_eq!(
+            behind.own_ns(free(200, false), 210),
+            30,
+            "busy with the rest of the backlog"
+        );
+        assert_eq!(
+            behind.own_ns(free(50, false), 140),
+            40,
+            "late once, and not counted twice"
+        );
     }
 
     #[test]

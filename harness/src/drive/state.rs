@@ -45,6 +45,8 @@ pub(super) struct State {
     keeps_acknowledged: bool,
     timeout_ns: u64,
     arrivals: Peekable<Box<dyn Iterator<Item = Arrival>>>,
+    /// Whether a connection was to be had when the pacer fell behind what was due; `None` while it is not behind.
+    had_room: Option<bool>,
     /// Arrivals admitted whose fate is not known yet.
     pending: usize,
 }
@@ -76,6 +78,7 @@ impl State {
             keeps_acknowledged: plan.keeps_acknowledged,
             timeout_ns: nanos(limits.timeout),
             arrivals: arrivals.peekable(),
+            had_room: None,
             pending: 0,
         }
     }
@@ -108,6 +111,7 @@ impl State {
             return Step::Later(None);
         };
         if next_ns > now_ns || now_ns == 0 {
+            self.had_room = None;
             return Step::Later(Some(next_ns));
         }
         if scheduled_ns == Some(next_ns) {
@@ -140,12 +144,17 @@ impl State {
             arrival,
             tried,
             admitted_ns: now_ns,
+            behind_ns: 0,
             replaced: None,
         }
     }
 
     fn admit(&mut self, arrival: Arrival, tried: Option<Tried>, now_ns: u64) {
-        let job = self.job(arrival, tried, now_ns);
+        let had_room = *self.had_room.get_or_insert_with(|| self.dispatch.has_room());
+        let mut job = self.job(arrival, tried, now_ns);
+        if had_room {
+            job.behind_ns = now_ns.saturating_sub(arrival.intended_ns);
+        }
         self.recorder.due(&job.due(), now_ns);
         if arrival.intended_ns.saturating_add(self.timeout_ns) <= now_ns {
             self.unsent(&job, UnsentCause::TooLate, now_ns);
