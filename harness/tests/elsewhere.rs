@@ -6,12 +6,14 @@
 mod support;
 
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bmt_sandbox::{Child, Sandbox, Shard, ShardOptions, Stream, Streams, Template};
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use support::storm::{Place, exit_code, signal};
+use support::{Server, get_workload, run_against};
 
 const WORKLOAD: &str = "
 name: elsewhere
@@ -101,6 +103,7 @@ impl Elsewhere {
 
 #[test]
 fn each_variant_gets_its_settings_and_the_target_its_own_ones_back() {
+    let _alone = support::alone();
     let elsewhere = Elsewhere::start();
     let before = elsewhere.settings();
     let place = Place::of(WORKLOAD);
@@ -121,6 +124,7 @@ fn each_variant_gets_its_settings_and_the_target_its_own_ones_back() {
 
 #[test]
 fn a_stopped_run_gives_the_settings_back_and_what_cannot_change_is_refused_before_it() {
+    let _alone = support::alone();
     let elsewhere = Elsewhere::start();
     let before = elsewhere.settings();
     let place = Place::of(WORKLOAD);
@@ -150,6 +154,7 @@ fn a_stopped_run_gives_the_settings_back_and_what_cannot_change_is_refused_befor
 
 #[test]
 fn a_target_that_goes_away_in_mid_run_is_lost() {
+    let _alone = support::alone();
     let elsewhere = Elsewhere::start();
     let place = Place::of(&WORKLOAD.replace("hold: 3s", "hold: 60s"));
     let run = elsewhere.run(&place, &["--variant", "own"]).spawn().unwrap();
@@ -174,4 +179,49 @@ fn a_target_that_goes_away_in_mid_run_is_lost() {
         .for_each(support::storm::assert_every_arrival_is_accounted_for);
     assert!(phases[0]["operations"]["hot_fetch"]["sent"].as_u64().unwrap() > 0);
     place.assert_nothing_left();
+}
+
+#[test]
+fn settings_that_are_not_put_back_end_the_run() {
+    // Both variants are tried and taken back before the run (four changes); then the first cell makes the fifth change,
+    // and giving back is refused from then on.
+    let state = Mutex::new((70_u64, 0));
+    let server = Server::answering(move |request, _| {
+        let mut state = state.lock().unwrap();
+        let (limit, changes) = &mut *state;
+        let answer =
+            |status: &str, body: &str| format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        if !request.contains("/admin/settings") {
+            return answer("200 OK", "ok");
+        }
+        if request.starts_with("PATCH") {
+            *changes += 1;
+            if *changes > 5 {
+                return answer("503 Service Unavailable", "not now");
+            }
+            let (_, body) = request.split_once("\r\n\r\n").unwrap();
+            let patch: Json = serde_json::from_str(body).unwrap();
+            *limit = patch["fetch"]["limit"].as_u64().unwrap();
+            return answer("200 OK", &format!("{{\"revision\":{changes}}}"));
+        }
+        answer("200 OK", &format!("{{\"fetch\":{{\"limit\":{limit}}}}}"))
+    });
+    let workload = get_workload("uniform", "50/s", "1s", 5).replace(
+        "variants: [{name: only}]",
+        "variants: [{name: a, settings: {fetch: {limit: 20}}}, {name: b, settings: {fetch: {limit: 30}}}]",
+    );
+    let (run, code) = run_against(&workload, &server.url(), &["--target-admin", &server.url()]);
+    assert_eq!(
+        (code, &run["verdict"]),
+        (121, &Json::from("target_lost")),
+        "{}",
+        run["reasons"]
+    );
+    let reasons = run["reasons"].to_string();
+    assert!(reasons.contains("not put back") && reasons.contains("70"), "{reasons}");
+    assert_eq!(
+        run["cells"].as_array().unwrap().len(),
+        1,
+        "the other variant is not run on them"
+    );
 }

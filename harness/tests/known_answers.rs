@@ -31,11 +31,12 @@ fn a_stall_is_charged_to_every_arrival_that_it_delays() {
                 std::thread::sleep(Duration::from_millis(u64::try_from(5_500 - into_ms).unwrap()));
             }
         });
-        let (run, _) = run_against(
+        let (run, code) = run_against(
             &get_workload("uniform", "1000/s", "20s", connections),
             &server.url(),
             &[],
         );
+        assert_eq!(code, 0, "{}", run["reasons"]);
         let operation = only_operation(&run);
         assert_eq!(operation["outcomes"]["ok"], 20_000, "{}", operation["outcomes"]);
         for (quantile, by_hand_us) in [("p99", 900_000.0), ("p999", 990_000.0)] {
@@ -78,7 +79,8 @@ fn the_mean_wait_in_a_queue_is_that_of_erlang_c() {
         };
         let seed = arrivals_seed.to_string();
         let workload = get_workload("poisson", &format!("{rate}/s"), &format!("{QUEUE_SECONDS}s"), 200);
-        let (run, _) = run_against(&workload, &server.url(), &["--seed", &seed]);
+        let (run, code) = run_against(&workload, &server.url(), &["--seed", &seed]);
+        assert_eq!(code, 0, "{}", run["reasons"]);
         let mean_response_s = only_operation(&run)["response_us"]["ok"]["mean"].as_f64().unwrap() / 1e6;
         let mean_wait_s = mean_response_s - queue.lock().unwrap().mean_service_s();
         assert!(

@@ -207,11 +207,18 @@ fn a_generator_that_stands_still_owns_the_backlog_that_it_comes_back_to() {
     let workload = get_workload("poisson", "400/s", "4s", 20);
     std::fs::write(&file, format!("{workload}gates: [{P99_HIGH}]\n")).unwrap();
     let _alone = alone();
-    let run = bmt(&["run", file.to_str().unwrap(), "--target", &server.url(), "--format", "json"])
-        .arg("--out")
-        .arg(out.path())
-        .spawn()
-        .unwrap();
+    let run = bmt(&[
+        "run",
+        file.to_str().unwrap(),
+        "--target",
+        &server.url(),
+        "--format",
+        "json",
+    ])
+    .arg("--out")
+    .arg(out.path())
+    .spawn()
+    .unwrap();
     std::thread::sleep(Duration::from_secs(2));
     let process = rustix::process::Pid::from_child(&run);
     rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();

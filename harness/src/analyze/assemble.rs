@@ -9,6 +9,9 @@ use crate::record::{
     PhaseResult, PhaseTotals, Quantiles, Retries, Series, Snapshot, UnsentCause,
 };
 
+/// A generator that was never late by more than this part of the time-out, nor by so much that this part of its queue
+/// was full of what became due meanwhile, did not cause what was left unsent.
+const STALL_SHARE_MAX: f64 = 0.25;
 /// Fewest `ok` answers that make a service time an everyday one.
 const EVERYDAY_ANSWERS_MIN: u64 = 10;
 
@@ -146,9 +149,15 @@ fn everyday_service_s(merged: &Merged) -> Option<f64> {
 }
 
 /// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate at
-/// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is.
+/// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is. Where the
+/// generator itself was late by so much that arrivals may have piled up for that alone, it is not.
 fn holds_too_many(workload: &Snapshot, totals: &PhaseTotals, seconds: f64, everyday_s: Option<f64>) -> bool {
     let scheduled: u64 = totals.series.iter().map(|series| series.scheduled).sum();
+    let lag_s = totals.schedule_lag.max_us().map_or(0.0, |us| us as f64 / 1e6);
+    let queue_s = f64::from(workload.waiting) * seconds / scheduled.max(1) as f64;
+    if lag_s > STALL_SHARE_MAX * workload.timeout_s.min(queue_s) {
+        return false;
+    }
     let was_sent = totals.series.iter().any(|series| series.scheduled > series.unsent());
     match everyday_s {
         Some(everyday_s) if seconds > 0.0 => scheduled as f64 / seconds * everyday_s < f64::from(workload.connections),

@@ -94,17 +94,14 @@ pub(super) fn of_fault(
         })
         .collect();
     let mut blast = Blast {
-        before_s: before.map(|(from, to)| (from as f64 / SECOND as f64, to as f64 / SECOND as f64)),
+        before_s: before.map(seconds),
         ..Blast::default()
     };
     let since = |from_s: f64| move |tenth: usize| (tenth as f64 / SECOND as f64 - from_s).max(0.0);
-    let next_s = faults[index + 1..].iter().map(|next| next.start_s);
-    let next = next_s.fold(usize::MAX, |limit, next_s| limit.min(last_whole(next_s)));
-    let well_again = |shard: usize| {
-        let calls = &axis.shards()[shard];
-        let stretch = (first_whole(fault.end_s), next.min(calls.len()));
-        recovered(calls, stretch, &shards[shard]).map(since(fault.end_s))
-    };
+    let limit = next_of_its_own(faults, index).min(axis.shards().iter().map(Vec::len).max().unwrap_or(0));
+    let after = (first_whole(fault.end_s), limit);
+    blast.after_s = (after.0 + SECOND <= after.1).then(|| seconds(after));
+    let well_again = |shard: usize| recovered(&axis.shards()[shard], after, &shards[shard]).map(since(fault.end_s));
     match fault.sick {
         Some(sick) if sick < shards.len() => {
             blast.fail_fast_s = fails_fast(&axis.shards()[sick], during).map(since(fault.start_s));
@@ -119,6 +116,19 @@ pub(super) fn of_fault(
     }
     blast.shards = shards;
     blast
+}
+
+/// When the next fault begins that is done to the same shard, or to no shard: recovery is not looked for beyond.
+fn next_of_its_own(faults: &[Stretch], index: usize) -> usize {
+    let sick = faults[index].sick;
+    let later = faults[index + 1..].iter();
+    let own = later.filter(|next| sick.is_none() || next.sick.is_none() || next.sick == sick);
+    own.fold(usize::MAX, |limit, next| limit.min(last_whole(next.start_s)))
+}
+
+/// A stretch of tenths, in seconds.
+fn seconds((from, to): (usize, usize)) -> (f64, f64) {
+    (from as f64 / SECOND as f64, to as f64 / SECOND as f64)
 }
 
 /// Whether another fault that overlaps with `index` is done to the shard: what it suffers is then that fault's.
@@ -243,11 +253,11 @@ fn recovered(calls: &[Calls], (from, limit): (usize, usize), before: &ShardBlast
 /// One figure of a fault, as gates ask for it; `None` where there is none, and of a fault that did not come about or
 /// was not undone.
 #[must_use]
-pub(super) fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
+pub fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
     let blast = &fault.blast;
     match metric {
         _ if fault.problem.is_some() => None,
-        Metric::BlastP99Ratio => worst(blast, ShardBlast::p99_ratio),
+        Metric::BlastP99Ratio => worst(blast, |shard| shard.p99_ratio(metric.min_samples())),
         Metric::BlastErrorRate => worst(blast, |shard| shard.error_rate_during),
         Metric::FailFastS => blast.fail_fast_s,
         Metric::RecoveredS => blast.recovered_s,
@@ -258,7 +268,7 @@ pub(super) fn figure(fault: &FaultResult, metric: Metric) -> Option<f64> {
 
 /// Why a fault has no figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NoFigure {
+pub enum NoFigure {
     /// It cannot be known.
     Cannot(String),
     /// It is as bad as can be.
@@ -267,23 +277,34 @@ pub(super) enum NoFigure {
 
 /// Why the fault has no such figure; `None` where it has, and where there is no reason.
 #[must_use]
-pub(super) fn why_none(fault: &FaultResult, metric: Metric) -> Option<NoFigure> {
+pub fn why_none(fault: &FaultResult, metric: Metric) -> Option<NoFigure> {
     if figure(fault, metric).is_some() {
         return None;
     }
     if let Some(problem) = &fault.problem {
         return Some(NoFigure::Cannot(format!("the fault failed: {problem}")));
     }
-    let has_before = fault.blast.before_s.is_some();
-    let sick = fault.blast.shards.iter().find(|shard| shard.sick);
+    let blast = &fault.blast;
+    let has_before = blast.before_s.is_some();
+    let sick = blast.shards.iter().find(|shard| shard.sick);
+    let is_called = sick.is_some_and(|sick| sick.requests_during > 0);
+    let is_short = || Some(fault.end_s? - fault.start_s? < 1.0);
     let cannot = |why: &str| Some(NoFigure::Cannot(why.to_owned()));
     let bad = |why: &str| Some(NoFigure::Bad(why.to_owned()));
     match metric {
         Metric::AcknowledgedLost => cannot("could not be asked"),
-        Metric::FailFastS if sick.is_some_and(|sick| sick.requests_during > 0) => bad("never"),
-        Metric::RecoveredS if sick.is_some_and(|sick| sick.p99_before_us.is_some()) => bad("not within the run"),
-        Metric::BlastP99Ratio if has_before && others(&fault.blast).count() > 0 => bad("no ok answer"),
+        Metric::FailFastS if is_called && is_short() == Some(true) => cannot("it lasted less than a second"),
+        Metric::FailFastS if is_called => bad("never"),
         Metric::BlastP99Ratio | Metric::RecoveredS if !has_before => cannot("nothing before it to compare with"),
+        Metric::RecoveredS if blast.after_s.is_none() => cannot("less than a second after it to recover in"),
+        Metric::RecoveredS if blast.shards.iter().any(|shard| shard.p99_before_us.is_some()) => {
+            bad("not within the run")
+        }
+        Metric::BlastP99Ratio if others(blast).any(|shard| shard.p99_during_us.is_none()) => bad("no ok answer"),
+        Metric::BlastP99Ratio if others(blast).count() > 0 => Some(NoFigure::Cannot(format!(
+            "fewer than {} ok answers before or during it",
+            metric.min_samples()
+        ))),
         _ => None,
     }
 }
@@ -310,7 +331,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// Ten calls each tenth to each of two shards, in 20 s of which `during` is a fault of shard 0; `call` gives
+    /// Twenty calls each tenth to each of two shards, in 20 s of which `during` is a fault of shard 0; `call` gives
     /// outcome and milliseconds of a call by shard, tenth and number.
     fn axis(call: impl Fn(usize, usize, usize) -> (Outcome, u64)) -> TimeAxis {
         let mut axis = TimeAxis::default();
@@ -318,7 +339,7 @@ mod tests {
             let mut shards = vec![ShardSecond::default(), ShardSecond::default()];
             for tenth in second * SECOND..(second + 1) * SECOND {
                 for (shard, calls) in shards.iter_mut().enumerate() {
-                    for number in 0..10 {
+                    for number in 0..20 {
                         let (outcome, ms) = call(shard, tenth, number);
                         calls.at(tenth as u64 * 100 * MS).ended(outcome, ms * MS);
                     }
@@ -341,6 +362,19 @@ mod tests {
         of_fault(axis, &PHASES, &[FAULT], 0, &[])
     }
 
+    fn result(blast: Blast) -> FaultResult {
+        FaultResult {
+            kind: "pause_shard".to_owned(),
+            target: "shard 0".to_owned(),
+            planned_s: FAULT.start_s,
+            planned_end_s: FAULT.end_s,
+            start_s: Some(FAULT.start_s),
+            end_s: Some(FAULT.end_s),
+            problem: None,
+            blast,
+        }
+    }
+
     #[test]
     fn a_shard_that_stalls_fails_fast_and_comes_back() {
         // Slow until 11.2 s, refused until 15.6 s; the other shard is a little slower while it lasts.
@@ -355,7 +389,7 @@ mod tests {
         let sick = &blast.shards[0];
         assert_eq!(
             (sick.sick, sick.requests_before, sick.requests_during),
-            (true, 500, 500)
+            (true, 1_000, 1_000)
         );
         assert_eq!((sick.p99_before_us, sick.error_rate_before), (Some(4_000), Some(0.0)));
         assert_eq!(
@@ -373,7 +407,7 @@ mod tests {
     #[test]
     fn trials_of_a_half_open_breaker_may_be_slow() {
         // In every second three of a hundred calls are slow.
-        let trial = |tenth: usize, number: usize| number == 0 && tenth % SECOND < 3;
+        let trial = |tenth: usize, number: usize| number < 2 && tenth % SECOND < 3;
         let axis = axis(|shard, tenth, number| match (shard, tenth) {
             (0, 100..150) if tenth < 105 || trial(tenth, number) => (Outcome::Timeout, 1_000),
             (0, 100..150) => (Outcome::Shed, 1),
@@ -451,16 +485,6 @@ mod tests {
 
     #[test]
     fn gates_ask_for_the_worst_of_the_other_shards_and_are_told_why_there_is_no_figure() {
-        let result = |axis: &TimeAxis| FaultResult {
-            kind: "pause_shard".to_owned(),
-            target: "shard 0".to_owned(),
-            planned_s: FAULT.start_s,
-            planned_end_s: FAULT.end_s,
-            start_s: Some(FAULT.start_s),
-            end_s: Some(FAULT.end_s),
-            problem: None,
-            blast: blast(axis),
-        };
         let metrics = [
             Metric::BlastP99Ratio,
             Metric::BlastErrorRate,
@@ -468,12 +492,12 @@ mod tests {
             Metric::RecoveredS,
             Metric::AcknowledgedLost,
         ];
-        let spared = result(&axis(|shard, tenth, number| match (shard, tenth) {
+        let spared = result(blast(&axis(|shard, tenth, number| match (shard, tenth) {
             (0, 100..150) => (Outcome::Timeout, 2_000),
-            (1, 100..150) if number == 0 => (Outcome::Shed, 1),
+            (1, 100..150) if number < 2 => (Outcome::Shed, 1),
             (1, 100..150) => (Outcome::Ok, 6),
             _ => (Outcome::Ok, 4),
-        }));
+        })));
         let figures = metrics.map(|metric| figure(&spared, metric));
         assert_eq!(figures, [Some(1.5), Some(0.1), None, Some(0.0), None]);
         let words = |fault: &FaultResult| {
@@ -484,10 +508,10 @@ mod tests {
             })
         };
         assert_eq!(words(&spared), ["", "", "never", "", "cannot: could not be asked"]);
-        let swamped = result(&axis(|_, tenth, _| match tenth {
+        let swamped = result(blast(&axis(|_, tenth, _| match tenth {
             100.. => (Outcome::Timeout, 2_000),
             _ => (Outcome::Ok, 4),
-        }));
+        })));
         assert_eq!(
             words(&swamped),
             [
@@ -524,8 +548,43 @@ mod tests {
             end_s: 17.0,
             sick: Some(1),
         };
-        let blast = of_fault(&axis, &PHASES, &[FAULT, next], 0, &[]);
-        assert_eq!(blast.recovered_s, None, "half a second is no recovery");
+        let on_another = of_fault(&axis, &PHASES, &[FAULT, next], 0, &[]);
+        assert!(
+            (on_another.recovered_s.unwrap() - 1.0).abs() < 1e-9,
+            "another shard's is no obstacle"
+        );
+        let of_all = Stretch { sick: None, ..next };
+        let cut_short = of_fault(&axis, &PHASES, &[FAULT, of_all], 0, &[]);
+        assert_eq!(cut_short.after_s, Some((15.0, 16.5)));
+        assert_eq!(cut_short.recovered_s, None, "half a second is no recovery");
+        let at_once = Stretch {
+            start_s: 15.5,
+            ..of_all
+        };
+        let unknown = result(of_fault(&axis, &PHASES, &[FAULT, at_once], 0, &[]));
+        let why = why_none(&unknown, Metric::RecoveredS);
+        assert_eq!(
+            why,
+            Some(NoFigure::Cannot("less than a second after it to recover in".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_p99_of_a_handful_is_no_figure() {
+        // Of a thousand calls to the other shard, four hundred are answered.
+        let axis = axis(|shard, tenth, number| match (shard, tenth) {
+            (1, 100..150) if number >= 8 => (Outcome::Shed, 1),
+            _ => (Outcome::Ok, 4),
+        });
+        let few = result(blast(&axis));
+        assert_eq!(figure(&few, Metric::BlastP99Ratio), None);
+        let why = why_none(&few, Metric::BlastP99Ratio);
+        assert_eq!(
+            why,
+            Some(NoFigure::Cannot(
+                "fewer than 500 ok answers before or during it".to_owned()
+            ))
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use crate::record::{CellHeader, Fanout, Outcome, PhaseTotals, PushSide, Quantiles, Snapshot};
 
-/// `None` where nobody is online. Events and fetches belong to the phase in which they were due, pushes to that in
-/// which they arrived.
+/// `None` where nobody is online. Events belong to the phase in which their first attempt was due, fetches to that in
+/// which they were due, pushes to that in which they arrived.
 pub(super) fn of_phase(
     workload: &Snapshot,
     header: &CellHeader,
@@ -17,10 +17,9 @@ pub(super) fn of_phase(
         let own = own.filter(|(name, _)| name.entry == entry);
         own.map(|(_, series)| series.count(Outcome::Ok)).sum()
     };
-    let senders = entries().filter(|(_, traffic)| traffic.is_followed);
-    let events: u64 = senders.map(|(sender, _)| ok(sender)).sum();
     let fetches = ok(entry);
     let following = totals.following().unwrap_or_default();
+    let events = following.events;
     let received = following.freshness.count();
     // A member may receive an event whose sender was never told that it was stored, so more may arrive than is owed.
     let owed = events * u64::from(follow.online);

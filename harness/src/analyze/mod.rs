@@ -14,7 +14,7 @@
 //! [`crate::record`].
 
 mod assemble;
-mod blast;
+pub mod blast;
 pub mod bystanders;
 mod cell;
 pub mod compare;

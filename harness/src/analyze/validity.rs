@@ -62,6 +62,17 @@ pub(super) fn notes(workload: &Snapshot, cell: &Cell) -> Vec<String> {
         }
         notes.extend(disturbed(phase).map(|by| format!("{}: {by}", phase.name)));
     }
+    let is_unknown = |phase: &PhaseResult| {
+        let neighbours = phase.neighbours.as_ref();
+        neighbours.is_some_and(|neighbours| neighbours.foreign_cpu.is_none())
+    };
+    if judged(cell).any(is_unknown) {
+        notes.push(
+            "it is not known whether other programs used this machine: the target's processes cannot be told from \
+             them (run bmt as root, or as the user of the target)"
+                .to_owned(),
+        );
+    }
     notes
 }
 

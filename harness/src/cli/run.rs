@@ -68,13 +68,6 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
         eprintln!("bmt: {lost}");
     }
     match arguments.format {
-        Format::Text if arguments.aa.is_some() => {
-            print(&format!(
-                "{}\n{}",
-                report::terminal(&outcome.run),
-                report::noise_floor(&outcome.run)
-            ))?;
-        }
         Format::Text => print(&report::terminal(&outcome.run))?,
         Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&outcome.run)?))?,
     }

@@ -222,7 +222,7 @@ impl State {
     fn checked(&mut self, job: &Job, outcome: Outcome, body: &[u8], now_ns: u64) -> Outcome {
         let outcome = match &mut self.members {
             Some(members) if self.requests.concerns_members(&job.arrival) => {
-                members.answered(&job.arrival, outcome, body, now_ns, &mut self.recorder)
+                members.answered(job, outcome, body, now_ns, &mut self.recorder)
             }
             _ => outcome,
         };

@@ -146,7 +146,7 @@ metrics! {
         { scope: Scope::Members, compare: Compare::Ratio, absent: NO_MEMBERS }
     BlastP99Ratio = "blast_p99_ratio":
         "p99 of `ok` answers during a fault over that before it: the worst of the shards that the fault is not done to."
-        { unit: Unit::Ratio, scope: Scope::Fault, compare: Compare::Ratio, absent: Some("where a shard has no `ok` answer before or during the fault") }
+        { unit: Unit::Ratio, scope: Scope::Fault, compare: Compare::Ratio, min_samples: P99, absent: Some("where a shard has no `ok` answer before or during the fault") }
     BlastErrorRate = "blast_error_rate":
         "Part of the calls during a fault that did not end `ok`: the worst of the shards that the fault is not done to."
         { unit: Unit::Share, scope: Scope::Fault, absent: Some("where no other shard was called") }
@@ -154,7 +154,7 @@ metrics! {
         "Seconds from a fault's begin until calls to the sick shard are answered within 100 ms, whatever the answer."
         { unit: Unit::Seconds, scope: Scope::Fault, absent: Some("where that never happens during the fault") }
     RecoveredS = "recovered_s":
-        "Seconds from a fault's end until the sick shard answers as before it."
+        "Seconds from a fault's end until the sick shard answers as before it; every shard, where the fault is done to none."
         { unit: Unit::Seconds, scope: Scope::Fault, absent: Some("where that never happens within the run") }
     AcknowledgedLost = "acknowledged_lost":
         "Writes of a cell with faults that were acknowledged and are not there afterwards."

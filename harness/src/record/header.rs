@@ -31,6 +31,8 @@ pub struct RunHeader {
     pub command: String,
     /// Whether `--quick` was given.
     pub quick: bool,
+    /// Whether a variant was run against itself: `--aa`.
+    pub aa: bool,
     /// What was rehearsed.
     pub workload: Snapshot,
     /// Where it ran.
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub expectations: Vec<GateSnapshot>,
     /// Connections that the generator may open.
     pub connections: u32,
+    /// Arrivals that may wait for one of them.
+    pub waiting: u32,
     /// Worker threads of the generator.
     pub workers: u32,
     /// A request is given up this long after its intended start.
@@ -83,8 +87,6 @@ pub struct TrafficSnapshot {
     pub rate: f64,
     /// Whether its callers retry.
     pub retries: bool,
-    /// Whether it sends messages to chats that members follow.
-    pub is_followed: bool,
     /// The members that follow, where the entry is their fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<FollowSnapshot>,

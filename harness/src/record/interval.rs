@@ -265,6 +265,8 @@ impl ClientConnections {
 /// What members who are online saw in one second of one phase.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Following {
+    /// Messages to followed chats that were acknowledged, of those whose first attempt was due in this second.
+    pub events: u64,
     /// Pushes that arrived.
     pub pushes: u64,
     /// Intended send of an event → a member has it; of the events that were due in this second. Its count is the number
@@ -283,6 +285,7 @@ pub struct Following {
 impl Following {
     /// Adds everything but what is looked at in moments.
     pub fn merge_counts(&mut self, other: &Self) {
+        self.events += other.events;
         self.pushes += other.pushes;
         self.freshness.merge(&other.freshness);
         self.skipped += other.skipped;

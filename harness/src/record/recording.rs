@@ -127,12 +127,14 @@ impl CellWriter {
                 .map(BufWriter::new)
                 .map_err(io_error("create", &file))
         };
+        let (intervals, observed, events) = (open(INTERVALS)?, open(OBSERVED)?, open(EVENTS)?);
+        // Last: a cell that has this file has the others.
         write_whole(&path.join(CELL), &pretty(header, &path)?)?;
         Ok(Self {
-            intervals: open(INTERVALS)?,
-            observed: open(OBSERVED)?,
-            events: open(EVENTS)?,
             path,
+            intervals,
+            observed,
+            events,
         })
     }
 }

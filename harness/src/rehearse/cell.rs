@@ -56,11 +56,15 @@ pub(super) async fn run(
             }
         },
     };
-    let ended = run_on(stage, planned, borrowed.as_mut(), listeners).await;
+    let mut ended = run_on(stage, planned, borrowed.as_mut(), listeners).await;
     if let Some(borrowed) = borrowed
         && let Err(problem) = borrowed.give_back().await
     {
         eprintln!("bmt: {problem}");
+        // The next cell would take this variant's settings for the target's own.
+        if let Ok(ended) = &mut ended {
+            ended.lost.get_or_insert(problem);
+        }
     }
     ended
 }

@@ -79,6 +79,7 @@ fn header(workload: &Workload, options: &Options, started: jiff::Timestamp) -> R
         started_at: started.to_string(),
         command: options.command.clone(),
         quick: workload.quick,
+        aa: options.aa.is_some(),
         workload: snapshot::of(workload, &variants, options.aa.is_some()),
         environment: environment::observe(target, &pin.generator, &pin.target),
         warnings: environment::warnings(options.pin.is_some(), target),

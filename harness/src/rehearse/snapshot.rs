@@ -38,6 +38,7 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
         gates: gates(&workload.gates),
         expectations: gates(&workload.expectations),
         connections: workload.generator().connections,
+        waiting: workload.generator().waiting,
         workers: u32::from(workload.generator().workers),
         timeout_s: workload.generator().timeout.0.as_secs_f64(),
         source: serde_json::to_value(&workload.file).unwrap_or_default(),
@@ -58,7 +59,6 @@ fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
         share: entry.flow.share,
         rate: entry.flow.rate,
         retries: entry.retry.is_some(),
-        is_followed: workload.is_followed(entry),
         follow,
     }
 }

@@ -37,7 +37,6 @@ pub(super) fn traffic(name: &str, share: f64, rate: f64) -> TrafficSnapshot {
         share,
         rate,
         retries: false,
-        is_followed: false,
         follow: None,
     }
 }
@@ -52,6 +51,7 @@ pub(super) fn header(blocks: u32) -> RunHeader {
         started_at: "2026-01-01T00:00:00Z".to_owned(),
         command: "bmt run storm.yaml".to_owned(),
         quick: false,
+        aa: false,
         workload: Snapshot {
             name: "storm".to_owned(),
             question: "Does a join storm leave the others alone?".to_owned(),
@@ -63,6 +63,7 @@ pub(super) fn header(blocks: u32) -> RunHeader {
             gates: vec![],
             expectations: vec![],
             connections: 500,
+            waiting: 4_096,
             workers: 1,
             timeout_s: 10.0,
             source: serde_json::Value::Null,

@@ -29,4 +29,4 @@ mod tests;
 
 pub use markdown::markdown;
 pub use progress::Progress;
-pub use terminal::{noise_floor, terminal, terminal_of};
+pub use terminal::{terminal, terminal_of};

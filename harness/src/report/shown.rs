@@ -1,10 +1,10 @@
 //! What of a run is shown: its variants, their cells, the figures over their blocks.
 
-use super::words::Spread;
+use super::words::{Spread, ms};
 use crate::analyze::bystanders::headline_phase;
 use crate::analyze::compare::headline_operation;
 use crate::analyze::estimate::{self, Method};
-use crate::analyze::figure::{by_block, median_over_blocks, phase};
+use crate::analyze::figure::{Of, by_block, figure, median_over_blocks, operation, phase};
 use crate::analyze::validity;
 use crate::metric::{Metric, Placement};
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Quantiles, Run, TrafficSnapshot};
@@ -103,6 +103,28 @@ pub(super) fn disturbed(run: &Run, variant: &str, phase_name: &str) -> Vec<(u32,
         Some((cell.header.block, by))
     });
     disturbed.collect()
+}
+
+/// The quantile without the generator's own lateness, in words, where that makes a difference in any block.
+pub(super) fn marked_net(
+    run: &Run,
+    variant: &str,
+    phase_name: &str,
+    of: Of<'_>,
+    quantile: &Quantile,
+) -> Option<String> {
+    let cells = || run.cells.iter().filter(|cell| cell.header.variant == variant);
+    let mut operations = cells().filter_map(|cell| operation(phase(cell, phase_name)?, of));
+    operations.find_map(|operation| validity::marked(operation, quantile.of))?;
+    let of = Of { net: true, ..of };
+    let net = over_blocks(run, variant, |cell| {
+        figure(phase(cell, phase_name)?, quantile.metric, of)
+    });
+    Some(format!(
+        "{} is {} ms without the generator's own lateness",
+        quantile.name,
+        ms(net.map(|net| net.centre))
+    ))
 }
 
 /// What the entry offers in a phase of this rate, per second.

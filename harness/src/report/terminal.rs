@@ -56,21 +56,6 @@ pub fn terminal_of(run: &Run, columns: usize) -> String {
     text
 }
 
-/// What two identical builds differ by: for each headline figure the ratio of a variant to itself, its interval, and
-/// half the interval's width.
-#[must_use]
-pub fn noise_floor(run: &Run) -> String {
-    noise_floor_of(run, columns(std::io::stdout()))
-}
-
-pub(super) fn noise_floor_of(run: &Run, columns: usize) -> String {
-    let mut text = String::new();
-    if let Some(table) = tables::noise_floor(run) {
-        write_table(&mut text, &table, columns);
-    }
-    text
-}
-
 fn write_table(text: &mut String, table: &Table, columns: usize) {
     let _ = writeln!(text, "\n{}\n{}", folded(&table.title, columns), drawn(table, columns));
     for footnote in &table.footnotes {

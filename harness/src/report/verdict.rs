@@ -5,7 +5,7 @@ use super::words::{counted, percent};
 use crate::analyze::bystanders::{self, Harm};
 use crate::analyze::figure::{median_over_blocks, phase};
 use crate::analyze::validity::marked;
-use crate::record::{Answer, GateResult, OperationResult, Run, Verdict};
+use crate::record::{Answer, GateResult, GateSnapshot, OperationResult, Run, Verdict};
 
 /// Part of the headline operation from which on it is told.
 const TOLD_FROM: f64 = 0.001;
@@ -77,6 +77,17 @@ fn judged_variants(run: &Run) -> Vec<&str> {
     if judged.is_empty() { all } else { judged }
 }
 
+/// Gates and expectations on variants that were not run, limit by limit.
+fn unjudged(run: &Run) -> usize {
+    let workload = &run.header.workload;
+    let conditions = workload.gates.iter().chain(&workload.expectations);
+    let of = |gate: &GateSnapshot| {
+        let left_out = gate.variants.iter().filter(|name| !workload.variants.contains(name));
+        left_out.count() * gate.phases.len() * gate.bounds.len()
+    };
+    conditions.map(of).sum()
+}
+
 fn beside(run: &Run) -> Vec<String> {
     let variants = judged_variants(run);
     let named = run.header.workload.variants.len() > 1;
@@ -88,6 +99,11 @@ fn beside(run: &Run) -> Vec<String> {
         }
     };
     let mut told = Vec::new();
+    let unjudged = unjudged(run);
+    if unjudged > 0 {
+        let all = unjudged + run.gates.len() + run.expectations.len();
+        told.push(format!("--variant left {unjudged} of {all} judgements out"));
+    }
     let degraded: Vec<(usize, &str)> = variants
         .iter()
         .map(|variant| {

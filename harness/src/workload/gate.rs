@@ -245,10 +245,10 @@ impl Judge<'_> {
 
     /// Whether the fault can have the figure.
     fn fits(&mut self, path: &str, metric: Metric, fault: Fault) -> bool {
-        let fits = fault.inject.shard().is_some() || !matches!(metric, Metric::FailFastS | Metric::RecoveredS);
+        let fits = fault.inject.shard().is_some() || metric != Metric::FailFastS;
         if !fits {
             let problem = format!(
-                "`{}` affects no shard, so there is none that fails fast or recovers",
+                "`{}` affects no shard, so there is none that fails fast",
                 fault.inject.kind()
             );
             self.mistake(path, problem, "a fault of a shard, or another metric");

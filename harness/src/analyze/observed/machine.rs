@@ -24,7 +24,14 @@ struct MachineTotals {
     foreign: Known,
     target: Known,
     cpus: u32,
-    foreign_by_second: Vec<Known>,
+    by_second: Vec<Second>,
+}
+
+/// What happened in one second of a phase.
+#[derive(Debug, Clone, Copy, Default)]
+struct Second {
+    foreign: Known,
+    steal: Known,
 }
 
 /// CPU seconds, and the time in which they are known.
@@ -77,7 +84,12 @@ impl MachineFold {
             own_cpu: cores(totals.own_s),
             target_cpu: totals.target.cores(totals.observed_s),
             cpus: totals.cpus,
-            by_second: totals.by_second(end_s - start_s),
+            by_second: totals.by_second(end_s - start_s, |second| second.foreign),
+            steal_by_second: totals
+                .by_second(end_s - start_s, |second| second.steal)
+                .into_iter()
+                .map(Option::unwrap_or_default)
+                .collect(),
         })
     }
 }
@@ -134,24 +146,27 @@ impl MachineTotals {
         self.cpus = self.cpus.max(used.cpus);
         let (from_s, to_s) = (from_s - start_s, to_s - start_s);
         let last = (to_s.ceil() as usize).min(SECONDS_MAX);
-        if self.foreign_by_second.len() < last {
-            self.foreign_by_second.resize(last, Known::default());
+        if self.by_second.len() < last {
+            self.by_second.resize(last, Second::default());
         }
-        for (second, known) in self.foreign_by_second.iter_mut().enumerate().skip(from_s as usize) {
+        for (second, seen) in self.by_second.iter_mut().enumerate().skip(from_s as usize) {
             let (from_s, to_s) = (from_s.max(second as f64), to_s.min(second as f64 + 1.0));
             if to_s > from_s {
                 let part = (to_s - from_s) / length_s;
-                known.add(of(used.foreign_s).map(|used_s| used_s * part), to_s - from_s);
+                seen.foreign
+                    .add(of(used.foreign_s).map(|used_s| used_s * part), to_s - from_s);
+                seen.steal
+                    .add(of(Some(used.steal_s)).map(|used_s| used_s * part), to_s - from_s);
             }
         }
     }
 
     /// The last second of a phase may be shorter than one.
-    fn by_second(&self, phase_s: f64) -> Vec<Option<f64>> {
-        let seconds = self.foreign_by_second.iter().enumerate();
-        let cores = seconds.map(|(second, known)| {
-            let length_s = (phase_s - second as f64).min(1.0);
-            known.cores(length_s).map(|cores| cores.max(0.0))
+    fn by_second(&self, phase_s: f64, of: fn(&Second) -> Known) -> Vec<Option<f64>> {
+        let seconds = self.by_second.iter().enumerate();
+        let cores = seconds.map(|(place, second)| {
+            let length_s = (phase_s - place as f64).min(1.0);
+            of(second).cores(length_s).map(|cores| cores.max(0.0))
         });
         cores.collect()
     }
@@ -208,6 +223,8 @@ mod tests {
             "{first:?}"
         );
         assert_eq!(rounded(&first.by_second), [Some(0.0), Some(1.0)]);
+        let steal: Vec<_> = first.steal_by_second.iter().copied().map(Some).collect();
+        assert_eq!(rounded(&steal), [Some(0.01), Some(0.02)]);
         let second = phases[1].as_ref().unwrap();
         assert_eq!(rounded(&[second.foreign_cpu]), [Some(1.333)]);
         let third = phases[2].as_ref().unwrap();

@@ -24,6 +24,7 @@ use super::member::{Member, Next};
 use super::page::{Page, skipped};
 use super::wire::{Chat, Cursor, FIRST_MEMBER, Revision};
 use crate::arrival::Arrival;
+use crate::drive::job::Job;
 use crate::drive::source::Sources;
 use crate::record::{Outcome, Recorder};
 
@@ -207,12 +208,13 @@ impl Members {
     /// really is: a success that does not say what it has to say is none.
     pub(crate) fn answered(
         &mut self,
-        arrival: &Arrival,
+        job: &Job,
         outcome: Outcome,
         body: &[u8],
         now_ns: u64,
         recorder: &mut Recorder,
     ) -> Outcome {
+        let arrival = &job.arrival;
         if self.is_fetch(arrival) {
             return self.fetched(arrival.ordinal as usize, outcome, body, now_ns, recorder);
         }
@@ -222,6 +224,8 @@ impl Members {
         match serde_json::from_slice::<Revision>(body) {
             Ok(sent) => {
                 self.plan.board.note(arrival.chat, sent.revision, now_ns);
+                // Its age counts from the first attempt, so that is where it belongs.
+                recorder.following(job.first_ns()).events += 1;
                 Outcome::Ok
             }
             Err(_) => Outcome::WrongAnswer,
@@ -344,7 +348,15 @@ mod tests {
 
     use super::*;
     use crate::drive::chat::board::Board;
+    use crate::drive::job::{self, Tried};
     use crate::record::PhaseBounds;
+
+    fn of(arrival: Arrival) -> Job {
+        Job {
+            arrival,
+            ..job::tests::job(arrival.intended_ns)
+        }
+    }
 
     fn recorder() -> Recorder {
         let phases = PhaseBounds::new([(Duration::ZERO, Duration::from_secs(10))]);
@@ -388,12 +400,13 @@ mod tests {
         let (mut members, mut recorder) = (members(1), recorder());
         let fetch = fetching(&mut members, &mut recorder);
         let send = Arrival { flow: 0, ..fetch };
-        for arrival in [fetch, send] {
+        let (fetch, send) = (of(fetch), of(send));
+        for job in [fetch, send] {
             for body in [&b""[..], b"{}", b"[]", b"<html>"] {
-                let outcome = members.answered(&arrival, Outcome::Ok, body, 9, &mut recorder);
+                let outcome = members.answered(&job, Outcome::Ok, body, 9, &mut recorder);
                 assert_eq!(outcome, Outcome::WrongAnswer, "{body:?}");
             }
-            let outcome = members.answered(&arrival, Outcome::Shed, b"", 9, &mut recorder);
+            let outcome = members.answered(&job, Outcome::Shed, b"", 9, &mut recorder);
             assert_eq!(outcome, Outcome::Shed);
         }
         let outcome = members.answered(&send, Outcome::Ok, br#"{"revision":3}"#, 9, &mut recorder);
@@ -401,9 +414,39 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_an_event_counts_in_the_second_in_which_it_was_due() {
+    fn an_event_is_owed_in_the_second_in_which_its_first_attempt_was_due() {
         let (mut members, mut recorder) = (members(1), recorder());
         let fetch = fetching(&mut members, &mut recorder);
+        recorder.drain().count();
+        // Due at 1 s, and acknowledged when it was sent again at 4 s.
+        let arrival = Arrival {
+            flow: 0,
+            intended_ns: 4 * SECOND_NS,
+            ..fetch
+        };
+        let again = Job {
+            tried: Some(Tried {
+                first_ns: SECOND_NS,
+                phase: 0,
+                attempts: 1,
+                unknown: false,
+            }),
+            ..of(arrival)
+        };
+        let outcome = members.answered(&again, Outcome::Ok, br#"{"revision":3}"#, 4 * SECOND_NS, &mut recorder);
+        assert_eq!(outcome, Outcome::Ok);
+        let intervals: Vec<_> = recorder.drain().collect();
+        let events: Vec<_> = intervals
+            .iter()
+            .filter_map(|interval| Some((interval.second, interval.following.as_ref()?.events)))
+            .collect();
+        assert_eq!(events, [(1, 1)]);
+    }
+
+    #[test]
+    fn the_age_of_an_event_counts_in_the_second_in_which_it_was_due() {
+        let (mut members, mut recorder) = (members(1), recorder());
+        let fetch = of(fetching(&mut members, &mut recorder));
         recorder.drain().count();
         let page = br#"{"events":[{"revision":1,"body":"at 1000000000"}],"revision":1}"#;
         let outcome = members.answered(&fetch, Outcome::Ok, page, 3 * SECOND_NS, &mut recorder);

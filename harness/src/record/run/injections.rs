@@ -60,11 +60,14 @@ pub struct Blast {
     /// right before.
     #[serde(default)]
     pub before_s: Option<(f64, f64)>,
+    /// The stretch after it in which its recovery was looked for; `None` where it was shorter than a second.
+    #[serde(default)]
+    pub after_s: Option<(f64, f64)>,
     /// From the fault's begin until calls to the sick shard are answered at once, whatever the answer; `None`: not
     /// while it lasted.
     #[serde(default)]
     pub fail_fast_s: Option<f64>,
-    /// From the fault's end until the sick shard is as it was before; `None`: not within the run.
+    /// From the fault's end until the sick shard is as it was before; `None`: not in that stretch.
     #[serde(default)]
     pub recovered_s: Option<f64>,
     /// Writes of the whole cell that were acknowledged and are not there; `None` where that could not be asked.
@@ -100,12 +103,29 @@ pub struct ShardBlast {
 }
 
 impl ShardBlast {
-    /// The p99 during over that before; `None` where either is missing.
+    /// The p99 before; `None` where it rests on fewer than `least` `ok` answers.
     #[must_use]
-    pub fn p99_ratio(&self) -> Option<f64> {
-        let (before, during) = (self.p99_before_us?, self.p99_during_us?);
-        Some(during as f64 / before.max(1) as f64)
+    pub fn p99_before(&self, least: u64) -> Option<u64> {
+        let ok = ok_answers(self.requests_before, self.error_rate_before);
+        self.p99_before_us.filter(|_| ok >= least)
     }
+
+    /// The same during.
+    #[must_use]
+    pub fn p99_during(&self, least: u64) -> Option<u64> {
+        let ok = ok_answers(self.requests_during, self.error_rate_during);
+        self.p99_during_us.filter(|_| ok >= least)
+    }
+
+    /// The p99 during over that before; `None` where either is missing or rests on too few.
+    #[must_use]
+    pub fn p99_ratio(&self, least: u64) -> Option<f64> {
+        Some(self.p99_during(least)? as f64 / self.p99_before(least)?.max(1) as f64)
+    }
+}
+
+fn ok_answers(requests: u64, error_rate: Option<f64>) -> u64 {
+    (requests as f64 * (1.0 - error_rate.unwrap_or(1.0))).round() as u64
 }
 
 /// The calls to each shard over time.

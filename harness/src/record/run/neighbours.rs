@@ -25,4 +25,6 @@ pub struct Neighbours {
     /// `foreign_cpu` in each second of the phase, of the first two hours at most; `None` where it was not known for
     /// at least half of it.
     pub by_second: Vec<Option<f64>>,
+    /// `steal` in each of these seconds.
+    pub steal_by_second: Vec<f64>,
 }

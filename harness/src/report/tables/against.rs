@@ -8,7 +8,7 @@ use crate::report::table::{Kind, Table};
 use crate::report::words::{Form, NONE, Spread, number, spread};
 
 /// One row a figure, one column a variant; `None` where there is nothing to compare.
-pub(in crate::report) fn against(run: &Run) -> Option<Table> {
+pub(super) fn against(run: &Run) -> Option<Table> {
     let first = run.header.workload.variants.first()?;
     let others: Vec<&str> = shown::variants(run)
         .into_iter()
@@ -41,7 +41,7 @@ fn legend(first: &str, blocks: u32) -> String {
 }
 
 /// The same of a variant against itself: what two identical builds differ by.
-pub(in crate::report) fn noise_floor(run: &Run) -> Option<Table> {
+pub(super) fn noise_floor(run: &Run) -> Option<Table> {
     let rows = HEADLINE.iter().flat_map(|metric| {
         let all = run
             .comparisons

@@ -1,13 +1,15 @@
 //! How far each fault reached.
 
+use crate::analyze::blast::{self, NoFigure};
 use crate::analyze::figure::{by_block, median_over_blocks};
-use crate::record::{Blast, Run, ShardBlast};
+use crate::metric::Metric;
+use crate::record::{Blast, Cell, Run, ShardBlast};
 use crate::report::shown::{first_cell, variants};
 use crate::report::table::{Kind, Table};
 use crate::report::words::{NONE, ms, number, percent};
 
 /// One row for each variant, fault and shard; `None` where nothing was broken.
-pub(super) fn blast(run: &Run) -> Option<Table> {
+pub(super) fn blast_radius(run: &Run) -> Option<Table> {
     let rows = variants(run).into_iter().flat_map(|variant| variant_rows(run, variant));
     let blocks = if run.header.workload.blocks > 1 {
         " · of several blocks the median, and what is lost in all of them"
@@ -48,16 +50,12 @@ impl Reached<'_> {
     /// What belongs to the fault as a whole is told once: beside the sick shard, or beside the first.
     fn rows(&self, first: &Blast) -> Vec<Vec<String>> {
         let has_sick = first.shards.iter().any(|shard| shard.sick);
-        let seconds = |value: fn(&Blast) -> Option<f64>, never: &str| {
-            if has_sick {
-                self.seconds(value, never)
-            } else {
-                NONE.to_owned()
-            }
-        };
         let whole = vec![
-            seconds(|blast| blast.fail_fast_s, "never"),
-            seconds(|blast| blast.recovered_s, "not in the run"),
+            match has_sick {
+                true => self.seconds(Metric::FailFastS),
+                false => NONE.to_owned(),
+            },
+            self.seconds(Metric::RecoveredS),
             self.lost(),
         ];
         if first.shards.is_empty() {
@@ -83,7 +81,9 @@ impl Reached<'_> {
                 value(cell.faults.get(self.index)?.blast.shards.get(place)?)
             })
         };
-        let us = |value: fn(&ShardBlast) -> Option<u64>| ms(median(&|shard| value(shard).map(|us| us as f64)));
+        let least = Metric::BlastP99Ratio.min_samples();
+        let us =
+            |value: fn(&ShardBlast, u64) -> Option<u64>| ms(median(&|shard| value(shard, least).map(|us| us as f64)));
         let part = |value: fn(&ShardBlast) -> Option<f64>| median(&value).map_or(NONE.to_owned(), percent);
         let state = match (first.sick, first.sick_of_another) {
             (true, _) => "SICK",
@@ -93,12 +93,8 @@ impl Reached<'_> {
         vec![
             first.shard.to_string(),
             state.to_owned(),
-            format!(
-                "{} → {}",
-                us(|shard| shard.p99_before_us),
-                us(|shard| shard.p99_during_us)
-            ),
-            median(&ShardBlast::p99_ratio).map_or(NONE.to_owned(), |ratio| format!("{ratio:.1} x")),
+            format!("{} → {}", us(ShardBlast::p99_before), us(ShardBlast::p99_during)),
+            median(&|shard| shard.p99_ratio(least)).map_or(NONE.to_owned(), |ratio| format!("{ratio:.1} x")),
             format!(
                 "{} → {}",
                 part(|shard| shard.error_rate_before),
@@ -107,13 +103,24 @@ impl Reached<'_> {
         ]
     }
 
-    fn seconds(&self, value: fn(&Blast) -> Option<f64>, never: &str) -> String {
-        let figure = |cell: &crate::record::Cell| value(&cell.faults.get(self.index)?.blast);
-        let blocks = by_block(self.run, self.variant, figure);
-        match blocks.values().filter(|value| value.is_none()).count() {
-            0 => median_over_blocks(self.run, self.variant, figure).map_or(NONE.to_owned(), |s| format!("{s:.1} s")),
-            without if without == blocks.len() => never.to_owned(),
-            without => format!("{never}: {without} of {}", blocks.len()),
+    /// The median, or in how many blocks it never came about.
+    fn seconds(&self, metric: Metric) -> String {
+        let fault = |cell: &'_ Cell| cell.faults.get(self.index).cloned();
+        let value = |cell: &Cell| blast::figure(&fault(cell)?, metric);
+        let never = by_block(self.run, self.variant, |cell| {
+            let never = matches!(blast::why_none(&fault(cell)?, metric), Some(NoFigure::Bad(_)));
+            Some(f64::from(u8::from(never)))
+        });
+        let blocks = never.len();
+        let never = never.into_values().flatten().filter(|never| *never > 0.0).count();
+        let word = match metric {
+            Metric::RecoveredS => "not in the run",
+            _ => "never",
+        };
+        match never {
+            0 => median_over_blocks(self.run, self.variant, value).map_or(NONE.to_owned(), |s| format!("{s:.1} s")),
+            _ if never == blocks => word.to_owned(),
+            _ => format!("{word}: {never} of {blocks}"),
         }
     }
 

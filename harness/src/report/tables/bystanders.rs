@@ -26,7 +26,10 @@ pub(super) fn bystanders(run: &Run) -> Option<Table> {
 /// Those of whom nothing is known share a row, or short runs show little else.
 fn rows_of(variant: &str, all: &[Bystander]) -> Vec<Vec<String>> {
     let (silent, telling): (Vec<&Bystander>, Vec<&Bystander>) = all.iter().partition(|bystander| is_silent(bystander));
-    let mut rows: Vec<Vec<String>> = telling.iter().map(|bystander| bystander_row(variant, bystander)).collect();
+    let mut rows: Vec<Vec<String>> = telling
+        .iter()
+        .map(|bystander| bystander_row(variant, bystander))
+        .collect();
     match silent[..] {
         [] => {}
         [one] => rows.push(bystander_row(variant, one)),

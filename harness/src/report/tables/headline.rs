@@ -1,12 +1,11 @@
 //! The operation that the profile drives, in the phase that matters.
 
 use crate::analyze::figure::{Of, figure, median_over_blocks, operation, phase};
-use crate::analyze::validity::marked;
 use crate::metric::Metric;
-use crate::record::{Cell, OperationResult, PhaseResult, Quantiles, Run};
-use crate::report::shown::{self, QUANTILES, Quantile, failed_share, over_blocks, rejected_share};
+use crate::record::{Cell, OperationResult, PhaseResult, Run};
+use crate::report::shown::{self, QUANTILES, failed_share, over_blocks, rejected_share};
 use crate::report::table::{Kind, Table};
-use crate::report::words::{Form, NONE, ms, number, percent, spread};
+use crate::report::words::{Form, NONE, number, percent, spread};
 
 /// What there is to say of the databases, where they were observed.
 const OF_DATABASES: [&str; 4] = ["AUTO-INC", "row lock", "q-cache", "DB CPU"];
@@ -108,14 +107,11 @@ impl Headline<'_> {
             footnotes.push(format!("† {variant}: {by}"));
         }
         let mut row = vec![name, self.spread(variant, Metric::GoodputRate, Form::Plain)];
-        for Quantile { name, metric, of } in QUANTILES {
-            let mut cell = self.spread(variant, metric, Form::Ms);
-            if self.is_marked(variant, of) {
+        for quantile in QUANTILES {
+            let mut cell = self.spread(variant, quantile.metric, Form::Ms);
+            if let Some(net) = shown::marked_net(self.run, variant, self.phase, self.of(), &quantile) {
                 cell.push('*');
-                footnotes.push(format!(
-                    "* {variant}: {name} is {} ms without the generator's own lateness",
-                    ms(self.net(variant, metric))
-                ));
+                footnotes.push(format!("* {variant}: {net}"));
             }
             row.push(cell);
         }
@@ -157,17 +153,5 @@ impl Headline<'_> {
 
     fn median(&self, variant: &str, value: impl Fn(&PhaseResult) -> Option<f64>) -> Option<f64> {
         median_over_blocks(self.run, variant, |cell| value(phase(cell, self.phase)?))
-    }
-
-    fn net(&self, variant: &str, metric: Metric) -> Option<f64> {
-        let of = Of { net: true, ..self.of() };
-        let net = |cell: &Cell| figure(phase(cell, self.phase)?, metric, of);
-        over_blocks(self.run, variant, net).map(|net| net.centre)
-    }
-
-    fn is_marked(&self, variant: &str, quantile: fn(&Quantiles) -> Option<u64>) -> bool {
-        let cells = self.run.cells.iter().filter(|cell| cell.header.variant == variant);
-        let mut operations = cells.filter_map(|cell| operation(phase(cell, self.phase)?, self.of()));
-        operations.any(|operation| marked(operation, quantile).is_some())
     }
 }

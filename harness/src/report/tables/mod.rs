@@ -11,7 +11,6 @@ mod operations;
 mod phases;
 mod retries;
 
-pub(super) use against::{against, noise_floor};
 pub(super) use phases::phases;
 
 use super::table::Table;
@@ -21,14 +20,18 @@ use crate::record::Run;
 pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
     let tables = [
         headline::headline(run),
-        against(run),
+        if run.header.aa {
+            against::noise_floor(run)
+        } else {
+            against::against(run)
+        },
         operations::operations(run),
         retries::retries(run),
         fanout::fanout(run),
         joins::joins(run),
         bystanders::bystanders(run),
         moments::moments(run),
-        blast::blast(run),
+        blast::blast_radius(run),
     ];
     tables.into_iter().flatten()
 }

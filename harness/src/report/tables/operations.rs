@@ -3,7 +3,7 @@
 use crate::analyze::figure::{Of, error_share, figure, median_over_blocks, operation, phase};
 use crate::metric::Metric;
 use crate::record::Run;
-use crate::report::shown;
+use crate::report::shown::{self, QUANTILES, Quantile};
 use crate::report::table::{Kind, Table};
 use crate::report::words::{NONE, ms, number, percent};
 
@@ -20,19 +20,23 @@ pub(super) fn operations(run: &Run) -> Option<Table> {
     if entries.len() < 2 {
         return None;
     }
-    let rows = entries.iter().flat_map(|name| {
-        let variants = shown::variants(run).into_iter();
-        variants.map(move |variant| row(run, variant, name, &shown_phase.name))
-    });
-    Table::new(format!("Everything in phase `{}`", shown_phase.name))
+    let mut footnotes = Vec::new();
+    let mut rows = Vec::new();
+    for name in entries {
+        for variant in shown::variants(run) {
+            rows.push(row(run, variant, name, &shown_phase.name, &mut footnotes));
+        }
+    }
+    let mut table = Table::new(format!("Everything in phase `{}`", shown_phase.name))
         .legend("p50, p99: response times of ok answers in ms · not ok: rejected, failed or unsent")
         .columns(Kind::Key, ["operation", "variant"])
         .columns(Kind::Figure, ["scheduled", "ok/s", "p50", "p99", "not ok"])
-        .rows(rows)
-        .unless_empty()
+        .rows(rows);
+    table.footnotes = footnotes;
+    table.unless_empty()
 }
 
-fn row(run: &Run, variant: &str, name: &str, phase_name: &str) -> Vec<String> {
+fn row(run: &Run, variant: &str, name: &str, phase_name: &str, footnotes: &mut Vec<String>) -> Vec<String> {
     let of = Of {
         operation: Some(name),
         ..Of::default()
@@ -44,13 +48,24 @@ fn row(run: &Run, variant: &str, name: &str, phase_name: &str) -> Vec<String> {
     let not_ok = median_over_blocks(run, variant, |cell| {
         operation(phase(cell, phase_name)?, of).map(error_share)
     });
+    let mut quantile = |quantile: &Quantile| {
+        let mut cell = ms(metric(quantile.metric));
+        if let Some(net) = shown::marked_net(run, variant, phase_name, of, quantile) {
+            cell.push('*');
+            footnotes.push(format!("* {name}, {variant}: {net}"));
+        }
+        cell
+    };
+    let [p50, p99, _] = QUANTILES;
+    let (p50, p99) = (quantile(&p50), quantile(&p99));
+    let is_disturbed = !shown::disturbed(run, variant, phase_name).is_empty();
     vec![
         name.to_owned(),
-        variant.to_owned(),
+        format!("{variant}{}", if is_disturbed { "†" } else { "" }),
         number(scheduled, 0),
         number(metric(Metric::GoodputRate), 0),
-        ms(metric(Metric::ResponseP50)),
-        ms(metric(Metric::ResponseP99)),
+        p50,
+        p99,
         not_ok.map_or(NONE.to_owned(), percent),
     ]
 }
