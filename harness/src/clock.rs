@@ -6,6 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Whole nanoseconds; a duration beyond 584 years counts as 584 years.
+#[must_use]
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A monotonic clock: nanoseconds from the start of the schedule. Copies agree.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -24,7 +30,7 @@ impl Clock {
     /// Nanoseconds since zero; 0 before.
     #[must_use]
     pub fn now_ns(self) -> u64 {
-        u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.elapsed())
     }
 
     /// Time since zero; none before.

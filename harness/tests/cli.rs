@@ -328,3 +328,18 @@ fn the_generators_memory_does_not_grow_with_the_length_of_the_run() {
         mib(1)
     );
 }
+
+/// What was published can still be read, and says what it said.
+#[test]
+fn every_baseline_is_reported_as_it_ended() {
+    let baselines = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/baselines");
+    let directories: Vec<_> = std::fs::read_dir(baselines).unwrap().flatten().collect();
+    assert!(directories.len() >= 4, "{directories:?}");
+    for directory in directories {
+        let path = directory.path();
+        let output = bmt(&["report", path.to_str().unwrap()]).output().unwrap();
+        let (said, errors) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{}: {errors}", path.display());
+        assert!(said.contains("PASSED"), "{}: {said}", path.display());
+    }
+}

@@ -9,9 +9,11 @@ use crate::record::{
     PhaseResult, PhaseTotals, Quantiles, Retries, Series, Snapshot, UnsentCause,
 };
 
-/// A generator that was never late by more than this part of the time-out, nor by so much that this part of its queue
-/// was full of what became due meanwhile, did not cause what was left unsent.
+/// Where the generator was late by this part of the time-out, or by so much that this part of its queue was full of what
+/// became due meanwhile, what was left unsent may be its own work …
 const STALL_SHARE_MAX: f64 = 0.25;
+/// … if more than a hundredth of the arrivals was that late: a single hiccup leaves no more unsent than that.
+const STALL_QUANTILE: f64 = 0.99;
 /// Fewest `ok` answers that make a service time an everyday one.
 const EVERYDAY_ANSWERS_MIN: u64 = 10;
 
@@ -153,7 +155,8 @@ fn everyday_service_s(merged: &Merged) -> Option<f64> {
 /// generator itself was late by so much that arrivals may have piled up for that alone, it is not.
 fn holds_too_many(workload: &Snapshot, totals: &PhaseTotals, seconds: f64, everyday_s: Option<f64>) -> bool {
     let scheduled: u64 = totals.series.iter().map(|series| series.scheduled).sum();
-    let lag_s = totals.schedule_lag.max_us().map_or(0.0, |us| us as f64 / 1e6);
+    let lag_us = totals.schedule_lag.quantile_us(STALL_QUANTILE);
+    let lag_s = lag_us.map_or(0.0, |us| us as f64 / 1e6);
     let queue_s = f64::from(workload.waiting) * seconds / scheduled.max(1) as f64;
     if lag_s > STALL_SHARE_MAX * workload.timeout_s.min(queue_s) {
         return false;

@@ -5,6 +5,7 @@
 //! to the moment at which its caller began to wait. *Before* ends `GUARD` before the fault: what was under way when it
 //! began is not held against the time before.
 
+use super::bystanders::{ERROR_GROWTH, P99_GROWTH_US, P99_RATIO};
 use super::figure::p99_us;
 use crate::metric::Metric;
 use crate::record::{Blast, Calls, Cell, FaultResult, ShardBlast, TENTHS, TimeAxis};
@@ -22,12 +23,6 @@ const BEFORE_MIN: usize = SECOND;
 const FAST_SHARE: f64 = 0.95;
 /// A shard is well again if it is well for so long.
 const WELL: usize = 3 * SECOND;
-/// More failures than before by this part of all calls are not well.
-const ERROR_GROWTH: f64 = 0.01;
-/// A p99 above this many times the one before is not well …
-const P99_RATIO: f64 = 2.0;
-/// … if it is above it by this much, too: a few milliseconds are nobody's complaint.
-const P99_GROWTH_US: f64 = 20_000.0;
 
 /// A fault in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,7 +93,8 @@ pub(super) fn of_fault(
         ..Blast::default()
     };
     let since = |from_s: f64| move |tenth: usize| (tenth as f64 / SECOND as f64 - from_s).max(0.0);
-    let limit = next_of_its_own(faults, index).min(axis.shards().iter().map(Vec::len).max().unwrap_or(0));
+    let end = phases.last().map_or(0, |(_, end_s)| last_whole(*end_s));
+    let limit = next_of_its_own(faults, index).min(end);
     let after = (first_whole(fault.end_s), limit);
     blast.after_s = (after.0 + SECOND <= after.1).then(|| seconds(after));
     let well_again = |shard: usize| recovered(&axis.shards()[shard], after, &shards[shard]).map(since(fault.end_s));
@@ -108,9 +104,10 @@ pub(super) fn of_fault(
             blast.recovered_s = well_again(sick);
         }
         Some(_) => {}
-        // Done to no shard, it is over when every shard is well again.
+        // Done to no shard, it is over when every shard that answered before is well again.
         None => {
-            let all: Option<Vec<f64>> = (0..shards.len()).map(well_again).collect();
+            let asked = (0..shards.len()).filter(|shard| shards[*shard].p99_before_us.is_some());
+            let all: Option<Vec<f64>> = asked.map(well_again).collect();
             blast.recovered_s = all.and_then(|all| all.into_iter().max_by(f64::total_cmp));
         }
     }
@@ -288,18 +285,19 @@ pub fn why_none(fault: &FaultResult, metric: Metric) -> Option<NoFigure> {
     let has_before = blast.before_s.is_some();
     let sick = blast.shards.iter().find(|shard| shard.sick);
     let is_called = sick.is_some_and(|sick| sick.requests_during > 0);
-    let is_short = || Some(fault.end_s? - fault.start_s? < 1.0);
+    let lasted = |fault: &FaultResult| Some(last_whole(fault.end_s?).saturating_sub(first_whole(fault.start_s?)));
+    let is_short = lasted(fault).is_some_and(|tenths| tenths < SECOND);
+    let mut compared = blast.shards.iter().filter(|shard| shard.sick || sick.is_none());
     let cannot = |why: &str| Some(NoFigure::Cannot(why.to_owned()));
     let bad = |why: &str| Some(NoFigure::Bad(why.to_owned()));
     match metric {
         Metric::AcknowledgedLost => cannot("could not be asked"),
-        Metric::FailFastS if is_called && is_short() == Some(true) => cannot("it lasted less than a second"),
+        Metric::FailFastS if is_called && is_short => cannot("it lasted less than a second"),
         Metric::FailFastS if is_called => bad("never"),
         Metric::BlastP99Ratio | Metric::RecoveredS if !has_before => cannot("nothing before it to compare with"),
         Metric::RecoveredS if blast.after_s.is_none() => cannot("less than a second after it to recover in"),
-        Metric::RecoveredS if blast.shards.iter().any(|shard| shard.p99_before_us.is_some()) => {
-            bad("not within the run")
-        }
+        Metric::RecoveredS if compared.any(|shard| shard.p99_before_us.is_some()) => bad("not within the run"),
+        Metric::RecoveredS => cannot("no `ok` answer before it to compare with"),
         Metric::BlastP99Ratio if others(blast).any(|shard| shard.p99_during_us.is_none()) => bad("no ok answer"),
         Metric::BlastP99Ratio if others(blast).count() > 0 => Some(NoFigure::Cannot(format!(
             "fewer than {} ok answers before or during it",
@@ -585,6 +583,54 @@ mod tests {
                 "fewer than 500 ok answers before or during it".to_owned()
             ))
         );
+    }
+
+    #[test]
+    fn a_fault_of_hardly_a_second_is_too_short_to_say_when_calls_failed_fast() {
+        let axis = axis(|shard, tenth, _| match (shard, tenth) {
+            (0, 100..111) => (Outcome::Timeout, 2_000),
+            _ => (Outcome::Ok, 4),
+        });
+        // Longer than a second, but with nine whole tenths.
+        let short = Stretch {
+            start_s: 10.03,
+            end_s: 11.06,
+            sick: Some(0),
+        };
+        let blast = of_fault(&axis, &PHASES, &[short], 0, &[]);
+        let short = FaultResult {
+            start_s: Some(short.start_s),
+            end_s: Some(short.end_s),
+            ..result(blast)
+        };
+        assert_eq!(
+            why_none(&short, Metric::FailFastS),
+            Some(NoFigure::Cannot("it lasted less than a second".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_shard_that_nobody_called_keeps_no_fault_from_being_over() {
+        let mut axis = TimeAxis::default();
+        for second in 0..20 {
+            let mut shards = vec![ShardSecond::default(), ShardSecond::default()];
+            for tenth in second * SECOND..(second + 1) * SECOND {
+                let outcome = if (60..80).contains(&tenth) {
+                    Outcome::Timeout
+                } else {
+                    Outcome::Ok
+                };
+                (0..20).for_each(|_| shards[0].at(tenth as u64 * 100 * MS).ended(outcome, 4 * MS));
+            }
+            axis.add(second as u64, &shards);
+        }
+        let redis = Stretch {
+            start_s: 6.0,
+            end_s: 8.0,
+            sick: None,
+        };
+        let blast = of_fault(&axis, &PHASES, &[redis], 0, &[]);
+        assert_eq!((blast.shards.len(), blast.recovered_s), (2, Some(0.0)));
     }
 
     #[test]

@@ -5,18 +5,20 @@
 //! is not called a victim of the spike. Where that reference is already slow, or is not the target's own figure,
 //! nothing can be said of the harm: it is [`Harm::Unknown`] then.
 
-use super::figure::{error_share, phase};
+use std::collections::BTreeMap;
+
+use super::figure::{self, error_share, phase};
 use super::validity;
 use crate::arrival::PhaseKind;
 use crate::metric::Placement;
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Run};
 
-/// A p99 this many times the one before the storm counts as degraded …
-const P99_RATIO: f64 = 2.0;
+/// A p99 this many times the one before counts as degraded …
+pub(super) const P99_RATIO: f64 = 2.0;
 /// … if it also grew by this much: a few milliseconds are nobody's complaint.
-const P99_GROWTH_US: f64 = 20_000.0;
+pub(super) const P99_GROWTH_US: f64 = 20_000.0;
 /// More failures than before by this part of all requests count as degraded.
-const ERROR_GROWTH: f64 = 0.01;
+pub(super) const ERROR_GROWTH: f64 = 0.01;
 /// A bystander whose p99 was above this before the storm was degraded already, and growth alone does not tell by what.
 const SLOW_BEFORE_US: f64 = 100_000.0;
 /// Any growth of an already slow p99 by this factor is degradation all the same.
@@ -74,25 +76,21 @@ pub fn of_variant(run: &Run, variant: &str) -> Vec<Bystander> {
     let whole = run
         .cells
         .iter()
-        .filter(|cell| cell.header.variant == variant && cell.ended_early.is_none());
-    let blocks: Vec<Vec<Compared>> = whole.map(|cell| of_cell(run, cell)).collect();
-    let Some(first) = blocks.first() else {
-        return Vec::new();
-    };
-    let of_one = |one: &Compared| {
-        let same = blocks
-            .iter()
-            .flatten()
-            .filter(|other| other.operation == one.operation && other.placement == one.placement);
-        summed_up(&same.collect::<Vec<_>>())
-    };
-    first.iter().map(of_one).collect()
+        .filter(|cell| cell.header.variant == variant && cell.ended_early.is_none() && cell.not_as_planned().is_none());
+    let mut by_bystander: BTreeMap<(usize, Option<Placement>), Vec<Compared>> = BTreeMap::new();
+    for compared in whole.flat_map(|cell| of_cell(run, cell)) {
+        let mut entries = run.header.workload.traffic.iter();
+        let entry = entries.position(|entry| entry.name == compared.operation);
+        let key = (entry.unwrap_or(usize::MAX), compared.placement);
+        by_bystander.entry(key).or_default().push(compared);
+    }
+    by_bystander.values().map(|blocks| summed_up(blocks)).collect()
 }
 
-fn summed_up(blocks: &[&Compared]) -> Bystander {
+fn summed_up(blocks: &[Compared]) -> Bystander {
     let count = |harm: Harm| blocks.iter().filter(|one| one.harm == harm).count();
     let degraded = count(Harm::Degraded);
-    let mean = |value: fn(&Compared) -> f64| blocks.iter().map(|one| value(one)).sum::<f64>() / blocks.len() as f64;
+    let mean = |value: fn(&Compared) -> f64| blocks.iter().map(value).sum::<f64>() / blocks.len() as f64;
     let harm = if degraded * 2 > blocks.len() {
         Harm::Degraded
     } else if count(Harm::Unaffected) * 2 > blocks.len() {
@@ -114,9 +112,8 @@ fn summed_up(blocks: &[&Compared]) -> Bystander {
 }
 
 fn median(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
-    let mut values: Vec<u64> = values.collect::<Option<_>>()?;
-    values.sort_unstable();
-    values.get(values.len() / 2).copied()
+    let values: Vec<f64> = values.map(|us| us.map(|us| us as f64)).collect::<Option<_>>()?;
+    figure::median(values).map(|us| us.round() as u64)
 }
 
 /// The bystanders of a cell, between its last base phase and its last spike; empty where the profile has no base.

@@ -16,10 +16,11 @@ pub const HEADLINE: [Metric; 5] = [
     Metric::DatabaseCpu,
 ];
 
-/// The traffic entry that takes the largest part of the profile's rate.
+/// The traffic entry that takes the largest part of the profile's rate; of equals the first.
 #[must_use]
 pub fn headline_operation(run: &Run) -> Option<&str> {
-    let entries = run.header.workload.traffic.iter();
+    // The last of equals is taken, so they are looked at from the end.
+    let entries = run.header.workload.traffic.iter().rev();
     let most = entries.max_by(|a, b| a.share.total_cmp(&b.share))?;
     Some(&most.name)
 }

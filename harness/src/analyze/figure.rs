@@ -241,7 +241,11 @@ pub fn by_block(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>)
 /// The block is the unit that repeats, so its figures may be ranked; requests are never pooled across blocks here.
 #[must_use]
 pub fn median_over_blocks(run: &Run, variant: &str, figure: impl Fn(&Cell) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = by_block(run, variant, figure).into_values().collect::<Option<_>>()?;
+    median(by_block(run, variant, figure).into_values().collect::<Option<_>>()?)
+}
+
+/// The middle, or the mean of the two in the middle; `None` of none.
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -10,14 +10,10 @@ use std::time::Duration;
 
 use super::estimate::{self, Estimate, Method};
 use super::figure::{Of, figure, phase, samples};
+use super::validity::{MARKED_SHARE, MARKED_US};
 use super::{blast, validity};
 use crate::metric::{Compare, Metric, Placement, Unit};
 use crate::record::{Answer, BoundKind, Cell, GateResult, GateSnapshot, PhaseResult, Run};
-
-/// A figure and the same without the generator's own lateness differ materially from this part on …
-const MATERIAL_SHARE: f64 = 0.05;
-/// … where they also differ by so many µs.
-const MATERIAL_US: f64 = 100.0;
 
 /// Judges gates or expectations.
 #[must_use]
@@ -170,7 +166,7 @@ impl<'a> Judged<'a> {
     fn is_material(&self) -> bool {
         self.draws.values().any(|draw| match draw {
             Draw::Value { whole, net, own_us } => {
-                *own_us > MATERIAL_US && (whole - net).abs() > whole.abs() * MATERIAL_SHARE
+                *own_us > MARKED_US && (whole - net).abs() > whole.abs() * MARKED_SHARE
             }
             _ => false,
         })

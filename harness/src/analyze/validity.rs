@@ -2,7 +2,7 @@
 //!
 //! Every response time is recorded twice: as the caller sees it, and less the generator's own lateness (`net`). Where
 //! the two give different figures, the generator is part of the figure. A little of that is everywhere: waking up takes
-//! some 30 µs, which is half of what a server on the same machine answers in. So a headline figure makes a cell INVALID
+//! up to 75 µs, which is as long as a server on the same machine takes to answer. So a headline figure makes a cell INVALID
 //! only where the generator's share exceeds a relative *and* an absolute bound; `docs/METHOD.md` has the measurements
 //! that chose them.
 
@@ -14,9 +14,9 @@ const OWN_SHARE_MAX: f64 = 0.25;
 /// … or this long: neither alone makes a cell INVALID.
 const OWN_US_MAX: f64 = 500.0;
 /// A printed figure whose two values differ by more than this part of it …
-const MARKED_SHARE: f64 = 0.05;
+pub(super) const MARKED_SHARE: f64 = 0.05;
 /// … and by more than this is marked.
-const MARKED_US: f64 = 100.0;
+pub(super) const MARKED_US: f64 = 100.0;
 /// Part of the scheduled arrivals that must have been sent.
 const SENT_SHARE_MIN: f64 = 0.995;
 /// A worker busier than this was probably the bottleneck itself.

@@ -34,8 +34,8 @@ pub(super) trait Owner {
     fn now_ns(&self) -> u64;
     /// Longest time that opening may take.
     fn timeout(&self) -> Duration;
-    /// Opens a connection.
-    async fn connect(&self) -> std::io::Result<TcpStream>;
+    /// Opens the connection in a slot.
+    async fn connect(&self, id: usize) -> std::io::Result<TcpStream>;
     /// Opening began at `since_ns` and is done.
     fn opened(&self, id: usize, since_ns: u64);
     /// Opening began at `since_ns` and came to nothing.
@@ -104,7 +104,7 @@ impl Failure {
 /// Opens a connection and serves jobs on it until it closes.
 pub(super) async fn run<O: Owner>(owner: Rc<O>, id: usize) {
     let since_ns = owner.now_ns();
-    let opened = match tokio::time::timeout(owner.timeout(), owner.connect()).await {
+    let opened = match tokio::time::timeout(owner.timeout(), owner.connect(id)).await {
         Ok(opened) => opened.map_err(|error| Failure::of(&error)),
         Err(_) => Err(Failure::NotAccepted),
     };

@@ -8,6 +8,7 @@ use super::chat::request::RequestPlan;
 use super::retries::RetryPlan;
 use super::source::Sources;
 use crate::arrival::{Profile, Schedule};
+use crate::clock::nanos;
 
 /// Everything that the generator needs to know.
 #[derive(Debug, Clone)]
@@ -57,9 +58,4 @@ impl Plan {
     pub(super) fn end_ns(&self) -> u64 {
         nanos(self.profile.end())
     }
-}
-
-/// In nanoseconds.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -15,11 +15,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::job::{Job, Tried};
 use super::reply::Answer;
 use crate::arrival::{Arrival, Backoff};
+use crate::clock::nanos;
 use crate::record::Outcome;
 
 /// HTTP's answer to a caller who wants to be what they already are.
@@ -171,12 +171,10 @@ fn is_known(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Timeout | Outcome::ConnectError | Outcome::ServerError)
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::drive::job;
 

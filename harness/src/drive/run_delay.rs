@@ -5,13 +5,11 @@
 //! and in long turns without a wake-up when an answer is complete; what has been added since the reading before is the
 //! delay of that turn.
 //!
-//! A leaf: one file, one thread, and the clock of the run.
+//! A leaf: one file, one thread; time comes in.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-
-use crate::clock::Clock;
 
 /// Shortest time between two readings at wake-ups. What is waited in between is less than this.
 const BETWEEN_NS: u64 = 100_000;
@@ -19,7 +17,7 @@ const BETWEEN_NS: u64 = 100_000;
 const LONG_TURN_NS: u64 = 1_000_000;
 
 thread_local! {
-    static THREAD: RefCell<Option<(Clock, Delay<File>)>> = const { RefCell::new(None) };
+    static THREAD: RefCell<Option<Delay<File>>> = const { RefCell::new(None) };
 }
 
 /// Where the kernel's text comes from.
@@ -41,6 +39,8 @@ struct Delay<S> {
     read_ns: u64,
     total_ns: u64,
     turn_ns: u64,
+    /// What this turn was delayed by was over by then: nothing that was sent later waited for it.
+    over_ns: u64,
 }
 
 impl<S: Source> Delay<S> {
@@ -52,6 +52,7 @@ impl<S: Source> Delay<S> {
             read_ns: now_ns,
             total_ns,
             turn_ns: 0,
+            over_ns: 0,
         })
     }
 
@@ -61,6 +62,7 @@ impl<S: Source> Delay<S> {
         let before_ns = self.total_ns;
         self.total_ns = total_ns(&self.source).unwrap_or(before_ns).max(before_ns);
         self.turn_ns = self.total_ns - before_ns;
+        self.over_ns = now_ns;
     }
 
     fn woke(&mut self, now_ns: u64) {
@@ -70,11 +72,11 @@ impl<S: Source> Delay<S> {
         }
     }
 
-    fn of_turn_ns(&mut self, now_ns: u64) -> u64 {
+    fn of_turn_ns(&mut self, sent_ns: u64, now_ns: u64) -> u64 {
         if now_ns.saturating_sub(self.read_ns) >= LONG_TURN_NS {
             self.look(now_ns);
         }
-        self.turn_ns
+        if sent_ns < self.over_ns { self.turn_ns } else { 0 }
     }
 }
 
@@ -87,29 +89,25 @@ fn total_ns(source: &impl Source) -> Option<u64> {
 }
 
 /// From now on the calling thread's delays are counted, where the kernel counts them.
-pub(super) fn begin(clock: Clock) {
+pub(super) fn begin(now_ns: u64) {
     let file = File::open("/proc/thread-self/schedstat").ok();
-    let delay = file.and_then(|file| Delay::new(file, clock.now_ns()));
-    THREAD.set(delay.map(|delay| (clock, delay)));
+    THREAD.set(file.and_then(|file| Delay::new(file, now_ns)));
 }
 
 /// The thread was woken.
-pub(super) fn woke() {
-    THREAD.with_borrow_mut(|thread| {
-        if let Some((clock, delay)) = thread {
-            delay.woke(clock.now_ns());
-        }
-    });
+pub(super) fn woke(now_ns: u64) {
+    THREAD.with_borrow_mut(|thread| thread.iter_mut().for_each(|delay| delay.woke(now_ns)));
 }
 
-/// The delay of the loop turn in which an answer was complete at `now_ns`; 0 where it is not known.
-pub(super) fn of_this_turn_ns(now_ns: u64) -> u64 {
-    THREAD.with_borrow_mut(|thread| thread.as_mut().map_or(0, |(_, delay)| delay.of_turn_ns(now_ns)))
+/// The delay of the loop turn in which the answer to what was sent at `sent_ns` was complete at `now_ns`, as far as it
+/// was before that; 0 where it is not known.
+pub(super) fn of_this_turn_ns(sent_ns: u64, now_ns: u64) -> u64 {
+    THREAD.with_borrow_mut(|thread| thread.as_mut().map_or(0, |delay| delay.of_turn_ns(sent_ns, now_ns)))
 }
 
 /// All delays of the calling thread so far; `None` where the kernel does not say.
 pub(super) fn so_far_ns() -> Option<u64> {
-    THREAD.with_borrow(|thread| total_ns(&thread.as_ref()?.1.source))
+    THREAD.with_borrow(|thread| total_ns(&thread.as_ref()?.source))
 }
 
 #[cfg(test)]
@@ -134,15 +132,16 @@ mod tests {
         let mut delay = Delay::new(Says(&text), 0).unwrap();
         *text.borrow_mut() = "9 51000 4\n".into();
         delay.woke(200_000);
-        assert_eq!(delay.of_turn_ns(210_000), 50_000);
+        assert_eq!(delay.of_turn_ns(190_000, 210_000), 50_000);
+        assert_eq!(delay.of_turn_ns(205_000, 210_000), 0, "it was sent after that");
         *text.borrow_mut() = "9 52000 5\n".into();
         delay.woke(250_000);
-        assert_eq!(delay.of_turn_ns(260_000), 0, "read shortly before");
+        assert_eq!(delay.of_turn_ns(240_000, 260_000), 0, "read shortly before");
         delay.woke(300_000);
-        assert_eq!(delay.of_turn_ns(310_000), 1_000, "and not lost");
+        assert_eq!(delay.of_turn_ns(290_000, 310_000), 1_000, "and not lost");
         *text.borrow_mut() = "9 4052000 6\n".into();
         assert_eq!(
-            delay.of_turn_ns(5_000_000),
+            delay.of_turn_ns(290_000, 5_000_000),
             4_000_000,
             "interrupted in the middle of a turn"
         );
@@ -170,7 +169,7 @@ mod tests {
             cpus.clear();
             cpus.set(first);
             rustix::thread::sched_setaffinity(None, &cpus).unwrap();
-            begin(Clock::starting_in(Duration::ZERO));
+            begin(0);
             let (begun, before_ns) = (Instant::now(), so_far_ns());
             while begun.elapsed() < Duration::from_millis(400) {
                 std::hint::spin_loop();

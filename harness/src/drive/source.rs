@@ -19,16 +19,24 @@ pub struct Sources {
     address: SocketAddr,
     /// Empty: the system chooses.
     given: Vec<IpAddr>,
+    /// Connections for requests; those of members come after them.
+    connections: usize,
 }
 
 impl Sources {
-    /// Connections to `address` from the addresses `given`, or from wherever suits.
+    /// Connections to `address` from the addresses `given`, or from wherever suits; at most `connections` of them are
+    /// for requests.
     #[must_use]
-    pub fn new(address: SocketAddr, given: Vec<IpAddr>) -> Self {
-        Self { address, given }
+    pub fn new(address: SocketAddr, given: Vec<IpAddr>, connections: usize) -> Self {
+        Self {
+            address,
+            given,
+            connections,
+        }
     }
 
-    /// Opens the `number`-th of a group of connections, small packets sent at once.
+    /// Opens a connection, small packets sent at once. Of those that are open at the same time each has another
+    /// `number`, and the smallest are used: so many come from one address, and no more.
     pub(crate) async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
         let stream = match self.source(number) {
             None => TcpStream::connect(self.address).await?,
@@ -45,10 +53,14 @@ impl Sources {
         Ok(stream)
     }
 
-    /// Opens the connection of the `number`-th member: not from the addresses that the first
-    /// requests come from, on the loopback interface.
+    /// Opens the connection of the `number`-th member: on the loopback interface not from the addresses that requests
+    /// come from.
     pub(crate) async fn connect_member(&self, number: usize) -> std::io::Result<TcpStream> {
-        self.connect(EACH + number).await
+        self.connect(self.first_member() + number).await
+    }
+
+    fn first_member(&self) -> usize {
+        self.connections.div_ceil(EACH).max(1) * EACH
     }
 
     fn source(&self, number: usize) -> Option<IpAddr> {
@@ -71,14 +83,17 @@ mod tests {
 
     #[test]
     fn the_first_connections_come_from_anywhere_and_many_from_several_addresses() {
-        let loopback = Sources::new("127.0.0.1:80".parse().unwrap(), vec![]);
+        let loopback = Sources::new("127.0.0.1:80".parse().unwrap(), vec![], 100);
+        assert_eq!(loopback.first_member(), EACH);
+        let many = Sources::new("127.0.0.1:80".parse().unwrap(), vec![], 2 * EACH + 1);
+        assert_eq!(many.first_member(), 3 * EACH, "members and requests share no address");
         assert_eq!(loopback.source(0), None);
         assert_eq!(loopback.source(EACH), Some("127.0.1.1".parse().unwrap()));
         assert_eq!(loopback.source(2 * EACH), Some("127.0.1.2".parse().unwrap()));
-        let elsewhere = Sources::new("10.0.0.1:80".parse().unwrap(), vec![]);
+        let elsewhere = Sources::new("10.0.0.1:80".parse().unwrap(), vec![], 100);
         assert_eq!(elsewhere.source(5 * EACH), None);
         let addresses = ["10.0.0.2", "10.0.0.3"].map(|address| address.parse().unwrap());
-        let given = Sources::new("10.0.0.1:80".parse().unwrap(), addresses.to_vec());
+        let given = Sources::new("10.0.0.1:80".parse().unwrap(), addresses.to_vec(), 100);
         assert_eq!(
             (given.source(0), given.source(3)),
             (Some(addresses[0]), Some(addresses[1]))
@@ -88,7 +103,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_comes_from_the_address_it_was_given() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sources = Sources::new(listener.local_addr().unwrap(), vec!["127.0.9.9".parse().unwrap()]);
+        let sources = Sources::new(listener.local_addr().unwrap(), vec!["127.0.9.9".parse().unwrap()], 100);
         let (accepted, _connected) = tokio::join!(listener.accept(), sources.connect(0));
         assert_eq!(accepted.unwrap().1.ip(), "127.0.9.9".parse::<IpAddr>().unwrap());
     }

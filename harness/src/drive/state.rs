@@ -13,10 +13,11 @@ use super::dispatch::{Dispatch, Placed, Waited};
 use super::job::{Job, Tried};
 use super::meter::{Meter, Reading};
 use super::outbox::Outbox;
-use super::plan::{Plan, nanos};
+use super::plan::Plan;
 use super::reply::Answer;
 use super::retries::{Retries, Then};
 use crate::arrival::Arrival;
+use crate::clock::nanos;
 use crate::record::{LogicalCalls, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
 
 /// What became of looking for the next arrival.
@@ -108,6 +109,7 @@ impl State {
     pub(super) fn admit_next(&mut self, now_ns: u64) -> Step {
         let scheduled_ns = self.arrivals.peek().map(|arrival| arrival.intended_ns);
         let Some(next_ns) = scheduled_ns.into_iter().chain(self.next_caused_ns()).min() else {
+            self.had_room = None;
             return Step::Later(None);
         };
         if next_ns > now_ns || now_ns == 0 {
@@ -348,6 +350,10 @@ impl State {
 
     /// Counts the worker's own use and, where another second or phase has begun, reports what has happened.
     pub(super) fn look(&mut self, reading: impl FnOnce() -> Reading, now_ns: u64) {
+        if now_ns == 0 {
+            self.meter.begins_after(reading());
+            return;
+        }
         if !self.meter.is_due(now_ns, &self.recorder) {
             return;
         }

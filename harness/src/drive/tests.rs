@@ -102,7 +102,7 @@ fn plan(address: SocketAddr, sends: Sends, rate: f64, hold: Duration) -> Plan {
         zipf: 0.0,
     };
     Plan {
-        sources: Sources::new(address, vec![]),
+        sources: Sources::new(address, vec![], 100),
         requests: Arc::new(RequestPlan::new(
             &address.to_string(),
             "",

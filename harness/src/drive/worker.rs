@@ -3,7 +3,7 @@
 //! The only file that knows all the others. Tasks take turns on one thread and share a [`State`]; each borrows it for
 //! one step and never across an `await`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -25,14 +25,14 @@ use super::job::Job;
 use super::message::Message;
 use super::meter::Reading;
 use super::outbox::Outbox;
-use super::plan::{Plan, nanos};
+use super::plan::Plan;
 use super::priority::raise_priority;
 use super::reply::Answer;
 use super::source::Sources;
 use super::state::{State, Step};
 use super::timer::{Lead, Timer};
 use super::{coalesce, run_delay};
-use crate::clock::{Clock, Stop};
+use crate::clock::{Clock, Stop, nanos};
 
 /// How often time-outs are looked for.
 const SWEEP: Duration = Duration::from_millis(10);
@@ -45,6 +45,11 @@ const BURST_MAX: usize = 32;
 const GIVEN_UP_MAX: usize = 4096;
 /// Every request ends with its time-out; this is for the sweep that enforces it.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// When this thread last woke from waiting for its sockets and its timer.
+    static WOKE_NS: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Starts the workers. The schedule begins at `clock`'s zero. Each worker ends its messages with [`Message::Done`].
 ///
@@ -68,12 +73,15 @@ pub fn start(
 
 fn run(plan: &Plan, index: usize, clock: Clock, stop: &Stop, sink: SyncSender<Message>) -> std::io::Result<()> {
     raise_priority();
-    run_delay::begin(clock);
+    run_delay::begin(clock.now_ns());
     let mut builder = Builder::new_current_thread();
     if plan.follow.is_some() {
         builder.on_thread_park(coalesce::before_waiting);
     }
-    builder.on_thread_unpark(run_delay::woke);
+    builder.on_thread_unpark(move || {
+        WOKE_NS.set(clock.now_ns());
+        run_delay::woke(WOKE_NS.get());
+    });
     let runtime = builder.enable_all().build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(plan, index, clock, sink));
     runtime.block_on(drive(Rc::clone(&worker), stop))?;
@@ -111,10 +119,10 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
         match next_ns {
             _ if until_end.is_zero() && !worker.state.borrow_mut().is_planned() => break,
             None if !worker.state.borrow().is_caused() => break,
-            None => worker.sleep(&timer, SWEEP).await?,
+            None => worker.sleep(&timer, SWEEP, u64::MAX).await?,
             Some(next_ns) => match worker.clock.until(Duration::from_nanos(next_ns)) {
                 Duration::ZERO => yield_now().await,
-                wait => worker.sleep(&timer, wait.clamp(SLEEP_MIN, SWEEP * 10)).await?,
+                wait => worker.sleep(&timer, wait.clamp(SLEEP_MIN, SWEEP * 10), next_ns).await?,
             },
         }
     }
@@ -152,6 +160,8 @@ fn reading(clock: Clock) -> Reading {
 
 /// What the tasks of a worker share.
 struct Worker {
+    index: usize,
+    workers: usize,
     clock: Clock,
     timeout: Duration,
     end_ns: u64,
@@ -169,6 +179,8 @@ impl Worker {
         let state = State::new(plan, index, Outbox::new(sink), reading(clock));
         let members = state.members.as_ref().map_or(0, Members::count);
         Self {
+            index,
+            workers: plan.workers,
             clock,
             timeout: plan.limits.timeout,
             end_ns: plan.end_ns(),
@@ -221,9 +233,10 @@ impl Worker {
         }
     }
 
-    /// Sleeps until the pacer's next moment, or until one comes up that is earlier. The sleep ends early by the lead; what
-    /// is left then is waited for awake, with the sockets being looked at.
-    async fn sleep(&self, timer: &Timer, wait: Duration) -> std::io::Result<()> {
+    /// Sleeps for `wait`, or until something comes up that is earlier than that and than `known_ns`, the moment that
+    /// the pacer knows of. The sleep ends early by the lead; what is left then is waited for awake, with the sockets
+    /// being looked at.
+    async fn sleep(&self, timer: &Timer, wait: Duration, known_ns: u64) -> std::io::Result<()> {
         let now_ns = self.clock.now_ns();
         // The end of the profile is such a moment: what is used after it is not counted.
         let until_end = Duration::from_nanos(self.end_ns.saturating_sub(now_ns));
@@ -231,22 +244,22 @@ impl Worker {
         let lead_ns = self.lead.ns();
         let asleep = wait.saturating_sub(Duration::from_nanos(lead_ns));
         let asleep_until_ns = now_ns.saturating_add(nanos(asleep));
-        self.alarm.sleeps_until(now_ns.saturating_add(nanos(wait)));
+        self.alarm.sleeps_until(now_ns.saturating_add(nanos(wait)), known_ns);
         coalesce::pacer_sleeps(asleep);
         let slept = tokio::select! {
             slept = timer.sleep(asleep) => slept,
             () = self.alarm.rings() => Ok(()),
         };
         coalesce::pacer_is_awake();
+        // Of a thread that was busy when the timer went off, nothing is learnt.
+        let late_ns = WOKE_NS.get().checked_sub(asleep_until_ns);
+        late_ns.into_iter().for_each(|late_ns| self.lead.learn(late_ns));
         let mut now_ns = self.clock.now_ns();
-        if let Some(late_ns) = now_ns.checked_sub(asleep_until_ns) {
-            self.lead.learn(late_ns);
-        }
         while (1..=lead_ns).contains(&self.alarm.wakes_ns().saturating_sub(now_ns)) {
             yield_now().await;
             now_ns = self.clock.now_ns();
         }
-        self.alarm.sleeps_until(0);
+        self.alarm.is_awake();
         slept
     }
 }
@@ -260,9 +273,8 @@ impl Owner for Worker {
         self.timeout
     }
 
-    async fn connect(&self) -> std::io::Result<TcpStream> {
-        let number = self.state.borrow().dispatch.open();
-        self.sources.connect(number).await
+    async fn connect(&self, id: usize) -> std::io::Result<TcpStream> {
+        self.sources.connect(id * self.workers + self.index).await
     }
 
     fn opened(&self, id: usize, since_ns: u64) {
@@ -310,7 +322,7 @@ impl Owner for Worker {
         // What the thread waited for its CPU before this turn made the answer late, if the request was on its way by
         // then.
         let in_flight_ns = exchange.done_ns.saturating_sub(exchange.sent_ns);
-        let delay_ns = run_delay::of_this_turn_ns(exchange.done_ns).min(in_flight_ns);
+        let delay_ns = run_delay::of_this_turn_ns(exchange.sent_ns, exchange.done_ns).min(in_flight_ns);
         let exchange = Exchange {
             own_ns: exchange.own_ns + delay_ns,
             ..*exchange

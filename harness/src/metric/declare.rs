@@ -135,7 +135,7 @@ metrics! {
         "The same, 99th percentile."
         { unit: Unit::Time, scope: Scope::Members, compare: Compare::Ratio, min_samples: P99, absent: NO_MEMBERS }
     FreshnessMissingShare = "freshness_missing_share":
-        "Part of the pairs of an event and an online member in which the event never arrived."
+        "Part of the pairs of an event and an online member in which the event never arrived; a lower bound where senders timed out."
         { unit: Unit::Share, scope: Scope::Members, absent: NO_MEMBERS }
     StaleMembersEnd = "stale_members_end":
         "Members that lack an event acknowledged `stale_after` ago, at the end of the phase; in `settle`, when all members have had time to \

@@ -44,10 +44,9 @@ pub use sample::{Cost, SAMPLE_SCHEMA, Sample, SampleSchema};
 pub use shards::{ShardCounters, ShardSample};
 pub use watched::Watched;
 
-use sample::nanoseconds;
 use sources::Sources;
 
-use crate::clock::{Clock, Stop};
+use crate::clock::{Clock, Stop, nanos};
 
 /// How often waiters are counted. InnoDB refreshes its transaction table at most that often.
 const WAITERS_EVERY: Duration = Duration::from_millis(100);
@@ -78,7 +77,7 @@ impl Observer {
                 let mut cost = runtime.block_on(observe(&watched, clock, &stop, &sink));
                 let cpu = clock_gettime(ClockId::ThreadCPUTime);
                 let cpu = Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec).unwrap_or(0));
-                cost.cpu_ns = nanoseconds(cpu);
+                cost.cpu_ns = nanos(cpu);
                 cost
             })?;
         Ok(Self { thread })
@@ -126,6 +125,6 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &SyncSender
             break;
         }
     }
-    cost.database_cpu_ns = sources.end().await.map(nanoseconds);
+    cost.database_cpu_ns = sources.end().await.map(nanos);
     cost
 }

@@ -5,7 +5,6 @@
 //! What was not observed is `None` in memory and `null` or absent in the file, never 0.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -87,11 +86,6 @@ pub struct Cost {
     pub database_cpu_ns: Option<u64>,
     /// Samples that were taken and not handed over, because the receiver was behind.
     pub samples_dropped: u64,
-}
-
-/// Whole nanoseconds; a duration beyond 584 years counts as 584 years.
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

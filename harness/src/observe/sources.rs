@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
-use super::sample::{Cost, Sample, nanoseconds};
+use super::sample::{Cost, Sample};
 use super::watched::Watched;
 use super::{metrics, shards};
+use crate::clock::nanos;
 
 /// Tasks that answer, and what they have answered.
 pub(super) struct Sources {
@@ -111,7 +112,7 @@ impl Sources {
             } => {
                 self.shards[index].is_busy = false;
                 cost.queries += queries;
-                cost.query_time_ns += nanoseconds(took);
+                cost.query_time_ns += nanos(took);
                 // Of two answers for the same sample, the one with counters says more.
                 let said = sample.shards[index]
                     .as_ref()

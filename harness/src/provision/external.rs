@@ -1,6 +1,6 @@
 //! A target that somebody else started: its address as given on the command line, and whether anybody listens there.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -70,16 +70,17 @@ impl External {
             target: self.url.clone(),
             reason,
         };
-        let address = (self.host.trim_matches(['[', ']']), self.port)
-            .to_socket_addrs()
-            .map_err(|error| unreachable(error.to_string()))?
-            .next()
-            .ok_or_else(|| unreachable("the name has no address".to_owned()))?;
-        match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => Ok(address),
-            Ok(Err(error)) => Err(unreachable(error.to_string())),
-            Err(_) => Err(unreachable(format!("no answer within {PATIENCE:?}"))),
+        let addresses = tokio::net::lookup_host((self.host.trim_matches(['[', ']']), self.port)).await;
+        let mut problem = "the name has no address".to_owned();
+        // A name may stand for several, of which the server listens on one.
+        for address in addresses.map_err(|error| unreachable(error.to_string()))? {
+            problem = match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => return Ok(address),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {PATIENCE:?}"),
+            };
         }
+        Err(unreachable(problem))
     }
 }
 

@@ -32,6 +32,7 @@ pub struct RunHeader {
     /// Whether `--quick` was given.
     pub quick: bool,
     /// Whether a variant was run against itself: `--aa`.
+    #[serde(default)]
     pub aa: bool,
     /// What was rehearsed.
     pub workload: Snapshot,
@@ -65,6 +66,7 @@ pub struct Snapshot {
     /// Connections that the generator may open.
     pub connections: u32,
     /// Arrivals that may wait for one of them.
+    #[serde(default)]
     pub waiting: u32,
     /// Worker threads of the generator.
     pub workers: u32,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{Acknowledged, Durations, Outcome, ShardSecond, UnsentCause};
 
 /// The version of [`Interval`] that this bmt writes and reads.
-pub const INTERVAL_SCHEMA: &str = "bmt.interval/1";
+pub const INTERVAL_SCHEMA: &str = "bmt.interval/2";
 
 /// Written with each interval; any other version is refused when it is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

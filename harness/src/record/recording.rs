@@ -112,8 +112,9 @@ fn pretty(value: &impl Serialize, path: &Path) -> Result<String, RecordingError>
 }
 
 fn write_whole(whole: &Path, text: &str) -> Result<(), RecordingError> {
+    // A run and a report of it may write the same file at the same time.
     let mut part = whole.as_os_str().to_owned();
-    part.push(".part");
+    part.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(part);
     fs::write(&part, text).map_err(io_error("write", &part))?;
     fs::rename(&part, whole).map_err(io_error("write", whole))
@@ -272,16 +273,16 @@ fn lines<T: DeserializeOwned>(
     mut take: impl FnMut(T) -> Result<(), RecordingError>,
 ) -> Result<(), RecordingError> {
     let mut reader = BufReader::new(File::open(file).map_err(io_error("read", file))?);
-    let mut line = String::new();
+    let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        if reader.read_line(&mut line).map_err(io_error("read", file))? == 0 {
+        if reader.read_until(b'\n', &mut line).map_err(io_error("read", file))? == 0 {
             break;
         }
-        match serde_json::from_str(&line) {
+        match serde_json::from_slice(&line) {
             Ok(value) => take(value)?,
             // Whoever wrote it was killed in the middle of the line.
-            Err(_) if !line.ends_with('\n') => break,
+            Err(_) if !line.ends_with(b"\n") => break,
             Err(error) => {
                 let problem = format!("line {number}: {error}; the file was changed, or is of another version of bmt");
                 return Err(malformed(file, problem));

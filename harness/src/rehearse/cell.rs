@@ -199,6 +199,15 @@ struct Driven {
     lost: Option<ProvisionError>,
 }
 
+/// Stops whatever listens to it when it goes.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.ask();
+    }
+}
+
 /// A cell on its way.
 struct Running<'a> {
     plan: &'a Plan,
@@ -213,6 +222,8 @@ async fn drive(
     listeners: &mut Listeners,
 ) -> Result<Driven, RehearseError> {
     let (workers_stop, observer_stop) = (Stop::default(), Stop::default());
+    // Also where this function ends early: nobody is driven while what was broken is mended.
+    let _stops = [StopOnDrop(workers_stop.clone()), StopOnDrop(observer_stop.clone())];
     let (reports_in, reports) = sync_channel(REPORTS_MAX);
     let (samples_in, samples) = sync_channel(SAMPLES_MAX);
     let observer = Observer::start(target.watched.clone(), clock, observer_stop.clone(), samples_in)?;

@@ -1,9 +1,9 @@
 //! From the workload and the chats that were made for it to what the generator is to do.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::arrival::{Backoff, Schedule};
+use crate::clock::nanos;
 use crate::drive::{
     Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, RequestPlan, Retry, RetryPlan, Sends, Signer, Sources,
 };
@@ -17,7 +17,11 @@ const SHARDS_MAX: usize = 64;
 pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, seed: u64) -> Plan {
     let entries = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let generator = workload.generator();
-    let sources = Sources::new(target.address, generator.sources.clone());
+    let sources = Sources::new(
+        target.address,
+        generator.sources.clone(),
+        generator.connections as usize,
+    );
     Plan {
         requests: Arc::new(RequestPlan::new(
             &target.authority,
@@ -135,8 +139,4 @@ fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
         conflict_is_done: traffic.operation == Operation::Join,
         until_ns: nanos(workload.retry_until(retry)),
     })
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -85,11 +85,7 @@ impl MachineFold {
             target_cpu: totals.target.cores(totals.observed_s),
             cpus: totals.cpus,
             by_second: totals.by_second(end_s - start_s, |second| second.foreign),
-            steal_by_second: totals
-                .by_second(end_s - start_s, |second| second.steal)
-                .into_iter()
-                .map(Option::unwrap_or_default)
-                .collect(),
+            steal_by_second: totals.by_second(end_s - start_s, |second| second.steal),
         })
     }
 }
@@ -223,8 +219,7 @@ mod tests {
             "{first:?}"
         );
         assert_eq!(rounded(&first.by_second), [Some(0.0), Some(1.0)]);
-        let steal: Vec<_> = first.steal_by_second.iter().copied().map(Some).collect();
-        assert_eq!(rounded(&steal), [Some(0.01), Some(0.02)]);
+        assert_eq!(rounded(&first.steal_by_second), [Some(0.01), Some(0.02)]);
         let second = phases[1].as_ref().unwrap();
         assert_eq!(rounded(&[second.foreign_cpu]), [Some(1.333)]);
         let third = phases[2].as_ref().unwrap();

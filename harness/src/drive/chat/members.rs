@@ -379,7 +379,7 @@ mod tests {
             limit: 100,
             board: Arc::new(Board::new(1, SECOND_NS)),
             disconnects: vec![],
-            sources: Sources::new("127.0.0.1:1".parse().unwrap(), vec![]),
+            sources: Sources::new("127.0.0.1:1".parse().unwrap(), vec![], 100),
             seed: 3,
         };
         Members::new(Arc::new(plan), 0, 1)

@@ -25,6 +25,7 @@ pub struct Neighbours {
     /// `foreign_cpu` in each second of the phase, of the first two hours at most; `None` where it was not known for
     /// at least half of it.
     pub by_second: Vec<Option<f64>>,
-    /// `steal` in each of these seconds.
-    pub steal_by_second: Vec<f64>,
+    /// `steal` in each of these seconds; `None` where it was not observed for at least half of it.
+    #[serde(default)]
+    pub steal_by_second: Vec<Option<f64>>,
 }
