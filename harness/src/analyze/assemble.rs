@@ -9,8 +9,8 @@ use crate::record::{
     PhaseResult, PhaseTotals, Quantiles, Retries, Series, Snapshot, UnsentCause,
 };
 
-/// Where the generator was late by this part of the time-out, or by so much that this part of its queue was full of what
-/// became due meanwhile, what was left unsent may be its own work …
+/// Where the generator was late by this part of the time-out, or by so much that this part of its queue was full of
+/// what became due meanwhile, what was left unsent may be its own work …
 const STALL_SHARE_MAX: f64 = 0.25;
 /// … if more than a hundredth of the arrivals was that late: a single hiccup leaves no more unsent than that.
 const STALL_QUANTILE: f64 = 0.99;

@@ -326,6 +326,10 @@ fn why_left_out(gate: &GateSnapshot, phase_name: &str, cell: &Cell) -> Option<St
     if let Some(problem) = cell.not_as_planned() {
         return Some(problem);
     }
+    // What is lost is lost, whoever used the machine meanwhile.
+    if gate.metric == Metric::AcknowledgedLost.name() {
+        return None;
+    }
     let judged = match gate.fault {
         // What it did is measured against the phase in which it began.
         Some(fault) => {

@@ -1,10 +1,10 @@
 //! Whether the figures speak of the target. What the generator did itself is known for each of them.
 //!
 //! Every response time is recorded twice: as the caller sees it, and less the generator's own lateness (`net`). Where
-//! the two give different figures, the generator is part of the figure. A little of that is everywhere: waking up takes
-//! up to 75 µs, which is as long as a server on the same machine takes to answer. So a headline figure makes a cell INVALID
-//! only where the generator's share exceeds a relative *and* an absolute bound; `docs/METHOD.md` has the measurements
-//! that chose them.
+//! the two give different figures, the generator is part of the figure. A little of that is everywhere: close arrivals
+//! are sent together, up to 75 µs late, which is as long as a server on the same machine takes to answer. So a headline
+//! figure makes a cell INVALID only where the generator's share exceeds a relative *and* an absolute bound;
+//! `docs/METHOD.md` has the measurements that chose them.
 
 use crate::arrival::PhaseKind;
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Quantiles, Snapshot, UnsentCause};

@@ -3,9 +3,9 @@
 //! The runtime's own timers tick once a millisecond, which at ten thousand arrivals a second would make every request
 //! most of a millisecond late and charge that to the server.
 //!
-//! A thread that sleeps is awake some tens of microseconds after its timer went off: its CPU has to come back first. How
-//! long that takes depends on the machine and on what else the CPU does, so [`Lead`] learns it from each sleep, and the
-//! timer is set so much earlier.
+//! A thread that sleeps is awake some tens of microseconds after its timer went off: its CPU has to come back first.
+//! How long that takes depends on the machine and on what else the CPU does, so [`Lead`] learns it from each sleep, and
+//! the timer is set so much earlier.
 //!
 //! A leaf.
 

@@ -121,10 +121,28 @@ pub(crate) fn bmt(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs that are judged have the machine to themselves, one at a time: two would be each other's neighbours.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
+/// Runs have the machine to themselves, one test at a time: two would be each other's neighbours. A test that asks for
+/// it again has it already.
+pub(crate) fn alone() -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let holds = HOLDS.replace(true);
+    let lock = || ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    Alone((!holds).then(lock))
+}
+
+thread_local! {
+    static HOLDS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// The machine is this test's until it goes.
+pub(crate) struct Alone(Option<MutexGuard<'static, ()>>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            HOLDS.set(false);
+        }
+    }
 }
 
 /// Runs a workload against a URL, alone, and returns `run.json` with the exit code.

@@ -29,9 +29,10 @@ variants:
     settings: {insert: values, autoinc_lock_mode: 2, member_count: {aggregate_slots: {slots: 8}}}
 ";
 
-/// Where a test's run keeps its results and its temporary files.
+/// Where a test's runs keep their results and their temporary files. No other test runs anything meanwhile.
 pub(crate) struct Place {
     dir: tempfile::TempDir,
+    _alone: super::Alone,
 }
 
 impl Place {
@@ -40,12 +41,13 @@ impl Place {
     }
 
     pub(crate) fn of(workload: &str) -> Self {
+        let _alone = super::alone();
         let dir = tempfile::tempdir().unwrap();
         for sub in ["out", "tmp"] {
             std::fs::create_dir(dir.path().join(sub)).unwrap();
         }
         std::fs::write(dir.path().join("workload.yaml"), workload).unwrap();
-        Self { dir }
+        Self { dir, _alone }
     }
 
     pub(crate) fn out(&self) -> PathBuf {
@@ -72,7 +74,6 @@ impl Place {
 
     /// The result of a run that ends in one of the `ways`.
     pub(crate) fn result(&self, more: &[&str], ways: &[i32]) -> serde_json::Value {
-        let _alone = super::alone();
         let output = self.run(&[&["--format", "json"], more].concat()).output().unwrap();
         let code = output.status.code().unwrap_or(-1);
         let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::analyze::fixture;
 use crate::arrival::PhaseKind;
-use crate::record::{ChangeResult, Neighbours};
+use crate::record::{Blast, ChangeResult, FaultResult, Neighbours};
 
 /// A run of variant `a` with a spike in each block, whose ok answers took so many µs.
 fn of_a(p99_us: &[u64]) -> Run {
@@ -218,6 +218,41 @@ fn a_block_in_which_others_used_the_machine_does_not_count() {
     let result = only(&at_most(20_000.0), &run);
     assert_eq!(result.answer, Answer::Inconclusive);
     assert_eq!(result.reason.as_deref(), Some("others used 0.7 of 2 cores"));
+}
+
+#[test]
+fn what_is_lost_is_lost_whoever_used_the_machine() {
+    let mut run = of_a(&[9_000]);
+    run.cells[0].phases[0].neighbours = Some(Neighbours {
+        cpus: 2,
+        foreign_cpu: Some(0.7),
+        ..Neighbours::default()
+    });
+    run.cells[0].faults = vec![lost(4)];
+    let gate = GateSnapshot {
+        fault: Some(0),
+        ..fixture::gate("acknowledged_lost", (BoundKind::AtMost, 0.0))
+    };
+    assert_eq!(only(&gate, &run).answer, Answer::Fail);
+    run.cells[0].faults = vec![lost(0)];
+    assert_eq!(only(&gate, &run).answer, Answer::Pass);
+}
+
+/// A fault after which so many acknowledged writes are missing.
+fn lost(writes: u64) -> FaultResult {
+    FaultResult {
+        kind: "kill_redis".to_owned(),
+        target: "redis".to_owned(),
+        planned_s: 1.0,
+        planned_end_s: 2.0,
+        start_s: Some(1.0),
+        end_s: Some(2.0),
+        problem: None,
+        blast: Blast {
+            acknowledged_lost: Some(writes),
+            ..Blast::default()
+        },
+    }
 }
 
 #[test]
