@@ -12,7 +12,7 @@ use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Quantiles, Snap
 /// The generator's share of a headline figure may be this part of it …
 const OWN_SHARE_MAX: f64 = 0.25;
 /// … or this long: neither alone makes a cell INVALID.
-const OWN_US_MAX: f64 = 500.0;
+const OWN_US_MAX: f64 = 1000.0;
 /// A printed figure whose two values differ by more than this part of it …
 pub(super) const MARKED_SHARE: f64 = 0.05;
 /// … and by more than this is marked.

@@ -22,7 +22,8 @@ fn a_headline_figure_that_is_largely_the_generators_makes_a_cell_invalid() {
         ),
         (100_000, 99_000, true, "a slow server: a millisecond of 100"),
         (1_990, 490, false, "1.5 ms of 1.99 are the generator's"),
-        (900, 350, false, "more than half a millisecond, and more than half"),
+        (900, 150, true, "most of it, and less than a millisecond"),
+        (1_600, 550, false, "more than a millisecond, and more than half"),
         (400_000, 200_000, false, "half of it"),
     ] {
         let found = reasons_of(spike(us, net_us));
