@@ -10,7 +10,11 @@ use super::Target;
 use crate::support::LIMIT;
 
 /// A connection that is reset on close; otherwise 100,000 of them would exhaust the ports.
-pub(super) struct Raw(TcpStream);
+pub(super) struct Raw {
+    stream: TcpStream,
+    /// Read, and part of no answer that was returned: whoever waits for one may give up in the middle of it.
+    unread: Vec<u8>,
+}
 
 /// A response.
 pub(super) struct Answer {
@@ -26,42 +30,45 @@ impl Raw {
         let stream = TcpStream::connect(&*target.api).await.unwrap();
         stream.set_zero_linger().unwrap();
         stream.set_nodelay(true).unwrap();
-        Self(stream)
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
     }
 
     /// Sends; the server may close the connection before the end.
     pub(super) async fn send(&mut self, bytes: &[u8]) {
-        let _ = timeout(LIMIT, self.0.write_all(bytes)).await.unwrap();
+        let _ = timeout(LIMIT, self.stream.write_all(bytes)).await.unwrap();
     }
 
     /// Signals that nothing more will be sent.
     pub(super) async fn finish(&mut self) {
-        let _ = self.0.shutdown().await;
+        let _ = self.stream.shutdown().await;
     }
 
     /// Everything up to the end of the connection.
     pub(super) async fn rest(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
-        let _ = timeout(LIMIT, self.0.read_to_end(&mut all))
+        let mut all = std::mem::take(&mut self.unread);
+        let _ = timeout(LIMIT, self.stream.read_to_end(&mut all))
             .await
             .expect("the server closes");
         all
     }
 
-    /// The next response; `None` when the connection ended instead.
+    /// The next response; `None` when the connection ended instead. May be dropped half-way and called again.
     pub(super) async fn answer(&mut self) -> Option<Answer> {
-        let mut bytes = Vec::new();
         let head = loop {
-            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
-            self.more(&mut bytes).await?;
+            self.more().await?;
         };
-        let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+        let text = String::from_utf8_lossy(&self.unread[..head]).to_ascii_lowercase();
         let length: usize = field(&text, "content-length").map_or(0, |length| length.parse().unwrap());
-        while bytes.len() < head + length {
-            self.more(&mut bytes).await?;
+        while self.unread.len() < head + length {
+            self.more().await?;
         }
+        let mut bytes = std::mem::take(&mut self.unread);
         Some(Answer {
             status: status(&bytes).unwrap(),
             stays_open: field(&text, "connection") != Some("close"),
@@ -69,8 +76,8 @@ impl Raw {
         })
     }
 
-    async fn more(&mut self, bytes: &mut Vec<u8>) -> Option<()> {
-        let read = timeout(LIMIT, self.0.read_buf(bytes))
+    async fn more(&mut self) -> Option<()> {
+        let read = timeout(LIMIT, self.stream.read_buf(&mut self.unread))
             .await
             .expect("the server answers or closes");
         read.ok().filter(|read| *read > 0).map(drop)
