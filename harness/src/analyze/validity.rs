@@ -191,10 +191,19 @@ fn unsent(phase: &PhaseResult) -> Option<String> {
     let sum = |count: fn(&OperationResult) -> u64| phase.operations.values().map(count).sum::<u64>();
     let (scheduled, unsent) = (sum(|operation| operation.scheduled), sum(|operation| operation.unsent));
     let sent = scheduled.saturating_sub(unsent) as f64;
+    let causes = phase.operations.values().flat_map(|operation| &operation.unsent_causes);
+    let too_late: u64 = causes
+        .filter(|(cause, _)| **cause == UnsentCause::TooLate)
+        .map(|(_, count)| count)
+        .sum();
+    let remedy = if too_late * 2 > unsent {
+        "the generator came to the others too late: give it a core of its own (--pin), free this machine of other work"
+    } else {
+        "raise generator.connections or generator.waiting"
+    };
     (sent < scheduled as f64 * SENT_SHARE_MIN).then(|| {
         format!(
-            "{}: only {:.1} % of {scheduled} scheduled arrivals could be sent; raise generator.connections or generator.waiting, \
-             or lower the rate",
+            "{}: only {:.1} % of {scheduled} scheduled arrivals could be sent; {remedy}, or lower the rate",
             phase.name,
             sent / scheduled as f64 * 100.0
         )

@@ -65,7 +65,18 @@ fn arrivals_that_could_not_be_sent_are_told_with_their_cause() {
     assert_eq!(reasons_of(phase.clone()), Vec::<String>::new(), "half a percent");
     let get = phase.operations.get_mut("get").unwrap();
     get.unsent = 6;
-    assert!(reasons_of(phase.clone())[0].contains("only 99.4 % of 1000"));
+    let found = reasons_of(phase.clone());
+    assert!(
+        found[0].contains("only 99.4 % of 1000") && found[0].contains("raise generator.connections"),
+        "{found:?}"
+    );
+    let get = phase.operations.get_mut("get").unwrap();
+    get.unsent_causes = [(UnsentCause::NoConnection, 2), (UnsentCause::TooLate, 4)].into();
+    let found = reasons_of(phase.clone());
+    assert!(
+        found[0].contains("too late") && !found[0].contains("generator.connections"),
+        "more connections do not make a starved generator punctual: {found:?}"
+    );
     // A local error is the generator's whatever its part.
     let get = phase.operations.get_mut("get").unwrap();
     get.unsent = 1;
