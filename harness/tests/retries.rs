@@ -1,4 +1,4 @@
-//! Callers who try again, against servers that refuse in a way whose cost is known by hand.
+//! Rejected clients that retry, against servers that reject in a way whose cost is known by hand.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -65,13 +65,13 @@ fn joined() -> String {
     said("201 Created", "", r#"{"member_count":1}"#)
 }
 
-fn refused(header: &str, body: &str) -> String {
+fn rejected(header: &str, body: &str) -> String {
     said("429 Too Many Requests", header, body)
 }
 
 fn workload(rate: &str, hold: &str, retry: &str) -> String {
     format!(
-        "name: joins\nquestion: What does a refusal cost?\nprofile: {{kind: constant, target: {rate}, hold: {hold}}}\n\
+        "name: joins\nquestion: What does a rejection cost?\nprofile: {{kind: constant, target: {rate}, hold: {hold}}}\n\
          arrivals: uniform\ngenerator: {{workers: 2, connections: 200, timeout: 400ms}}\nchats: {{hot: {{}}}}\n\
          traffic:\n  join: {{operation: join, chats: hot, share: 1, retry: {retry}}}\nvariants: [{{name: only}}]\n"
     )
@@ -94,7 +94,7 @@ fn total(run: &Json, pointer: &str) -> u64 {
     phases.map(|phase| count(&phase["operations"]["join"], pointer)).sum()
 }
 
-/// Every caller's journey has one end, and every attempt one outcome.
+/// Every logical call has one end, and every attempt one outcome.
 fn assert_accounted(run: &Json) {
     for phase in run["cells"][0]["phases"].as_array().unwrap() {
         support::storm::assert_every_arrival_is_accounted_for(phase);
@@ -115,10 +115,11 @@ fn assert_accounted(run: &Json) {
     assert_eq!(answered.sum::<u64>(), total(run, "/outcomes/ok"));
 }
 
-/// By hand: who is refused `REFUSALS` times needs one attempt more, and the pauses that it was asked to make.
+/// By hand: a client that is rejected `REJECTIONS` times needs one attempt more, and the pauses that the answers asked
+/// for.
 #[test]
-fn attempts_and_time_until_joined_are_those_that_the_refusals_cost() {
-    const REFUSALS: u64 = 2;
+fn attempts_and_time_until_joined_are_those_that_the_rejections_cost() {
+    const REJECTIONS: u64 = 2;
     const CALLERS: u64 = 120;
     for (header, body, pause_ms) in [
         ("", r#"{"error":"throttled","retry_after_ms":150}"#, 150),
@@ -130,7 +131,7 @@ fn attempts_and_time_until_joined_are_those_that_the_refusals_cost() {
         ("", "", 250),
     ] {
         let (server, joiners) = server(move |before| match before {
-            0..=1 => refused(header, body),
+            0..=1 => rejected(header, body),
             _ => joined(),
         });
         let retry = "{backoff: 250ms, multiplier: 1, jitter: 0, settle: 3s}";
@@ -141,16 +142,16 @@ fn attempts_and_time_until_joined_are_those_that_the_refusals_cost() {
             ("/first_tries", CALLERS),
             ("/succeeded", CALLERS),
             ("/succeeded_at_first", 0),
-            ("/attempts_max", REFUSALS + 1),
+            ("/attempts_max", REJECTIONS + 1),
         ] {
             assert_eq!(count(retries, figure), by_hand, "{figure}: {retries}");
         }
         assert_eq!(retries["attempts_per_success"], 3.0, "{retries}");
-        assert_eq!(total(&run, "/retries/retries"), CALLERS * REFUSALS);
-        assert_eq!(total(&run, "/outcomes/throttled"), CALLERS * REFUSALS);
+        assert_eq!(total(&run, "/retries/retries"), CALLERS * REJECTIONS);
+        assert_eq!(total(&run, "/outcomes/throttled"), CALLERS * REJECTIONS);
         assert_eq!(total(&run, "/outcomes/ok"), CALLERS);
         let until_done = Durations::decode(retries["until_done_us"]["hdr"].as_str().unwrap()).unwrap();
-        let pauses_us = pause_ms * 1_000 * REFUSALS;
+        let pauses_us = pause_ms * 1_000 * REJECTIONS;
         let (shortest, median) = (
             until_done.quantile_us(0.0).unwrap(),
             until_done.quantile_us(0.5).unwrap(),
@@ -168,7 +169,7 @@ fn attempts_and_time_until_joined_are_those_that_the_refusals_cost() {
     }
 }
 
-/// Who tries again is the same user with the same name in the same chat, and not earlier than asked.
+/// A client that retries is the same user with the same name in the same chat, and not earlier than asked.
 fn assert_same_callers(joiners: &Joiners, callers: u64, pause: Duration) {
     let joiners = joiners.lock().unwrap();
     assert_eq!(joiners.len() as u64, callers);
@@ -184,9 +185,9 @@ fn assert_same_callers(joiners: &Joiners, callers: u64, pause: Duration) {
 }
 
 #[test]
-fn jitter_spreads_those_who_were_refused_together() {
+fn jitter_spreads_those_who_were_rejected_together() {
     let (server, joiners) = server(|before| match before {
-        0 => refused("", r#"{"retry_after_ms":400}"#),
+        0 => rejected("", r#"{"retry_after_ms":400}"#),
         _ => joined(),
     });
     let (run, _) = run_against(&workload("200/s", "1s", "{jitter: 1, settle: 2s}"), &server.url(), &[]);
@@ -236,7 +237,7 @@ fn ok_within_is_what_was_answered_at_the_time() {
         let mut let_in = seen.lock().unwrap();
         let second = begun.elapsed().as_secs();
         if let_in.iter().filter(|at| **at == second).count() >= 30 {
-            return refused("", r#"{"retry_after_ms":300}"#);
+            return rejected("", r#"{"retry_after_ms":300}"#);
         }
         let_in.push(second);
         joined()
@@ -292,7 +293,7 @@ fn a_caller_who_is_always_rejected_gives_up_or_is_cut_off_and_is_never_lost() {
             0,
         ),
     ] {
-        let (server, _) = server(|_| refused("", ""));
+        let (server, _) = server(|_| rejected("", ""));
         let waiting = format!("generator.retries={waiting}");
         let (run, _) = run_against(&workload("100/s", "1s", retry), &server.url(), &["--set", &waiting]);
         assert_accounted(&run);
@@ -311,7 +312,7 @@ fn a_caller_who_is_always_rejected_gives_up_or_is_cut_off_and_is_never_lost() {
 #[test]
 fn a_run_that_is_stopped_counts_pending_retries_as_cut_off() {
     let (server, joiners) = server(|before| match before {
-        0..=3 => refused("", r#"{"retry_after_ms":700}"#),
+        0..=3 => rejected("", r#"{"retry_after_ms":700}"#),
         _ => joined(),
     });
     let out = tempfile::tempdir().unwrap();

@@ -36,6 +36,8 @@ pub enum Method {
     TwoDraws,
     /// 95 % t interval on the logarithms.
     T95Log,
+    /// The least and the largest of several values that are judged one by one.
+    EachBlock,
 }
 
 impl Method {
@@ -46,6 +48,7 @@ impl Method {
             Self::OneDraw => "one_draw",
             Self::TwoDraws => "two_draws",
             Self::T95Log => "t95_log",
+            Self::EachBlock => "each_block",
         }
     }
 }

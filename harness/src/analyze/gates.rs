@@ -15,6 +15,9 @@ use super::{blast, validity};
 use crate::metric::{Compare, Metric, Placement, Unit};
 use crate::record::{Answer, BoundKind, Cell, GateResult, GateSnapshot, PhaseResult, Run};
 
+/// Part of a phase that may pass unobserved before its sums are lower bounds.
+const UNSEEN_SHARE: f64 = 0.01;
+
 /// Judges gates or expectations.
 #[must_use]
 pub(super) fn judge(gates: &[GateSnapshot], run: &Run) -> Vec<GateResult> {
@@ -37,7 +40,13 @@ fn judge_one(gate: &GateSnapshot, run: &Run) -> Vec<GateResult> {
 #[derive(Debug, Clone, PartialEq)]
 enum Draw {
     /// The figure, and the same without the generator's own lateness.
-    Value { whole: f64, net: f64, own_us: f64 },
+    Value {
+        whole: f64,
+        net: f64,
+        own_us: f64,
+        /// Why the figure may really be higher, where it may.
+        at_least: Option<String>,
+    },
     /// The block should have a figure and has none.
     Missing(String),
     /// The block does not count.
@@ -115,7 +124,8 @@ impl<'a> Judged<'a> {
             high: decided.estimate.map(|estimate| estimate.high),
             bound,
             limit,
-            unit: unit_name(unit).to_owned(),
+            unit: unit.name().to_owned(),
+            method: decided.estimate.map(|estimate| estimate.method.name().to_owned()),
             n: u32::try_from(decided.values).unwrap_or(u32::MAX),
             blocks: self.draws.values().map(value_of).collect(),
             answer,
@@ -159,13 +169,28 @@ impl<'a> Judged<'a> {
                 ..whole
             };
         }
-        whole
+        match self.may_be_higher().filter(|_| bound == BoundKind::AtMost && whole.answer == Answer::Pass) {
+            Some(why) => Decided {
+                answer: Answer::Inconclusive,
+                reason: Some(why),
+                ..whole
+            },
+            None => whole,
+        }
+    }
+
+    /// Why the figure of some block may really be higher, where it may.
+    fn may_be_higher(&self) -> Option<String> {
+        self.draws.values().find_map(|draw| match draw {
+            Draw::Value { at_least, .. } => at_least.clone(),
+            _ => None,
+        })
     }
 
     /// Whether the generator's own lateness makes a difference in any block.
     fn is_material(&self) -> bool {
         self.draws.values().any(|draw| match draw {
-            Draw::Value { whole, net, own_us } => {
+            Draw::Value { whole, net, own_us, .. } => {
                 *own_us > MARKED_US && (whole - net).abs() > whole.abs() * MARKED_SHARE
             }
             _ => false,
@@ -271,7 +296,7 @@ fn range(values: &[f64]) -> Estimate {
         low: values.iter().copied().fold(f64::INFINITY, f64::min),
         high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         n,
-        method: if n == 1 { Method::OneDraw } else { Method::TwoDraws },
+        method: if n == 1 { Method::OneDraw } else { Method::EachBlock },
     }
 }
 
@@ -293,11 +318,13 @@ fn draw(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell, base
         Ok(own) => own,
         Err(draw) => return draw,
     };
+    let at_least = phase(cell, phase_name).and_then(|phase| unseen(phase, metric));
     let Some(base) = base else {
         return Draw::Value {
             whole: own.0,
             net: own.1,
             own_us: (own.0 - own.1).abs(),
+            at_least,
         };
     };
     let base = match value(gate, metric, phase_name, base) {
@@ -315,6 +342,7 @@ fn draw(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell, base
         whole: own.0 / base.0,
         net: own.1 / base.1,
         own_us: (own.0 - own.1).abs().max((base.0 - base.1).abs()),
+        at_least,
     }
 }
 
@@ -380,6 +408,15 @@ fn value(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell) -> 
     Ok((whole, net))
 }
 
+/// Why the figure of a phase may really be higher: of waits, there may have been some while nobody looked.
+fn unseen(phase: &PhaseResult, metric: Metric) -> Option<String> {
+    let contention = phase.contention.as_ref().filter(|_| metric == Metric::AutoincWaitS)?;
+    let (silent_s, length_s) = (contention.unobserved_s, phase.end_s - phase.start_s);
+    (silent_s > length_s * UNSEEN_SHARE).then(|| {
+        format!("databases could not be observed for {silent_s:.1} s, so there may have been more")
+    })
+}
+
 /// Why a phase has no such figure.
 fn why_absent(phase: &PhaseResult, metric: Metric) -> String {
     let missing = phase.fanout.as_ref().filter(|fanout| fanout.missing > 0);
@@ -409,17 +446,6 @@ fn name(gate: &GateSnapshot) -> String {
         .chain([placement.to_owned()])
         .chain(relative);
     parts.collect()
-}
-
-fn unit_name(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Time => "us",
-        Unit::Rate => "per_s",
-        Unit::Share => "share",
-        Unit::Number => "number",
-        Unit::Seconds => "s",
-        Unit::Ratio => "ratio",
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! When a caller who was refused tries again.
+//! When a rejected client retries.
 //!
 //! Exponential backoff, capped, as the clients of most services have it; where the answer says how long to wait, that
 //! replaces the exponential part. Jitter is laid on top of either, upward only and after the cap: nobody comes back

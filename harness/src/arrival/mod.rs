@@ -1,7 +1,7 @@
 //! Arrival schedules: pure, deterministic, independent of the number of workers.
 //!
 //! A [`Profile`] says which rate is offered when; a [`Stream`] turns the rate of one traffic entry into arrivals; a
-//! [`Schedule`] merges the streams; [`Backoff`] says when who was refused comes again. Nothing here reads a clock: an
+//! [`Schedule`] merges the streams; [`Backoff`] says when a rejected client retries. Nothing here reads a clock: an
 //! arrival is an offset from the start of the run.
 
 mod backoff;

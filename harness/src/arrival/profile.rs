@@ -18,8 +18,8 @@ pub enum PhaseKind {
     Base,
     /// The jump to the target.
     Spike,
-    /// Nothing more is offered: members who are online catch up, callers who were refused try again; judged only by
-    /// gates that name it.
+    /// Nothing more is offered: members who are online catch up, rejected clients retry; judged only by gates that
+    /// name it.
     Settle,
 }
 

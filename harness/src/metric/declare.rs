@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Compare, Declaration, Scope, Unit};
+use super::kind::{Compare, Declaration, Fold, Scope, Unit};
 
 /// Fewest samples of a median: five lie above it, and so on.
 const P50: u64 = 10;
@@ -23,6 +23,7 @@ const PLAIN: Declaration = Declaration {
     doc: "",
     unit: Unit::Number,
     scope: Scope::Phase,
+    fold: Fold::Sum,
     compare: Compare::EachBlock,
     higher_is_better: false,
     min_samples: 0,
@@ -64,32 +65,32 @@ macro_rules! metrics {
 metrics! {
     GoodputRate = "goodput_rate":
         "Answers of outcome `ok` per second of the phase."
-        { unit: Unit::Rate, scope: Scope::Operation, compare: Compare::Ratio, higher_is_better: true, absent: NO_CALLS }
+        { unit: Unit::Rate, scope: Scope::Operation, fold: Fold::PerSecond, compare: Compare::Ratio, higher_is_better: true, absent: NO_CALLS }
     ErrorShare = "error_share":
         "Part of what was scheduled that did not end `ok`."
-        { unit: Unit::Share, scope: Scope::Operation, absent: NO_CALLS }
+        { unit: Unit::Share, scope: Scope::Operation, fold: Fold::SumOverSum, absent: NO_CALLS }
     NotAcceptedShare = "not_accepted_share":
         "Part of the scheduled arrivals that the target did not accept: it took no connection, or held every one that the generator \
         may open for longer than its everyday service time explains."
-        { unit: Unit::Share, scope: Scope::Operation, absent: NO_CALLS }
+        { unit: Unit::Share, scope: Scope::Operation, fold: Fold::SumOverSum, absent: NO_CALLS }
     ResponseMean = "response_mean":
         "Mean response time of `ok` answers."
-        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, absent: NO_OK }
+        { unit: Unit::Time, scope: Scope::Operation, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: NO_OK }
     ResponseP50 = "response_p50":
         "Median response time of `ok` answers."
-        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P50, absent: NO_OK }
+        { unit: Unit::Time, scope: Scope::Operation, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_OK }
     ResponseP90 = "response_p90":
         "90th percentile of the response time of `ok` answers."
-        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P90, absent: NO_OK }
+        { unit: Unit::Time, scope: Scope::Operation, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P90, absent: NO_OK }
     ResponseP99 = "response_p99":
         "99th percentile of the response time of `ok` answers."
-        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P99, absent: NO_OK }
+        { unit: Unit::Time, scope: Scope::Operation, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_OK }
     ResponseP999 = "response_p999":
         "99.9th percentile of the response time of `ok` answers."
-        { unit: Unit::Time, scope: Scope::Operation, compare: Compare::Ratio, min_samples: P999, absent: NO_OK }
+        { unit: Unit::Time, scope: Scope::Operation, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P999, absent: NO_OK }
     ResponseMax = "response_max":
         "Longest response time of `ok` answers."
-        { unit: Unit::Time, scope: Scope::Operation, absent: NO_OK }
+        { unit: Unit::Time, scope: Scope::Operation, fold: Fold::Largest, absent: NO_OK }
     OkWithin = "ok_within":
         "Answers of outcome `ok` within the first seconds of the phase, as `within` says; counted when they are complete, whenever their \
         requests were due. What the throttle of joins let in is `joins_admitted`."
@@ -100,19 +101,19 @@ metrics! {
         { scope: Scope::Joins, absent: Some("where nothing is throttled") }
     UntilDoneP50 = "until_done_p50":
         "Time from the first attempt of a logical call until it succeeds, retries included: the median of those that began in the phase."
-        { unit: Unit::Time, scope: Scope::Retries, compare: Compare::Ratio, min_samples: P50, absent: NO_SUCCESS }
+        { unit: Unit::Time, scope: Scope::Retries, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_SUCCESS }
     UntilDoneP99 = "until_done_p99":
         "The same, 99th percentile."
-        { unit: Unit::Time, scope: Scope::Retries, compare: Compare::Ratio, min_samples: P99, absent: NO_SUCCESS }
+        { unit: Unit::Time, scope: Scope::Retries, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_SUCCESS }
     AttemptsPerSuccess = "attempts_per_success":
         "Attempts of a logical call that began in the phase and succeeded, mean."
-        { scope: Scope::Retries, compare: Compare::Ratio, absent: NO_SUCCESS }
+        { scope: Scope::Retries, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: NO_SUCCESS }
     NotDoneShare = "not_done_share":
         "Part of the logical calls that began in the phase and never succeeded: clients gave up, or the end of the run cut them off."
-        { unit: Unit::Share, scope: Scope::Retries, absent: NO_CALLER }
+        { unit: Unit::Share, scope: Scope::Retries, fold: Fold::SumOverSum, absent: NO_CALLER }
     ConnectionsOpenMax = "connections_open_max":
         "Client connections open at once."
-        {}
+        { fold: Fold::Largest }
     AutoincWaitS = "autoinc_wait_s":
         "Seconds that statements spent waiting for the AUTO-INC lock, summed over shards."
         { unit: Unit::Seconds, compare: Compare::Ratio, absent: NO_DATABASE }
@@ -124,38 +125,38 @@ metrics! {
         { absent: NO_DATABASE }
     DatabaseCpu = "database_cpu":
         "CPU seconds of all database shards per second of the phase."
-        { compare: Compare::Ratio, absent: NO_DATABASE }
+        { fold: Fold::PerSecond, compare: Compare::Ratio, absent: NO_DATABASE }
     ServerCpuPerRequest = "server_cpu_per_request":
         "CPU time of the server and of the databases for each request that was answered, whatever the answer."
-        { unit: Unit::Time, compare: Compare::Ratio, absent: Some("where the target runs on another machine, or nothing was answered") }
+        { unit: Unit::Time, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: Some("where the target runs on another machine, or nothing was answered") }
     FreshnessP50 = "freshness_p50":
         "Time from an event's intended send until a member has it: the median over all members and events."
-        { unit: Unit::Time, scope: Scope::Members, compare: Compare::Ratio, min_samples: P50, absent: NO_MEMBERS }
+        { unit: Unit::Time, scope: Scope::Members, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_MEMBERS }
     FreshnessP99 = "freshness_p99":
         "The same, 99th percentile."
-        { unit: Unit::Time, scope: Scope::Members, compare: Compare::Ratio, min_samples: P99, absent: NO_MEMBERS }
+        { unit: Unit::Time, scope: Scope::Members, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_MEMBERS }
     FreshnessMissingShare = "freshness_missing_share":
         "Part of the pairs of an event and an online member in which the event never arrived; a lower bound where senders timed out."
-        { unit: Unit::Share, scope: Scope::Members, absent: NO_MEMBERS }
+        { unit: Unit::Share, scope: Scope::Members, fold: Fold::SumOverSum, absent: NO_MEMBERS }
     StaleMembersEnd = "stale_members_end":
         "Members that lack an event acknowledged `stale_after` ago, at the end of the phase; in `settle`, when all members have had time to \
         catch up."
-        { scope: Scope::Members, absent: Some("where the run ended before the phase did") }
+        { scope: Scope::Members, fold: Fold::Last, absent: Some("where the run ended before the phase did") }
     FetchesPerEvent = "fetches_per_event":
         "Fetches for each event that was sent."
-        { scope: Scope::Members, compare: Compare::Ratio, absent: NO_MEMBERS }
+        { scope: Scope::Members, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: NO_MEMBERS }
     BlastP99Ratio = "blast_p99_ratio":
         "p99 of `ok` answers during a fault over that before it: the worst of the shards that the fault is not done to."
-        { unit: Unit::Ratio, scope: Scope::Fault, compare: Compare::Ratio, min_samples: P99, absent: Some("where a shard has no `ok` answer before or during the fault") }
+        { unit: Unit::Ratio, scope: Scope::Fault, fold: Fold::Largest, compare: Compare::Ratio, min_samples: P99, absent: Some("where a shard has no `ok` answer before or during the fault") }
     BlastErrorRate = "blast_error_rate":
         "Part of the calls during a fault that did not end `ok`: the worst of the shards that the fault is not done to."
-        { unit: Unit::Share, scope: Scope::Fault, absent: Some("where no other shard was called") }
+        { unit: Unit::Share, scope: Scope::Fault, fold: Fold::Largest, absent: Some("where no other shard was called") }
     FailFastS = "fail_fast_s":
         "Seconds from a fault's begin until calls to the sick shard are answered within 100 ms, whatever the answer."
-        { unit: Unit::Seconds, scope: Scope::Fault, absent: Some("where that never happens during the fault") }
+        { unit: Unit::Seconds, scope: Scope::Fault, fold: Fold::Last, absent: Some("where that never happens during the fault") }
     RecoveredS = "recovered_s":
         "Seconds from a fault's end until the sick shard answers as before it; every shard, where the fault is done to none."
-        { unit: Unit::Seconds, scope: Scope::Fault, absent: Some("where that never happens within the run") }
+        { unit: Unit::Seconds, scope: Scope::Fault, fold: Fold::Last, absent: Some("where that never happens within the run") }
     AcknowledgedLost = "acknowledged_lost":
         "Writes of a cell with faults that were acknowledged and are not there afterwards."
         { scope: Scope::Fault, absent: Some("where the databases could not be queried") }

@@ -17,6 +17,21 @@ pub enum Unit {
     Ratio,
 }
 
+impl Unit {
+    /// The name that results give it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "us",
+            Self::Rate => "per_s",
+            Self::Share => "share",
+            Self::Number => "number",
+            Self::Seconds => "s",
+            Self::Ratio => "ratio",
+        }
+    }
+}
+
 /// What a figure is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -45,6 +60,23 @@ pub enum Compare {
     EachBlock,
 }
 
+/// How the figure of a phase is made of its seconds, and of workers and shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fold {
+    /// Added up.
+    Sum,
+    /// Added up, over the length of the phase.
+    PerSecond,
+    /// Of histograms that were added up, never a mean of percentiles.
+    Merged,
+    /// One sum over another, never a mean of parts.
+    SumOverSum,
+    /// The largest.
+    Largest,
+    /// The last.
+    Last,
+}
+
 /// Everything that is declared of one metric.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Declaration {
@@ -52,6 +84,7 @@ pub(super) struct Declaration {
     pub(super) doc: &'static str,
     pub(super) unit: Unit,
     pub(super) scope: Scope,
+    pub(super) fold: Fold,
     pub(super) compare: Compare,
     pub(super) higher_is_better: bool,
     pub(super) min_samples: u64,

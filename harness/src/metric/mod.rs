@@ -1,6 +1,7 @@
 //! Figures that a gate can judge: each is declared once, in the table of `declare.rs`.
 //!
-//! A declaration gives a metric its name, meaning, unit, scope, and the way in which blocks are compared by it.
+//! A declaration gives a metric its name, meaning, unit, scope, and the ways in which it is made of its parts and in
+//! which blocks are compared by it.
 //! Workload files, the JSON Schema, gates, results, tables and `docs/METRICS.md` all read it from here. A new metric is
 //! a new entry of the table, and its source in [`crate::analyze`].
 //!
@@ -12,7 +13,7 @@ mod page;
 mod placement;
 
 pub use declare::Metric;
-pub use kind::{Compare, Scope, Unit};
+pub use kind::{Compare, Fold, Scope, Unit};
 pub use page::markdown;
 pub use placement::Placement;
 
@@ -57,6 +58,12 @@ impl Metric {
     #[must_use]
     pub fn is_of_an_operation(self) -> bool {
         matches!(self.scope(), Scope::Operation | Scope::Retries)
+    }
+
+    /// How the figure of a phase is made of its seconds, and of workers and shards.
+    #[must_use]
+    pub fn fold(self) -> Fold {
+        self.declaration().fold
     }
 
     /// How the values of blocks are compared.

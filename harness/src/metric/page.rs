@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::declare::Metric;
-use super::kind::{Compare, Scope, Unit};
+use super::kind::{Compare, Fold, Scope, Unit};
 
 /// `docs/METRICS.md`.
 #[must_use]
@@ -20,10 +20,11 @@ pub fn markdown() -> String {
             .unwrap_or_default();
         let _ = writeln!(
             page,
-            "| `{}` | {} | {} | {} | {samples} | {}{absent} |",
+            "| `{}` | {} | {} | {} | {} | {samples} | {}{absent} |",
             metric.name(),
             unit(metric.unit()),
             scope(metric.scope()),
+            fold(metric.fold()),
             compare(metric.compare()),
             metric.doc(),
         );
@@ -40,12 +41,13 @@ The figures that a gate or an expectation of a workload can judge.
 
 - **Unit**: the unit of a limit. A gate with `relative_to` judges the ratio of two variants, and its limit is a plain number.
 - **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate; *fault* takes `fault` instead of `phase`.
+- **Made of**: how the figure of a phase comes from its seconds, and from workers and shards.
 - **Compared**: *ratio* compares blocks by the logarithms of their values, and gives an interval; *each block* judges every block by itself,
   and one that violates the limit fails the gate. Where a block of a ratio measures 0, each block is judged by itself.
 - **Samples**: the least number in a block from which the figure is meaningful. With fewer the gate is inconclusive.
 
-| Metric | Unit | Of | Compared | Samples | Meaning |
-| --- | --- | --- | --- | --- | --- |
+| Metric | Unit | Of | Made of | Compared | Samples | Meaning |
+| --- | --- | --- | --- | --- | --- | --- |
 ";
 
 fn unit(unit: Unit) -> &'static str {
@@ -67,6 +69,17 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Members => "members",
         Scope::Joins => "joins",
         Scope::Fault => "fault",
+    }
+}
+
+fn fold(fold: Fold) -> &'static str {
+    match fold {
+        Fold::Sum => "sum",
+        Fold::PerSecond => "sum over seconds",
+        Fold::Merged => "merged histograms",
+        Fold::SumOverSum => "sum over sum",
+        Fold::Largest => "largest",
+        Fold::Last => "last",
     }
 }
 

@@ -88,6 +88,23 @@ fn shares_counts_and_maxima_are_judged_block_by_block() {
 }
 
 #[test]
+fn percentiles_come_from_merged_histograms_and_shares_from_sums() {
+    for metric in Metric::ALL {
+        let is_percentile = metric.min_samples() > 0 && metric.scope() != Scope::Fault;
+        assert_eq!(metric.fold() == Fold::Merged, is_percentile, "{}", metric.name());
+        if metric.unit() == Unit::Share && metric.scope() != Scope::Fault {
+            assert_eq!(metric.fold(), Fold::SumOverSum, "{}", metric.name());
+        }
+        if metric.name().ends_with("_max") {
+            assert_eq!(metric.fold(), Fold::Largest, "{}", metric.name());
+        }
+        if metric.unit() == Unit::Rate {
+            assert_eq!(metric.fold(), Fold::PerSecond, "{}", metric.name());
+        }
+    }
+}
+
+#[test]
 fn a_relative_gate_judges_a_ratio() {
     assert_eq!(Metric::ResponseP99.gate_unit(false), Unit::Time);
     assert_eq!(Metric::ResponseP99.gate_unit(true), Unit::Ratio);

@@ -283,7 +283,7 @@ pub struct Following {
 }
 
 impl Following {
-    /// Adds everything but what is looked at in moments.
+    /// Adds everything but what is sampled.
     pub fn merge_counts(&mut self, other: &Self) {
         self.events += other.events;
         self.pushes += other.pushes;

@@ -272,6 +272,7 @@ pub(super) fn gate(name: &str, metric: &str, unit: &str, limit: f64) -> GateResu
         bound: BoundKind::AtMost,
         limit,
         unit: unit.to_owned(),
+        method: None,
         n: 0,
         blocks: vec![],
         answer: Answer::Pass,
@@ -287,6 +288,7 @@ pub(super) fn measured(gate: &GateResult, blocks: &[f64], (centre, low, high): (
         low: Some(low),
         high: Some(high),
         n: u32::try_from(blocks.len()).unwrap(),
+        method: Some(if gate.unit == "ratio" { "t95_log" } else { "each_block" }.to_owned()),
         blocks: blocks.iter().map(|value| Some(*value)).collect(),
         ..gate.clone()
     }

@@ -2,7 +2,6 @@
 
 use super::table::{Kind, Table};
 use super::words::{bare, value};
-use crate::metric::{Compare, Metric};
 use crate::record::{Answer, BoundKind, GateResult};
 
 /// What answers are called.
@@ -95,17 +94,10 @@ fn measured(gate: &GateResult) -> String {
         1 => format!("{centre} in one block"),
         2 if same => format!("{centre} two draws"),
         2 => format!("{centre} two draws, {ends}"),
-        n if is_interval(gate) => format!("{centre} [{ends}] n={n}"),
+        n if gate.method.as_deref() == Some("t95_log") => format!("{centre} [{ends}] n={n}"),
         n if same => format!("{centre} in each of {n} blocks"),
         n => format!("{centre}, {ends} in {n} blocks"),
     }
-}
-
-/// Whether the ends are those of an interval rather than the least and the largest block.
-fn is_interval(gate: &GateResult) -> bool {
-    let by_interval = gate.unit == "ratio"
-        || Metric::from_name(&gate.metric).is_some_and(|metric| metric.compare() == Compare::Ratio);
-    by_interval && gate.limit > 0.0 && gate.blocks.iter().flatten().all(|value| *value > 0.0)
 }
 
 fn limit(gate: &GateResult) -> String {

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use super::judgements::{self, Judged};
 use super::table::{Kind, Table};
-use super::{notes, tables, timeline, verdict, words};
+use super::{notes, shown, tables, timeline, verdict, words};
 use crate::record::{Run, samples_min};
 
 /// Columns of the drawings.
 const COLUMNS: usize = 120;
 
-/// The whole report as text: verdict first, then gates, tables, time axes, and all phases folded away.
+/// The whole report as text: verdict first, then gates, tables, time axes, and all metrics and phases folded away.
 #[must_use]
 pub fn markdown(run: &Run) -> String {
     let workload = &run.header.workload;
@@ -39,6 +39,7 @@ pub fn markdown(run: &Run) -> String {
         let _ = write!(text, "\n```text\n{drawing}```\n");
     }
     write_method(&mut text, run);
+    write_figures(&mut text, run);
     let _ = write!(text, "\n<details><summary>Every phase</summary>\n");
     for cell in &run.cells {
         write_table(&mut text, "###", &tables::phases(run, cell));
@@ -56,6 +57,20 @@ pub fn markdown(run: &Run) -> String {
     }
     text.push_str("\n</details>\n");
     text
+}
+
+/// Every metric of every phase, folded away.
+fn write_figures(text: &mut String, run: &Run) {
+    let _ = write!(
+        text,
+        "\n<details><summary>Every metric</summary>\n\n[ ]: 95 % t interval over the blocks; where there is none, the median block\n"
+    );
+    for phase in shown::phases(run, |_| true) {
+        if let Some(table) = tables::figures(run, phase) {
+            write_table(text, "###", &table);
+        }
+    }
+    text.push_str("\n</details>\n");
 }
 
 fn write_method(text: &mut String, run: &Run) {

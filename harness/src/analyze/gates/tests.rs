@@ -276,3 +276,29 @@ fn where_the_generators_own_lateness_changes_the_answer_nothing_is_decided_whate
         "both ways a failure"
     );
 }
+
+/// Nobody looked for half a second: of the waits then nothing is known.
+#[test]
+fn what_may_be_higher_does_not_keep_an_upper_limit() {
+    let run = |unobserved_s| {
+        let mut cell = spike("a", 1, 100, 100);
+        cell.phases[0].contention = Some(crate::record::Contention {
+            autoinc_wait_s: 0.0,
+            unobserved_s,
+            ..crate::record::Contention::default()
+        });
+        fixture::run(fixture::snapshot(&["a"], 1), vec![cell])
+    };
+    let gate = |bound, limit| fixture::gate("autoinc_wait_s", (bound, limit));
+    for (unobserved_s, bound, limit, answer) in [
+        (0.001, BoundKind::AtMost, 0.0, Answer::Pass),
+        (0.5, BoundKind::AtMost, 0.0, Answer::Inconclusive),
+        (0.5, BoundKind::AtLeast, 0.0, Answer::Pass),
+        (0.5, BoundKind::AtLeast, 1.0, Answer::Fail),
+    ] {
+        let result = only(&gate(bound, limit), &run(unobserved_s));
+        assert_eq!(result.answer, answer, "{unobserved_s} {bound:?} {limit}");
+    }
+    let result = only(&gate(BoundKind::AtMost, 0.0), &run(0.5));
+    assert!(result.reason.unwrap().contains("could not be observed for 0.5 s"));
+}

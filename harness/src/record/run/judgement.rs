@@ -72,6 +72,10 @@ pub struct GateResult {
     pub limit: f64,
     /// `us`, `s`, `per_s`, `share` (of one), `number` or `ratio`.
     pub unit: String,
+    /// How the ends were made: `t95_log`, `each_block` (the least and the largest block), `two_draws` or `one_draw`;
+    /// `None` where there is no figure.
+    #[serde(default)]
+    pub method: Option<String>,
     /// Blocks that decided.
     pub n: u32,
     /// The figure of each block, in order; `None` where a block has none or does not count.

@@ -4,13 +4,15 @@ mod against;
 mod blast;
 mod bystanders;
 mod fanout;
+mod figures;
 mod headline;
+mod injections;
 mod joins;
-mod moments;
 mod operations;
 mod phases;
 mod retries;
 
+pub(super) use figures::figures;
 pub(super) use phases::phases;
 
 use super::table::Table;
@@ -30,7 +32,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         fanout::fanout(run),
         joins::joins(run),
         bystanders::bystanders(run),
-        moments::moments(run),
+        injections::injections(run),
         blast::blast_radius(run),
     ];
     tables.into_iter().flatten()

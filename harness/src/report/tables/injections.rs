@@ -6,7 +6,7 @@ use crate::report::table::{Kind, Table};
 use crate::report::words::{NONE, number};
 
 /// One row for each change and fault; `None` where there were none.
-pub(super) fn moments(run: &Run) -> Option<Table> {
+pub(super) fn injections(run: &Run) -> Option<Table> {
     let of_cells = |rows: fn(&Cell) -> Vec<Vec<String>>| {
         run.cells
             .iter()
