@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -195,14 +195,14 @@ fn a_generator_that_is_starved_in_one_phase_passes_no_gate_on_it() {
     assert!(reasons.contains("the generator's own lateness"), "{reasons}");
 }
 
-#[test]
-fn a_generator_that_stands_still_owns_the_backlog_that_it_comes_back_to() {
+/// A run that stands still for a second, two seconds after it was started.
+fn standing_still(more: &str) -> Output {
     let server = Server::start(|_| {});
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("workload.yaml");
     // Nothing times out, few connections: most of what is late is sent on a connection that another has just left.
     let workload = get_workload("poisson", "400/s", "4s", 20);
-    std::fs::write(&file, format!("{workload}gates: [{P99_HIGH}]\n")).unwrap();
+    std::fs::write(&file, format!("{workload}{more}")).unwrap();
     let _alone = alone();
     let run = started(&file, &server);
     std::thread::sleep(Duration::from_secs(2));
@@ -210,7 +210,28 @@ fn a_generator_that_stands_still_owns_the_backlog_that_it_comes_back_to() {
     rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
     std::thread::sleep(Duration::from_secs(1));
     rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
-    let output = run.wait_with_output().unwrap();
+    run.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_block_in_which_the_generator_stood_still_is_set_aside_where_another_is_to_spare() {
+    let output = standing_still(&format!("spare_blocks: 1\ngates: [{P99}]\n"));
+    let run = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", run["reasons"]);
+    assert_eq!(run["verdict"], "passed");
+    let aside = run["set_aside"].as_array().unwrap();
+    assert_eq!((aside.len(), &aside[0]["block"]), (1, &Json::from(1)));
+    assert_eq!(aside[0]["cells"][0]["valid"], false);
+    let reason = aside[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("the generator's own lateness"), "{reason}");
+    let cells = run["cells"].as_array().unwrap();
+    assert_eq!((cells.len(), &cells[0]["block"]), (1, &Json::from(2)));
+    assert_eq!(run["gates"][0]["blocks"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_generator_that_stands_still_owns_the_backlog_that_it_comes_back_to() {
+    let output = standing_still(&format!("gates: [{P99_HIGH}]\n"));
     let run = json(&output);
     let get = only_operation(&run);
     let (whole, net) = (

@@ -88,7 +88,7 @@ impl<'a> Judged<'a> {
             };
             draw(gate, metric, phase, cell, base)
         };
-        let draws = (1..=run.header.workload.blocks).map(|block| (block, draw(block)));
+        let draws = run.blocks().map(|block| (block, draw(block)));
         Self {
             gate,
             variant,
@@ -169,7 +169,10 @@ impl<'a> Judged<'a> {
                 ..whole
             };
         }
-        match self.may_be_higher().filter(|_| bound == BoundKind::AtMost && whole.answer == Answer::Pass) {
+        match self
+            .may_be_higher()
+            .filter(|_| bound == BoundKind::AtMost && whole.answer == Answer::Pass)
+        {
             Some(why) => Decided {
                 answer: Answer::Inconclusive,
                 reason: Some(why),
@@ -412,9 +415,8 @@ fn value(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell) -> 
 fn unseen(phase: &PhaseResult, metric: Metric) -> Option<String> {
     let contention = phase.contention.as_ref().filter(|_| metric == Metric::AutoincWaitS)?;
     let (silent_s, length_s) = (contention.unobserved_s, phase.end_s - phase.start_s);
-    (silent_s > length_s * UNSEEN_SHARE).then(|| {
-        format!("databases could not be observed for {silent_s:.1} s, so there may have been more")
-    })
+    (silent_s > length_s * UNSEEN_SHARE)
+        .then(|| format!("databases could not be observed for {silent_s:.1} s, so there may have been more"))
 }
 
 /// Why a phase has no such figure.

@@ -6,7 +6,9 @@
 //!                  │        blast.rs, timeline.rs: faults
 //!                  ├──► validity.rs: whether the figures speak of the target
 //!                  ▼
-//!               run.rs ──► gates.rs, compare.rs ──► estimate.rs: what several blocks say
+//!               run.rs ──► set_aside.rs: blocks that do not count
+//!                  │
+//!                  └─────► gates.rs, compare.rs ──► estimate.rs: what several blocks say
 //!                          bystanders.rs
 //! ```
 //!
@@ -26,6 +28,7 @@ pub(crate) mod fixture;
 mod gates;
 pub mod observed;
 mod run;
+pub mod set_aside;
 mod timeline;
 pub mod validity;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cell::CellAnalysis;
-use super::{compare, gates};
+use super::{compare, gates, set_aside};
 use crate::record::{Answer, Cell, Ending, GateResult, RUN_SCHEMA, Recording, RecordingError, Run, RunHeader, Verdict};
 
 /// Analyses the recording in a run directory.
@@ -24,7 +24,8 @@ pub fn recorded(directory: &Path) -> Result<Run, RecordingError> {
 
 /// What the cells come to. `ending` is `None` of a run that goes on, or that ended without a word.
 #[must_use]
-pub fn judged(header: RunHeader, cells: Vec<Cell>, ending: Option<&Ending>) -> Run {
+pub fn judged(header: RunHeader, mut cells: Vec<Cell>, ending: Option<&Ending>) -> Run {
+    let set_aside = set_aside::take(&header.workload, &mut cells);
     let mut run = Run {
         schema: RUN_SCHEMA.to_owned(),
         analyzed_at: jiff::Timestamp::now().to_string(),
@@ -32,6 +33,7 @@ pub fn judged(header: RunHeader, cells: Vec<Cell>, ending: Option<&Ending>) -> R
         reasons: Vec::new(),
         header,
         cells,
+        set_aside,
         gates: Vec::new(),
         expectations: Vec::new(),
         comparisons: Vec::new(),

@@ -116,7 +116,8 @@ fn both(operation: &OperationResult, figure: fn(&Quantiles) -> Option<u64>) -> O
     Some((whole, net))
 }
 
-fn judged(cell: &Cell) -> impl Iterator<Item = &PhaseResult> {
+/// The phases that decide whether a cell is valid: all but the warm-up.
+pub(super) fn judged(cell: &Cell) -> impl Iterator<Item = &PhaseResult> {
     cell.phases.iter().filter(|phase| phase.kind != PhaseKind::WarmUp)
 }
 

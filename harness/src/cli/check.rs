@@ -47,8 +47,12 @@ fn length(workload: &Workload) -> String {
     let seconds = workload.profile.end().as_secs_f64() * variants as f64 * f64::from(blocks);
     let seconds = seconds.round() as u64;
     let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let spare = match workload.file.spare_blocks {
+        0 => String::new(),
+        spare => format!(", and {spare} to spare"),
+    };
     format!(
-        "{variants} variant{} × {blocks} block{}, {}:{:02} of load",
+        "{variants} variant{} × {blocks} block{}, {}:{:02} of load{spare}",
         plural(variants),
         plural(blocks as usize),
         seconds / 60,

@@ -35,7 +35,7 @@ const NO_OK: Option<&str> = Some("where no call ended `ok`");
 const NO_CALLER: Option<&str> = Some("where no logical call began");
 const NO_SUCCESS: Option<&str> = Some("where no logical call succeeded");
 const NO_DATABASE: Option<&str> = Some("where bmt did not start the databases");
-const NO_MEMBERS: Option<&str> = Some("where no event was due");
+const NO_MEMBERS: Option<&str> = Some("where no event was acknowledged");
 
 macro_rules! metrics {
     ($($variant:ident = $name:literal: $doc:literal { $($field:ident: $value:expr),* $(,)? })*) => {
@@ -143,7 +143,7 @@ metrics! {
         catch up."
         { scope: Scope::Members, fold: Fold::Last, absent: Some("where the run ended before the phase did") }
     FetchesPerEvent = "fetches_per_event":
-        "Fetches for each event that was sent."
+        "Fetches that ended `ok` for each event that was acknowledged."
         { scope: Scope::Members, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: NO_MEMBERS }
     BlastP99Ratio = "blast_p99_ratio":
         "p99 of `ok` answers during a fault over that before it: the worst of the shards that the fault is not done to."

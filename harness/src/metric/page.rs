@@ -44,7 +44,7 @@ The figures that a gate or an expectation of a workload can judge.
 - **Made of**: how the figure of a phase comes from its seconds, and from workers and shards.
 - **Compared**: *ratio* compares blocks by the logarithms of their values, and gives an interval; *each block* judges every block by itself,
   and one that violates the limit fails the gate. Where a block of a ratio measures 0, each block is judged by itself.
-- **Samples**: the least number in a block from which the figure is meaningful. With fewer the gate is inconclusive.
+- **Samples**: the least number in a block from which the figure is meaningful. With fewer the block does not count; with none it fails the gate.
 
 | Metric | Unit | Of | Made of | Compared | Samples | Meaning |
 | --- | --- | --- | --- | --- | --- | --- |

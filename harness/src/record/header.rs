@@ -57,6 +57,9 @@ pub struct Snapshot {
     pub variants: Vec<String>,
     /// In each block every variant runs once.
     pub blocks: u32,
+    /// Blocks that could be run in place of spoilt ones.
+    #[serde(default)]
+    pub spare_blocks: u32,
     /// Faults, in order of time.
     pub faults: Vec<FaultSnapshot>,
     /// What must hold for the build to ship.

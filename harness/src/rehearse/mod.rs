@@ -107,15 +107,19 @@ async fn run_cells(
         interrupt,
         ground,
     };
-    for planned in plan::cells(workload, options) {
-        let ended = cell::run(&stage, &planned, listeners).await?;
-        cells.extend(ended.cell);
-        if ended.lost.is_some() || interrupt.is_asked() {
-            return Ok(ended.lost);
+    let mut block = 0;
+    while block < header.workload.blocks + analyze::set_aside::count(&header.workload, cells) {
+        block += 1;
+        for planned in plan::block(workload, options, block) {
+            let ended = cell::run(&stage, &planned, listeners).await?;
+            cells.extend(ended.cell);
+            if ended.lost.is_some() || interrupt.is_asked() {
+                return Ok(ended.lost);
+            }
+            // A reader of an unfinished run finds the cells that have ended.
+            let so_far = analyze::judged(header.clone(), cells.clone(), None);
+            write_run(listeners.writer.path(), &so_far)?;
         }
-        // A reader of an unfinished run finds the cells that have ended.
-        let so_far = analyze::judged(header.clone(), cells.clone(), None);
-        write_run(listeners.writer.path(), &so_far)?;
     }
     Ok(None)
 }

@@ -50,25 +50,20 @@ pub(super) fn variants(workload: &Workload, options: &Options) -> Vec<Variant> {
     wanted.cloned().collect()
 }
 
-/// All cells, block by block, each block in an order of its own: what drifts on a machine does not always hit the same
-/// variant.
-pub(super) fn cells(workload: &Workload, options: &Options) -> Vec<Planned> {
-    let variants = variants(workload, options);
-    let mut cells = Vec::new();
-    for block in 1..=workload.file.repetitions {
-        let seed = block_seed(workload.file.seed, block);
-        let mut order = variants.clone();
-        order.shuffle(&mut SplitMix64::seed_from_u64(seed ^ PURPOSE));
-        for variant in order {
-            cells.push(Planned {
-                variant,
-                block,
-                seed,
-                number: cells.len() + 1,
-            });
-        }
-    }
-    cells
+/// The cells of a block, in an order of its own: what drifts on a machine does not always hit the same variant.
+pub(super) fn block(workload: &Workload, options: &Options, block: u32) -> Vec<Planned> {
+    let mut order = variants(workload, options);
+    let before = order.len() * (block as usize - 1);
+    let seed = block_seed(workload.file.seed, block);
+    order.shuffle(&mut SplitMix64::seed_from_u64(seed ^ PURPOSE));
+    let cells = order.into_iter().zip(before + 1..);
+    let planned = cells.map(|(variant, number)| Planned {
+        variant,
+        block,
+        seed,
+        number,
+    });
+    planned.collect()
 }
 
 #[cfg(test)]
@@ -90,11 +85,20 @@ mod tests {
 
     #[test]
     fn each_block_has_every_variant_once_one_seed_and_an_order_of_its_own() {
-        let cells = cells(&workload(), &Options::default());
-        let blocks: Vec<&[Planned]> = cells.chunks(5).collect();
+        let blocks: Vec<Vec<Planned>> = (1..=6)
+            .map(|number| block(&workload(), &Options::default(), number))
+            .collect();
         let mut orders = BTreeSet::new();
         let mut seeds = BTreeSet::new();
         for (block, number) in blocks.iter().zip(1..) {
+            let numbers: Vec<usize> = block.iter().map(|cell| cell.number).collect();
+            assert!(
+                numbers
+                    .iter()
+                    .copied()
+                    .eq(number as usize * 5 - 4..=number as usize * 5),
+                "{numbers:?}"
+            );
             assert!(
                 block
                     .iter()
@@ -107,7 +111,11 @@ mod tests {
         }
         assert_eq!(seeds.len(), 6, "other blocks, other arrivals");
         assert!(orders.len() >= 5, "{orders:?}");
-        assert_eq!(cells[0].seed, workload().file.seed, "the first block is the seed's own");
+        assert_eq!(
+            blocks[0][0].seed,
+            workload().file.seed,
+            "the first block is the seed's own"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
         traffic: workload.traffic.iter().map(|entry| traffic(workload, entry)).collect(),
         variants: variants.iter().map(|variant| variant.name.clone()).collect(),
         blocks: workload.file.repetitions,
+        spare_blocks: workload.file.spare_blocks,
         faults: workload
             .faults
             .iter()

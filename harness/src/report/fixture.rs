@@ -59,6 +59,7 @@ pub(super) fn header(blocks: u32) -> RunHeader {
             traffic: vec![traffic("count", 0.0, 200.0), traffic("hot_join", 0.9, 0.0)],
             variants: vec!["none".to_owned(), "both".to_owned()],
             blocks,
+            spare_blocks: 0,
             faults: vec![],
             gates: vec![],
             expectations: vec![],

@@ -26,9 +26,21 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
         .warnings
         .iter()
         .cloned()
+        .chain(set_aside(run))
         .chain(cells)
         .chain(observing(run))
         .collect()
+}
+
+/// Blocks that do not count.
+fn set_aside(run: &Run) -> impl Iterator<Item = String> {
+    let aside = run.set_aside.iter();
+    aside.map(|aside| {
+        format!(
+            "block {} was set aside, and another run in its place: {}",
+            aside.block, aside.reason
+        )
+    })
 }
 
 fn of_cell(run: &Run, cell: &Cell) -> Vec<String> {
@@ -58,10 +70,12 @@ fn of_cell(run: &Run, cell: &Cell) -> Vec<String> {
 
 /// Says where the phase of this block does not count because of a neighbour.
 fn left_out(run: &Run, cell: &Cell, phase: &PhaseResult) -> String {
-    let place = cell.header.block.saturating_sub(1) as usize;
+    let place = run.blocks().position(|block| block == cell.header.block);
     let judged = run.gates.iter().chain(&run.expectations);
     let without = judged.filter(|gate| {
-        gate.variant == cell.header.variant && gate.phase == phase.name && gate.blocks.get(place) == Some(&None)
+        gate.variant == cell.header.variant
+            && gate.phase == phase.name
+            && place.and_then(|place| gate.blocks.get(place)) == Some(&None)
     });
     if without.count() > 0 {
         "; the block does not count for the gates of this phase".to_owned()

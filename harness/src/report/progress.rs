@@ -149,8 +149,9 @@ fn fitted(parts: &[Part], columns: usize) -> String {
 #[derive(Debug, Default)]
 struct Position {
     phases: Vec<Phase>,
-    cells: usize,
+    variants: usize,
     blocks: u32,
+    cells: usize,
     total: Duration,
     /// `[3/20 slots, block 2]`.
     label: String,
@@ -164,21 +165,28 @@ struct Position {
 impl Position {
     fn of(header: &RunHeader) -> Self {
         let workload = &header.workload;
-        let cells = workload.variants.len() * workload.blocks as usize;
-        let length = workload.phases.last().map_or(Duration::ZERO, |phase| phase.end);
-        Self {
+        let mut position = Self {
             phases: workload.phases.clone(),
-            cells,
+            variants: workload.variants.len(),
             blocks: workload.blocks,
-            total: length * u32::try_from(cells).unwrap_or(u32::MAX),
             ..Self::default()
-        }
+        };
+        position.expect(workload.blocks);
+        position
+    }
+
+    /// There are so many blocks.
+    fn expect(&mut self, blocks: u32) {
+        self.cells = self.variants * blocks as usize;
+        self.total = self.length() * u32::try_from(self.cells).unwrap_or(u32::MAX);
     }
 
     fn begin(&mut self, header: &CellHeader) {
         self.end();
         self.phase = 0;
-        let block = if self.blocks > 1 {
+        // A block beyond those that were planned is run in place of another.
+        self.expect(self.blocks.max(header.block));
+        let block = if self.blocks.max(header.block) > 1 {
             format!(", block {}", header.block)
         } else {
             String::new()

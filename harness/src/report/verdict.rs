@@ -127,6 +127,11 @@ fn beside(run: &Run) -> Vec<String> {
             }),
         );
     }
+    let aside = run.set_aside.len();
+    if aside > 0 {
+        let all = counted(aside + run.blocks().count(), "block");
+        told.push(format!("{aside} of {all} set aside"));
+    }
     let disturbed = disturbed_cells(run);
     if disturbed > 0 {
         told.push(format!("other programs disturbed {}", counted(disturbed, "cell")));

@@ -50,14 +50,38 @@ pub struct Run {
     /// What was fixed before it began.
     #[serde(flatten)]
     pub header: RunHeader,
-    /// One for each variant and block that was begun, in the order in which they ran.
+    /// One for each variant and block that was begun, in the order in which they ran, without those set aside.
     pub cells: Vec<Cell>,
+    /// Blocks that do not count, and were replaced by further ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<SetAside>,
     /// One for each gate, variant and phase.
     pub gates: Vec<GateResult>,
     /// One for each expectation, variant and phase.
     pub expectations: Vec<GateResult>,
     /// Headline figures of each variant against the first.
     pub comparisons: Vec<Comparison>,
+}
+
+impl Run {
+    /// Numbers of the blocks that count, in order: as many as were planned, those not run yet included.
+    pub fn blocks(&self) -> impl Iterator<Item = u32> {
+        let ran = self.cells.iter().map(|cell| cell.header.block).max().unwrap_or(0);
+        let last = ran.max(self.header.workload.blocks);
+        let is_aside = |block: &u32| self.set_aside.iter().any(|aside| aside.block == *block);
+        (1..=last).filter(move |block| !is_aside(block))
+    }
+}
+
+/// A block that does not count: the generator's own lateness or a neighbour spoilt one of its cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// Its number.
+    pub block: u32,
+    /// The first cell that was spoilt, and by what.
+    pub reason: String,
+    /// Its cells.
+    pub cells: Vec<Cell>,
 }
 
 /// One variant in one block.

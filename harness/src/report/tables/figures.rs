@@ -48,9 +48,7 @@ fn of_variant(run: &Run, variant: &str, phase_name: &str, metric: Metric, of: Of
     let of_cell = |cell: &Cell| figure(phase(cell, phase_name)?, metric, of);
     match metric.compare() {
         Compare::Ratio => shown::over_blocks(run, variant, of_cell),
-        Compare::EachBlock => {
-            median_over_blocks(run, variant, of_cell).map(|centre| Spread { centre, ends: None })
-        }
+        Compare::EachBlock => median_over_blocks(run, variant, of_cell).map(|centre| Spread { centre, ends: None }),
     }
 }
 

@@ -22,8 +22,8 @@ pub struct GateFile {
     /// Which of the operation's chats, by the shard they live on.
     #[serde(default)]
     pub placement: Option<Placement>,
-    /// The phase it is judged in, by name (`spike`, `base`, `step 1`); every phase but `warm-up` and `recovery` if not
-    /// given.
+    /// The phase it is judged in, by name (`spike`, `base`, `step 1`); if not given, every phase but `warm-up`,
+    /// `recovery` and `settle`.
     #[serde(default)]
     pub phase: Option<String>,
     /// For `ok_within`: how much of the beginning of the phase counts, in whole seconds.

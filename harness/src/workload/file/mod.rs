@@ -47,6 +47,11 @@ pub struct WorkloadFile {
     #[serde(default = "one_block")]
     #[schemars(range(min = 1, max = 100))]
     pub repetitions: u32,
+    /// Blocks that may be run in place of spoilt ones, in which the generator was late by itself or other programs used
+    /// the machine. Where more blocks are spoilt than this, none is replaced: all count.
+    #[serde(default)]
+    #[schemars(range(max = 10))]
+    pub spare_blocks: u32,
     /// What is driven.
     #[serde(default)]
     pub target: TargetFile,
