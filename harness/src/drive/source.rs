@@ -7,6 +7,7 @@
 //! A leaf.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -40,14 +41,7 @@ impl Sources {
     pub(crate) async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
         let stream = match self.source(number) {
             None => TcpStream::connect(self.address).await?,
-            Some(source) => {
-                let socket = match source {
-                    IpAddr::V4(_) => TcpSocket::new_v4()?,
-                    IpAddr::V6(_) => TcpSocket::new_v6()?,
-                };
-                socket.bind(SocketAddr::new(source, 0))?;
-                socket.connect(self.address).await?
-            }
+            Some(source) => bound(source)?.connect(self.address).await?,
         };
         stream.set_nodelay(true)?;
         Ok(stream)
@@ -77,8 +71,47 @@ impl Sources {
     }
 }
 
+/// A socket whose connection will come from `source`. Its port is chosen when it connects.
+///
+/// A plain bind to port 0 chooses one at once, and one that no other connection of the address has, to wherever: with
+/// thousands of them, closed ones that are not forgotten yet among them, the kernel looks for so long that a thread
+/// which opens a thousand connections a second does nothing else.
+fn bound(source: IpAddr) -> std::io::Result<TcpSocket> {
+    let socket = match source {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    choose_port_late(&socket)?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    Ok(socket)
+}
+
+/// `IP_BIND_ADDRESS_NO_PORT`, which is of both families.
+#[expect(unsafe_code, reason = "a socket option that no crate sets")]
+fn choose_port_late(socket: &TcpSocket) -> std::io::Result<()> {
+    let yes: libc::c_int = 1;
+    let length = size_of_val(&yes) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the kernel reads `length` bytes of `yes`.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const yes).cast(),
+            length,
+        )
+    };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -101,8 +134,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_port_of_a_connection_is_chosen_when_it_connects() {
+        for source in ["127.0.9.9", "::1"] {
+            let source: IpAddr = source.parse().unwrap();
+            let listener = match TcpListener::bind(SocketAddr::new(source, 0)).await {
+                Err(_) if source.is_ipv6() => continue, // not everywhere
+                listener => listener.unwrap(),
+            };
+            let socket = bound(source).unwrap();
+            assert_eq!(socket.local_addr().unwrap(), SocketAddr::new(source, 0), "not yet");
+            let stream = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+            let local = stream.local_addr().unwrap();
+            assert!(local.ip() == source && local.port() > 0, "{local}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_connection_comes_from_the_address_it_was_given() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sources = Sources::new(listener.local_addr().unwrap(), vec!["127.0.9.9".parse().unwrap()], 100);
         let (accepted, _connected) = tokio::join!(listener.accept(), sources.connect(0));
         assert_eq!(accepted.unwrap().1.ip(), "127.0.9.9".parse::<IpAddr>().unwrap());
