@@ -105,25 +105,30 @@ pub(super) fn disturbed(run: &Run, variant: &str, phase_name: &str) -> Vec<(u32,
     disturbed.collect()
 }
 
-/// The quantile without the generator's own lateness, in words, where that makes a difference in any block.
+/// How a table makes one figure of those of a variant's blocks.
+pub(super) type OverBlocks = fn(&Run, &str, &dyn Fn(&Cell) -> Option<f64>) -> Option<f64>;
+
+/// The quantile without the generator's own lateness, in words, where that makes a difference in any block; `over` is
+/// what the table does with the quantile itself.
 pub(super) fn marked_net(
     run: &Run,
     variant: &str,
     phase_name: &str,
     of: Of<'_>,
     quantile: &Quantile,
+    over: OverBlocks,
 ) -> Option<String> {
     let cells = || run.cells.iter().filter(|cell| cell.header.variant == variant);
     let mut operations = cells().filter_map(|cell| operation(phase(cell, phase_name)?, of));
     operations.find_map(|operation| validity::marked(operation, quantile.of))?;
     let of = Of { net: true, ..of };
-    let net = over_blocks(run, variant, |cell| {
+    let net = over(run, variant, &|cell| {
         figure(phase(cell, phase_name)?, quantile.metric, of)
     });
     Some(format!(
         "{} is {} ms without the generator's own lateness",
         quantile.name,
-        ms(net.map(|net| net.centre))
+        ms(net)
     ))
 }
 

@@ -248,6 +248,23 @@ fn a_figure_that_is_partly_the_generators_is_marked_and_the_other_value_is_there
 }
 
 #[test]
+fn the_other_value_of_a_marked_figure_is_made_of_the_blocks_as_the_figure_is() {
+    let mut run = storm(5);
+    for cell in &mut run.cells {
+        let us = if cell.header.block == 5 { 100_000 } else { 10_000 };
+        for phase in &mut cell.phases {
+            let join = phase.operations.get_mut("hot_join").unwrap();
+            join.response_us.get_mut("ok").unwrap().p99 = Some(us);
+            join.response_net_us.get_mut("ok").unwrap().p99 = Some(us - 2_000);
+        }
+    }
+    let text = terminal(&run, 200);
+    // Geometric means in the headline, which has intervals; the median block in the table of all operations.
+    assert!(text.contains("* none: p99 is 13.2 ms without"), "{text}");
+    assert!(text.contains("* hot_join, none: p99 is 8.00 ms without"), "{text}");
+}
+
+#[test]
 fn what_variant_left_out_is_told_beside_the_verdict() {
     let mut run = storm(1);
     let before = run.gates.len() + run.expectations.len();

@@ -3,7 +3,7 @@
 use crate::analyze::figure::{Of, figure, median_over_blocks, operation, phase};
 use crate::metric::Metric;
 use crate::record::{Cell, OperationResult, PhaseResult, Run};
-use crate::report::shown::{self, QUANTILES, failed_share, over_blocks, rejected_share};
+use crate::report::shown::{self, OverBlocks, QUANTILES, failed_share, over_blocks, rejected_share};
 use crate::report::table::{Kind, Table};
 use crate::report::words::{Form, NONE, number, percent, spread};
 
@@ -109,7 +109,8 @@ impl Headline<'_> {
         let mut row = vec![name, self.spread(variant, Metric::GoodputRate, Form::Plain)];
         for quantile in QUANTILES {
             let mut cell = self.spread(variant, quantile.metric, Form::Ms);
-            if let Some(net) = shown::marked_net(self.run, variant, self.phase, self.of(), &quantile) {
+            let centre: OverBlocks = |run, variant, figure| over_blocks(run, variant, figure).map(|net| net.centre);
+            if let Some(net) = shown::marked_net(self.run, variant, self.phase, self.of(), &quantile, centre) {
                 cell.push('*');
                 footnotes.push(format!("* {variant}: {net}"));
             }

@@ -3,7 +3,7 @@
 use crate::analyze::figure::{Of, error_share, figure, median_over_blocks, operation, phase};
 use crate::metric::Metric;
 use crate::record::Run;
-use crate::report::shown::{self, QUANTILES, Quantile};
+use crate::report::shown::{self, OverBlocks, QUANTILES, Quantile};
 use crate::report::table::{Kind, Table};
 use crate::report::words::{NONE, ms, number, percent};
 
@@ -50,7 +50,8 @@ fn row(run: &Run, variant: &str, name: &str, phase_name: &str, footnotes: &mut V
     });
     let mut quantile = |quantile: &Quantile| {
         let mut cell = ms(metric(quantile.metric));
-        if let Some(net) = shown::marked_net(run, variant, phase_name, of, quantile) {
+        let median: OverBlocks = |run, variant, figure| median_over_blocks(run, variant, figure);
+        if let Some(net) = shown::marked_net(run, variant, phase_name, of, quantile, median) {
             cell.push('*');
             footnotes.push(format!("* {name}, {variant}: {net}"));
         }
