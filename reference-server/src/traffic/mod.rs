@@ -31,7 +31,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
             Self::Join => "join",
@@ -100,7 +100,7 @@ impl Traffic {
 
     /// Counts a request to `chat_id` whose bodies had `bytes` bytes.
     pub(crate) fn count(&self, kind: Kind, chat_id: u64, cell: usize, bytes: u64) {
-        self.metrics.count(kind, self.labels.names(cell), bytes);
+        self.metrics.count(kind.name(), self.labels.names(cell), bytes);
         let now = self.origin.elapsed();
         let mut tops = self.tops.lock().unwrap_or_else(PoisonError::into_inner);
         tops[kind.measure() as usize].record(chat_id, cell, 1, now);
