@@ -1,7 +1,7 @@
 use super::*;
 use crate::analyze::fixture;
 use crate::arrival::PhaseKind;
-use crate::record::{Blast, ChangeResult, FaultResult, Neighbours};
+use crate::record::{Blast, Cell, ChangeResult, FaultResult, Neighbours};
 
 /// A run of variant `a` with a spike in each block, whose ok answers took so many µs.
 fn of_a(p99_us: &[u64]) -> Run {
