@@ -8,7 +8,10 @@
 //!
 //! - [`workload`]: a YAML file becomes a validated workload, or a list of mistakes with their places.
 //! - [`arrival`]: pure schedules: when which request is due.
-//! - [`drive`]: the generator: pacing, connections, outcomes.
+//! - [`template`]: requests with values in them, and what their answers have to be like.
+//! - [`scenario`]: what an arrival asks of the target, and what its answer means: chats, plain HTTP.
+//! - [`transport`]: how bytes reach a target: connections, requests, answers.
+//! - [`drive`]: the generator: pacing, which connection serves what, retries.
 //! - [`provision`]: starts what is under test, and stops it.
 //! - [`observe`]: what the target says of itself: locks, connections, CPU, memory.
 //! - [`record`]: histograms, one-second intervals, the run directory.
@@ -29,4 +32,7 @@ pub mod provision;
 pub mod record;
 pub mod rehearse;
 pub mod report;
+pub mod scenario;
+pub mod template;
+pub mod transport;
 pub mod workload;

@@ -354,10 +354,13 @@ fn rooms_know_only_what_they_may() {
         Some(match room {
             "clock" | "metric" | "arrival" => &[],
             "observe" => &["clock"],
-            "workload" => &["arrival", "metric"],
+            "template" => &["arrival"],
+            "workload" => &["arrival", "metric", "template"],
             "record" => &["arrival", "metric", "observe"],
             "analyze" => &["arrival", "metric", "observe", "record"],
-            "drive" => &["arrival", "clock", "metric", "record"],
+            "transport" => &["record"],
+            "scenario" => &["arrival", "metric", "record", "template", "transport"],
+            "drive" => &["arrival", "clock", "record", "scenario", "transport"],
             "report" => &["analyze", "arrival", "metric", "record"],
             _ => return None,
         })
@@ -372,5 +375,24 @@ fn rooms_know_only_what_they_may() {
             others.is_empty(),
             "{room} imports {others:?}; it may import {allowed:?}"
         );
+    }
+}
+
+#[test]
+fn nothing_but_what_prepares_a_cell_knows_which_scenarios_there_are() {
+    let graph = Sources::read().graph();
+    let scenarios = ["scenario::chat", "scenario::http"];
+    let is_of = |module: &str, scenario: &str| module == scenario || module.starts_with(&format!("{scenario}::"));
+    for scenario in scenarios {
+        assert!(graph.keys().any(|module| is_of(module, scenario)), "{scenario} is gone");
+    }
+    for (module, imports) in &graph {
+        if matches!(module.split("::").next(), Some("provision" | "rehearse")) || module == "scenario" {
+            continue;
+        }
+        for scenario in scenarios.into_iter().filter(|scenario| !is_of(module, scenario)) {
+            let known: Vec<&String> = imports.iter().filter(|import| is_of(import, scenario)).collect();
+            assert!(known.is_empty(), "{module} imports {known:?}");
+        }
     }
 }

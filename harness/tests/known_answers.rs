@@ -119,7 +119,7 @@ fn sampled_mean_wait_s(rate: f64, arrivals_seed: u64, service_seed: u64, seconds
     let flow = Flow {
         share: 1.0,
         rate: 0.0,
-        chats: 0,
+        items: 0,
         zipf: 0.0,
     };
     let mut queue = Queue::new(service_seed);

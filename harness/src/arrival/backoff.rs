@@ -81,7 +81,7 @@ mod tests {
             intended_ns: 0,
             flow,
             ordinal,
-            chat: 0,
+            item: 0,
         }
     }
 

@@ -13,3 +13,5 @@ pub use backoff::Backoff;
 pub use profile::{Phase, PhaseKind, Profile};
 pub use schedule::{Arrival, Flow, Schedule, block_seed};
 pub use stream::{Arrivals, Stream};
+
+pub(crate) use schedule::mixed;

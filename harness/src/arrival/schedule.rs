@@ -17,15 +17,15 @@ pub struct Flow {
     pub share: f64,
     /// Arrivals per second on top, in every phase.
     pub rate: f64,
-    /// Number of chats to choose from; 0 where the operation has none.
-    pub chats: u32,
+    /// Number of items to choose from, such as chats; 0 where there is no choice.
+    pub items: u32,
     /// Zipf exponent of the choice; 0 chooses evenly.
     pub zipf: f64,
 }
 
 impl Flow {
     /// Arrivals per second in a phase; none while everything settles.
-    fn rate_in(&self, phase: &Phase) -> f64 {
+    pub(crate) fn rate_in(&self, phase: &Phase) -> f64 {
         match phase.kind {
             PhaseKind::Settle => 0.0,
             _ => phase.rate * self.share + self.rate,
@@ -42,8 +42,8 @@ pub struct Arrival {
     pub flow: usize,
     /// Its number within the entry, from 0.
     pub ordinal: u64,
-    /// Index of its chat within the entry's group.
-    pub chat: usize,
+    /// Index of what it concerns among the items of its entry.
+    pub item: usize,
 }
 
 /// The arrivals of a whole run. Cloning gives the same arrivals again.
@@ -77,9 +77,9 @@ impl Schedule {
                     ordinal: 0,
                     seed,
                     // Zipf with exponent 0 is the even choice; the law wants at least one element.
-                    choice: (flow.chats > 1).then(|| {
-                        Zipf::new(f64::from(flow.chats), flow.zipf)
-                            .expect("the workload bounds the exponent and the number of chats")
+                    choice: (flow.items > 1).then(|| {
+                        Zipf::new(f64::from(flow.items), flow.zipf)
+                            .expect("the workload bounds the exponent and the number of items")
                     }),
                 }
             })
@@ -107,7 +107,7 @@ impl Iterator for Schedule {
             intended_ns: state.next_ns?,
             flow,
             ordinal: state.ordinal,
-            chat: state.chat(),
+            item: state.item(),
         };
         state.next_ns = state.stream.next();
         state.ordinal += 1;
@@ -116,8 +116,8 @@ impl Iterator for Schedule {
 }
 
 impl FlowState {
-    /// The chat of the current arrival: a function of the seed and the ordinal alone.
-    fn chat(&self) -> usize {
+    /// The item of the current arrival: a function of the seed and the ordinal alone.
+    fn item(&self) -> usize {
         self.choice.map_or(0, |choice| {
             let mut rng = SplitMix64::seed_from_u64(mixed(self.seed, self.ordinal));
             choice.sample(&mut rng) as usize - 1
@@ -136,7 +136,7 @@ pub fn block_seed(seed: u64, block: u32) -> u64 {
 }
 
 /// A seed of its own for the `number`-th part of something seeded.
-pub(super) fn mixed(seed: u64, number: u64) -> u64 {
+pub(crate) fn mixed(seed: u64, number: u64) -> u64 {
     use rand::Rng as _;
     SplitMix64::seed_from_u64(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).next_u64()
 }
@@ -156,13 +156,13 @@ mod tests {
         let hot = Flow {
             share: 1.0,
             rate: 0.0,
-            chats: 1,
+            items: 1,
             zipf: 0.0,
         };
         let quiet = Flow {
             share: 0.0,
             rate: 100.0,
-            chats: 50,
+            items: 50,
             zipf: 1.0,
         };
         Schedule::new(&profile, &[hot, quiet], Arrivals::Poisson, seed)
@@ -189,7 +189,7 @@ mod tests {
         let bystander = Flow {
             share: 0.0,
             rate: 100.0,
-            chats: 1,
+            items: 1,
             zipf: 0.0,
         };
         let arrivals: Vec<Arrival> = Schedule::new(&profile, &[bystander], Arrivals::Uniform, 1).collect();
@@ -198,11 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn zipf_prefers_the_first_chats_and_reaches_many() {
+    fn zipf_prefers_the_first_items_and_reaches_many() {
         let mut hits = [0u32; 50];
         for seed in 0..20 {
             for arrival in schedule(seed).filter(|arrival| arrival.flow == 1) {
-                hits[arrival.chat] += 1;
+                hits[arrival.item] += 1;
             }
         }
         assert!(hits[0] > 3 * hits[9], "{hits:?}");

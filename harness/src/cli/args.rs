@@ -72,6 +72,9 @@ pub(crate) struct Run {
     /// Use the workload's own short form
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Let the workload name files outside its folder
+    #[arg(long)]
+    pub(crate) allow_files: bool,
     /// Drive a server that bmt did not start, http://HOST:PORT or http://HOST:PORT/BASE
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
@@ -119,6 +122,12 @@ pub(crate) struct Check {
     /// Say the length of the short form only
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Print the first N requests as they would go out
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) show: usize,
+    /// Let the workloads name files outside their folders
+    #[arg(long)]
+    pub(crate) allow_files: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,40 +6,43 @@ use std::path::Path;
 use super::args;
 use super::exit::Exit;
 use super::output::{print, rejected};
+use crate::rehearse::preview;
 use crate::workload::{self, LoadError, Overrides, Workload};
 
 /// Checks every file, also after one that is not valid.
 pub(super) fn check(check: &args::Check) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     for file in &check.workloads {
-        match lengths(file, check) {
-            Ok(lengths) => print(&format!("{}: valid\n{lengths}", file.display()))?,
+        match told(file, check) {
+            Ok(told) => print(&format!("{}: valid\n{told}", file.display()))?,
             Err(error) => exit = rejected(&error),
         }
     }
     Ok(exit)
 }
 
-/// A line for each form of the workload that is asked for and exists.
-fn lengths(file: &Path, check: &args::Check) -> Result<String, LoadError> {
+/// A line for each form of the workload that is asked for and exists, then the requests that are to be shown.
+fn told(file: &Path, check: &args::Check) -> Result<String, LoadError> {
     let load = |quick| {
         let overrides = Overrides {
             quick,
             set: check.set.clone(),
+            allow_files: check.allow_files,
             ..Overrides::default()
         };
         workload::load(file, &overrides)
     };
-    let mut lines = String::new();
-    if !check.quick {
-        let full = load(false)?;
-        let _ = writeln!(lines, "  full:  {}", length(&full));
-    }
+    let mut told = String::new();
     let quick = load(true)?;
-    if check.quick || quick.has_quick {
-        let _ = writeln!(lines, "  quick: {}", length(&quick));
+    let shown = if check.quick { quick.clone() } else { load(false)? };
+    if !check.quick {
+        let _ = writeln!(told, "  full:  {}", length(&shown));
     }
-    Ok(lines)
+    if check.quick || quick.has_quick {
+        let _ = writeln!(told, "  quick: {}", length(&quick));
+    }
+    told.extend(preview(&shown, check.show));
+    Ok(told)
 }
 
 fn length(workload: &Workload) -> String {

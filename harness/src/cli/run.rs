@@ -22,6 +22,7 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
         set,
         foreign: arguments.target.is_some(),
         blocks: arguments.blocks,
+        allow_files: arguments.allow_files,
     };
     let workload = match workload::load(&arguments.workload, &overrides) {
         Ok(workload) => workload,

@@ -4,6 +4,8 @@
 
 use crate::arrival::Arrival;
 use crate::record::Due;
+use crate::scenario::Call;
+use crate::transport::Free;
 
 /// An admitted arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +13,7 @@ pub(crate) struct Job {
     pub(crate) arrival: Arrival,
     pub(crate) phase: usize,
     pub(crate) series: usize,
-    /// Where its chat lives, if that is known.
+    /// The shard that it concerns, where that is known.
     pub(crate) shard: Option<u16>,
     /// Its retry state, where it is a retry.
     pub(crate) tried: Option<Tried>,
@@ -46,14 +48,6 @@ pub(crate) struct Tried {
     pub(crate) unknown: bool,
 }
 
-/// Since when the connection that takes a job has been free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Free {
-    pub(crate) since_ns: u64,
-    /// It has served nothing yet.
-    pub(crate) is_new: bool,
-}
-
 impl Job {
     /// What is recorded of it.
     pub(crate) fn due(&self) -> Due {
@@ -63,6 +57,15 @@ impl Job {
             shard: self.shard,
             intended_ns: self.arrival.intended_ns,
             is_retry: self.tried.is_some(),
+        }
+    }
+
+    /// What its scenario is told of it.
+    pub(crate) fn call(&self) -> Call {
+        Call {
+            arrival: self.arrival,
+            due: self.due(),
+            first_ns: self.first_ns(),
         }
     }
 
@@ -130,7 +133,7 @@ pub(crate) mod tests {
                 intended_ns,
                 flow: 0,
                 ordinal: intended_ns,
-                chat: 0,
+                item: 0,
             },
             phase: 0,
             series: 0,

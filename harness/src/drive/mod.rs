@@ -5,21 +5,19 @@
 //! to whoever holds the receiving end of its channel.
 //!
 //! ```text
-//!                       worker ── the thread: pacing, tasks, the only file that knows all
-//!              ┌───────────┼──────────────────┐
-//!            state     connection       chat/socket          (the latter two through traits of their own)
-//!    ┌─────┬───┴───┬──────┬───┴───┐
-//! dispatch retries chat meter  outbox                        (pure: time and readings come in)
-//!    └── job, idle, reply, message, source, alarm, timer, run_delay, coalesce, priority (leaves)
+//!   worker ──► state ──► dispatch ──► job, idle (leaves)
+//!     │          └─────► retries, meter, outbox          (pure: time and readings come in)
+//!     └──► message, plan, alarm, timer, run_delay, coalesce, priority (leaves)
 //! ```
 //!
-//! What may enter: how requests are sent and answers taken in. What was measured leaves through [`crate::record`] only;
-//! judging it is the business of `analyze`. Imports point downwards.
+//! `worker` is the thread: pacing and tasks, the only file that knows all. What is asked for comes from
+//! [`crate::scenario`], how it is sent from [`crate::transport`]; both are tied together here, through their traits.
+//!
+//! What may enter: when something is sent, and on which connection. What was measured leaves through [`crate::record`]
+//! only; judging it is the business of `analyze`. Imports point downwards.
 
 mod alarm;
-mod chat;
 mod coalesce;
-mod connection;
 mod dispatch;
 mod idle;
 mod job;
@@ -28,27 +26,16 @@ mod meter;
 mod outbox;
 mod plan;
 mod priority;
-mod reply;
 mod retries;
 mod run_delay;
-mod source;
 mod state;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod worker;
 
-pub use chat::board::Board;
-pub use chat::follow::{Disconnect, FollowPlan};
-pub use chat::request::{Post, RequestPlan, Sends};
-pub use chat::series::SeriesTable;
-pub use chat::token::Signer;
-pub use chat::wire::Chat;
 pub use message::Message;
 pub use plan::{Limits, Plan};
 pub use priority::raise_priority;
 pub use retries::{Retry, RetryPlan};
-pub use source::Sources;
 pub use worker::start;
-
-pub(crate) use chat::wire::{FIRST_MEMBER, intended_ns, message};

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chat::follow::FollowPlan;
-use super::chat::request::RequestPlan;
 use super::retries::RetryPlan;
-use super::source::Sources;
 use crate::arrival::{Profile, Schedule};
 use crate::clock::nanos;
+use crate::scenario::{ScenarioPlan, Scenarios};
+use crate::transport::Sources;
 
 /// Everything that the generator needs to know.
 #[derive(Debug, Clone)]
@@ -16,21 +15,21 @@ pub struct Plan {
     /// How the server is reached.
     pub sources: Sources,
     /// What to send.
-    pub requests: Arc<RequestPlan>,
+    pub scenarios: Vec<Arc<dyn ScenarioPlan>>,
+    /// By traffic entry: which of the scenarios it belongs to.
+    pub owners: Arc<[usize]>,
+    /// Number of series that the result has.
+    pub series: usize,
     /// When to send it.
     pub schedule: Schedule,
     /// The phases of the schedule.
     pub profile: Arc<Profile>,
     /// So many shards are reported apart, tenth by tenth of a second; 0 where that is not wanted.
     pub shards: usize,
-    /// Whether acknowledged writes are kept, so that they can be looked for.
-    pub keeps_acknowledged: bool,
     /// Bounds, over all workers.
     pub limits: Limits,
     /// Number of worker threads.
     pub workers: usize,
-    /// Members that are online.
-    pub follow: Option<Arc<FollowPlan>>,
     /// Callers who retry.
     pub retries: Option<Arc<RetryPlan>>,
 }
@@ -52,6 +51,11 @@ impl Plan {
     /// The part of `whole` that worker number `worker` has.
     pub(super) fn share(&self, whole: usize, worker: usize) -> usize {
         whole / self.workers + usize::from(worker < whole % self.workers)
+    }
+
+    /// What worker number `worker` has to do in the scenarios.
+    pub(super) fn scenarios_of(&self, worker: usize) -> Scenarios {
+        Scenarios::new(&self.scenarios, Arc::clone(&self.owners), worker, self.workers)
     }
 
     /// When the last phase ends.

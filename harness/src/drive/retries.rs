@@ -17,10 +17,10 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::job::{Job, Tried};
-use super::reply::Answer;
 use crate::arrival::{Arrival, Backoff};
 use crate::clock::nanos;
 use crate::record::Outcome;
+use crate::transport::Answer;
 
 /// HTTP's answer to a caller who wants to be what they already are.
 const CONFLICT: u16 = 409;
@@ -55,7 +55,7 @@ struct Pending {
     at_ns: u64,
     flow: usize,
     ordinal: u64,
-    chat: usize,
+    item: usize,
     tried: Tried,
 }
 
@@ -65,7 +65,7 @@ impl Pending {
             intended_ns: self.at_ns,
             flow: self.flow,
             ordinal: self.ordinal,
-            chat: self.chat,
+            item: self.item,
         }
     }
 }
@@ -147,7 +147,7 @@ impl Retries {
             return Then::GivesUp;
         }
         let Arrival {
-            flow, ordinal, chat, ..
+            flow, ordinal, item, ..
         } = job.arrival;
         let tried = Tried {
             first_ns: job.first_ns(),
@@ -159,7 +159,7 @@ impl Retries {
             at_ns,
             flow,
             ordinal,
-            chat,
+            item,
             tried,
         }));
         Then::Again(at_ns)
@@ -209,7 +209,7 @@ mod tests {
             intended_ns,
             flow: 2,
             ordinal,
-            chat: 5,
+            item: 5,
         };
         Job {
             arrival,
@@ -248,9 +248,9 @@ mod tests {
                 intended_ns,
                 flow,
                 ordinal,
-                chat,
+                item,
             } = job.arrival;
-            assert_eq!((intended_ns, flow, ordinal, chat), (done_ns + 30 * MS, 2, 77, 5));
+            assert_eq!((intended_ns, flow, ordinal, item), (done_ns + 30 * MS, 2, 77, 5));
             assert_eq!(
                 (job.attempts(), job.first_ns(), job.first_phase()),
                 (attempt + 1, 1_000 * MS, 4)

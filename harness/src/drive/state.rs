@@ -6,29 +6,27 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use super::chat::members::{Members, Todo};
-use super::chat::request::{RequestPlan, Write};
-use super::connection::{Exchange, Failure, Wanted};
 use super::dispatch::{Dispatch, Placed, Waited};
 use super::job::{Job, Tried};
 use super::meter::{Meter, Reading};
 use super::outbox::Outbox;
 use super::plan::Plan;
-use super::reply::Answer;
 use super::retries::{Retries, Then};
 use crate::arrival::Arrival;
 use crate::clock::nanos;
 use crate::record::{LogicalCalls, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
+use crate::scenario::{Scenarios, SocketId, Todo};
+use crate::transport::{Answer, Exchange, Failure, Request, Wanted};
 
 /// What became of looking for the next arrival.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// One was due and is dealt with.
     Done,
-    /// Open a member's WebSocket.
-    Connect(usize),
-    /// Drop the connections of these members.
-    Drop(Vec<usize>),
+    /// Open a held connection.
+    Open(SocketId),
+    /// Drop these held connections.
+    Drop(Vec<SocketId>),
     /// The next one is due at this time; `None` where none is known.
     Later(Option<u64>),
 }
@@ -38,12 +36,9 @@ pub(super) struct State {
     pub(super) recorder: Recorder,
     pub(super) outbox: Outbox,
     pub(super) meter: Meter,
-    /// `None` where nobody is online.
-    pub(super) members: Option<Members>,
+    pub(super) scenarios: Scenarios,
     /// `None` where nobody retries.
     retries: Option<Retries>,
-    requests: Arc<RequestPlan>,
-    keeps_acknowledged: bool,
     timeout_ns: u64,
     arrivals: Peekable<Box<dyn Iterator<Item = Arrival>>>,
     /// Whether a connection was to be had when the pacer fell behind what was due; `None` while it is not behind.
@@ -54,29 +49,21 @@ pub(super) struct State {
 
 impl State {
     /// Worker number `index`, before anything has happened.
-    pub(super) fn new(plan: &Plan, index: usize, outbox: Outbox, first: Reading) -> Self {
+    pub(super) fn new(plan: &Plan, index: usize, scenarios: Scenarios, outbox: Outbox, first: Reading) -> Self {
         let limits = plan.limits;
         let share = |whole: usize| plan.share(whole, index);
         let phases = plan.profile.phases().iter().map(|phase| (phase.start, phase.end));
         let number = u32::try_from(index).expect("there are fewer workers");
         let arrivals: Box<dyn Iterator<Item = Arrival>> = Box::new(plan.schedule.clone().share_of(index, plan.workers));
-        let members = |follow: &Arc<_>| Members::new(Arc::clone(follow), index, plan.workers);
         let retries =
             |retries: &Arc<super::retries::RetryPlan>| Retries::new(Arc::clone(retries), share(retries.waiting));
         Self {
             dispatch: Dispatch::new(share(limits.connections), share(limits.waiting), nanos(limits.idle)),
-            recorder: Recorder::new(
-                number,
-                plan.requests.series_count(),
-                plan.shards,
-                PhaseBounds::new(phases),
-            ),
+            recorder: Recorder::new(number, plan.series, plan.shards, PhaseBounds::new(phases)),
             outbox,
             meter: Meter::new(plan.end_ns(), first),
-            members: plan.follow.as_ref().map(members),
+            scenarios,
             retries: plan.retries.as_ref().map(retries),
-            requests: Arc::clone(&plan.requests),
-            keeps_acknowledged: plan.keeps_acknowledged,
             timeout_ns: nanos(limits.timeout),
             arrivals: arrivals.peekable(),
             had_room: None,
@@ -84,11 +71,10 @@ impl State {
         }
     }
 
-    /// When the next arrival is due that members or retries cause.
+    /// When the next arrival is due that a scenario or a retry causes.
     pub(super) fn next_caused_ns(&self) -> Option<u64> {
-        let members_ns = self.members.as_ref().and_then(Members::next_ns);
         let retry_ns = self.retries.as_ref().and_then(Retries::next_ns);
-        members_ns.into_iter().chain(retry_ns).min()
+        self.scenarios.next_ns().into_iter().chain(retry_ns).min()
     }
 
     /// Whether the schedule goes on, or a retry is pending.
@@ -98,7 +84,7 @@ impl State {
 
     /// Whether arrivals may come up that are not on the schedule.
     pub(super) fn is_caused(&self) -> bool {
-        self.members.is_some() || self.retries.is_some()
+        self.scenarios.act() || self.retries.is_some()
     }
 
     pub(super) fn is_pending(&self) -> bool {
@@ -122,27 +108,32 @@ impl State {
             }
             return Step::Done;
         }
-        match &mut self.members {
-            Some(members) if members.next_ns() == Some(next_ns) => match members.take_due(now_ns, &mut self.recorder) {
-                Todo::Nothing => {}
-                Todo::Connect(member) => return Step::Connect(member),
-                Todo::Drop(members) => return Step::Drop(members),
-                Todo::Fetch(arrival) => self.admit(arrival, None, now_ns),
-            },
-            _ => {
-                if let Some((arrival, tried)) = self.retries.as_mut().and_then(Retries::take) {
-                    self.admit(arrival, Some(tried), now_ns);
-                }
-            }
+        if self.scenarios.next_ns() == Some(next_ns) {
+            return self.take_due(now_ns);
+        }
+        if let Some((arrival, tried)) = self.retries.as_mut().and_then(Retries::take) {
+            self.admit(arrival, Some(tried), now_ns);
+        }
+        Step::Done
+    }
+
+    /// Does what a scenario has chosen this moment for.
+    fn take_due(&mut self, now_ns: u64) -> Step {
+        match self.scenarios.take_due(now_ns, &mut self.recorder) {
+            Todo::Nothing => {}
+            Todo::Admit(arrival) => self.admit(arrival, None, now_ns),
+            Todo::Open(socket) => return Step::Open(socket),
+            Todo::Drop(sockets) => return Step::Drop(sockets),
         }
         Step::Done
     }
 
     fn job(&self, arrival: Arrival, tried: Option<Tried>, now_ns: u64) -> Job {
+        let place = self.scenarios.place(&arrival);
         Job {
             phase: self.recorder.phases().at(arrival.intended_ns),
-            series: self.requests.series(&arrival),
-            shard: self.requests.shard(&arrival),
+            series: place.series,
+            shard: place.shard,
             arrival,
             tried,
             admitted_ns: now_ns,
@@ -181,18 +172,14 @@ impl State {
         true
     }
 
-    /// Appends the request of a job that a connection takes on.
-    pub(super) fn begin(&mut self, id: usize, job: &Job, request: &mut Vec<u8>) -> Wanted {
-        let arrival = &job.arrival;
-        let cursor = self.members.as_ref().and_then(|members| members.cursor(arrival));
-        self.requests.write(arrival, job.first_ns(), cursor, request);
+    /// Writes the request of a job that a connection takes on.
+    pub(super) fn begin(&mut self, id: usize, job: &Job, request: &mut Request) -> Wanted {
+        let wanted = self.scenarios.begin(&job.call(), request);
         self.dispatch
-            .begin(id, *job, arrival.intended_ns.saturating_add(self.timeout_ns));
+            .begin(id, *job, job.arrival.intended_ns.saturating_add(self.timeout_ns));
         Wanted {
-            reads_answer: self.requests.concerns_members(arrival)
-                || self.retries.as_ref().is_some_and(|retries| retries.concern(job))
-                || (self.keeps_acknowledged && self.requests.gets_revision(arrival)),
-            is_repeatable: self.requests.is_repeatable(arrival),
+            reads_answer: wanted.reads_answer || self.concerns_retries(job),
+            ..wanted
         }
     }
 
@@ -205,9 +192,12 @@ impl State {
             ..
         } = *exchange;
         self.pending -= 1;
-        let outcome = self.checked(job, exchange.outcome, answer.body, done_ns);
+        let call = job.call();
+        let outcome = self
+            .scenarios
+            .answered(&call, exchange.outcome, answer, done_ns, &mut self.recorder);
         self.recorder.done(&Sample {
-            due: job.due(),
+            due: call.due,
             sent_ns,
             done_ns,
             outcome,
@@ -218,26 +208,6 @@ impl State {
         if let Some(then) = then {
             self.note_attempt(job, then, done_ns);
         }
-    }
-
-    /// What the outcome really is: a success that does not say what it has to say is none.
-    fn checked(&mut self, job: &Job, outcome: Outcome, body: &[u8], now_ns: u64) -> Outcome {
-        let outcome = match &mut self.members {
-            Some(members) if self.requests.concerns_members(&job.arrival) => {
-                members.answered(job, outcome, body, now_ns, &mut self.recorder)
-            }
-            _ => outcome,
-        };
-        if !self.keeps_acknowledged || outcome != Outcome::Ok {
-            return outcome;
-        }
-        match self.requests.acknowledged(&job.arrival, job.first_ns(), body) {
-            None => {}
-            Some(Ok(Write::Joined(joined))) => self.recorder.acknowledged(&job.due()).joined.push(joined),
-            Some(Ok(Write::Sent(sent))) => self.recorder.acknowledged(&job.due()).sent.push(sent),
-            Some(Err(_)) => return Outcome::WrongAnswer,
-        }
-        Outcome::Ok
     }
 
     fn note_attempt(&mut self, job: &Job, then: Then, done_ns: u64) {
@@ -260,9 +230,7 @@ impl State {
 
     fn unsent(&mut self, job: &Job, cause: UnsentCause, now_ns: u64) {
         self.recorder.unsent(&job.due(), cause);
-        if let Some(members) = &mut self.members {
-            members.unsent(&job.arrival, now_ns);
-        }
+        self.scenarios.unsent(&job.arrival, now_ns);
         // The caller would wait for ever.
         if self.concerns_retries(job) {
             self.logical_calls(job, now_ns).gave_up += 1;
@@ -342,10 +310,8 @@ impl State {
     }
 
     /// The end of the last phase: what comes now is cut off or left over.
-    pub(super) fn close_members(&mut self, end_ns: u64) {
-        if let Some(members) = &mut self.members {
-            members.close(end_ns, &mut self.recorder);
-        }
+    pub(super) fn close_scenarios(&mut self, end_ns: u64) {
+        self.scenarios.close(end_ns, &mut self.recorder);
     }
 
     /// Counts the worker's own use and, where another second or phase has begun, reports what has happened.
@@ -361,9 +327,7 @@ impl State {
         let open = self.dispatch.open() as u64;
         let connections = self.recorder.connections(now_ns);
         connections.open_max = connections.open_max.max(open);
-        if let Some(members) = &mut self.members {
-            members.look(now_ns, &mut self.recorder);
-        }
+        self.scenarios.look(now_ns, &mut self.recorder);
         self.outbox.send(&mut self.recorder);
     }
 

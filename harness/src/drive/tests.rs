@@ -12,6 +12,11 @@ use crate::arrival::Arrivals;
 use crate::arrival::{Backoff, Flow, PhaseKind, Profile, Schedule};
 use crate::clock::{Clock, Stop};
 use crate::record::{ClientConnections, Merged, Outcome, Series, UnsentCause};
+use crate::scenario::chat::{Chat, ChatPlan, Post, RequestPlan, Sends, Signer, message};
+use crate::scenario::http::HttpPlan;
+use crate::scenario::{ScenarioPlan, SeriesTable};
+use crate::template::{Ask, Check, Method, RequestTemplate, Template};
+use crate::transport::{Origin, Sources};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -75,44 +80,70 @@ fn request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-fn get() -> Sends {
-    Sends::Get("/".into())
+/// A scenario whose only traffic entry asks the server at an address for something.
+type Asks = fn(SocketAddr) -> Arc<dyn ScenarioPlan>;
+
+fn get(address: SocketAddr) -> Arc<dyn ScenarioPlan> {
+    let request = RequestTemplate {
+        method: Method::Get,
+        path: Template::text("/"),
+        headers: vec![],
+        body: None,
+    };
+    let check = Check::default();
+    Arc::new(HttpPlan {
+        to: Origin::new(&address.to_string(), ""),
+        entries: [Some(Ask { request, check })].into(),
+        sources: Arc::default(),
+        seed: 1,
+    })
 }
 
-fn send() -> Sends {
+fn sending(address: SocketAddr, keeps_acknowledged: bool) -> Arc<dyn ScenarioPlan> {
     let chat = Chat {
         id: 7,
         placement: None,
         shard: None,
     };
-    Sends::Send(Post {
+    let send = Sends::Send(Post {
         chats: vec![chat],
         members: 3,
         is_followed: false,
+    });
+    let to = Origin::new(&address.to_string(), "");
+    Arc::new(ChatPlan {
+        requests: Arc::new(RequestPlan::new(to, vec![Some(send)], Signer::new("secret", 9))),
+        follow: None,
+        keeps_acknowledged,
     })
 }
 
+fn send(address: SocketAddr) -> Arc<dyn ScenarioPlan> {
+    sending(address, false)
+}
+
+/// Acknowledged messages are kept.
+fn send_and_keep(address: SocketAddr) -> Arc<dyn ScenarioPlan> {
+    sending(address, true)
+}
+
 /// Evenly spaced arrivals from one worker.
-fn plan(address: SocketAddr, sends: Sends, rate: f64, hold: Duration) -> Plan {
+fn plan(address: SocketAddr, asks: Asks, rate: f64, hold: Duration) -> Plan {
     let profile = Profile::default().then("constant", PhaseKind::Step, hold, rate);
     let flow = Flow {
         share: 1.0,
         rate: 0.0,
-        chats: 1,
+        items: 1,
         zipf: 0.0,
     };
     Plan {
         sources: Sources::new(address, vec![], 100),
-        requests: Arc::new(RequestPlan::new(
-            &address.to_string(),
-            "",
-            vec![sends],
-            Signer::new("secret", 9),
-        )),
+        scenarios: vec![asks(address)],
+        owners: [0].into(),
+        series: SeriesTable::len(1),
         schedule: Schedule::new(&profile, &[flow], Arrivals::Uniform, 1),
         profile: Arc::new(profile),
         shards: 0,
-        keeps_acknowledged: false,
         limits: Limits {
             connections: 50,
             waiting: 1_000,
@@ -120,7 +151,6 @@ fn plan(address: SocketAddr, sends: Sends, rate: f64, hold: Duration) -> Plan {
             idle: 30_000 * MS,
         },
         workers: 1,
-        follow: None,
         retries: None,
     }
 }
@@ -168,7 +198,7 @@ fn counts(series: &Series) -> BTreeMap<Outcome, u64> {
 #[test]
 fn each_second_is_reported_when_it_is_over_and_adds_up() {
     let address = server(None, |_, _| Act::Answer("200 OK", "ok"));
-    let messages = begin(&plan(address, get(), 100.0, 3_000 * MS), &Stop::default());
+    let messages = begin(&plan(address, get, 100.0, 3_000 * MS), &Stop::default());
     let begun = Instant::now();
     let first = messages.recv().unwrap();
     assert!(begun.elapsed() < 2_500 * MS, "before the end: {:?}", begun.elapsed());
@@ -200,15 +230,15 @@ fn each_second_is_reported_when_it_is_over_and_adds_up() {
 #[test]
 fn a_connection_that_the_server_closed_while_idle_is_replaced() {
     let address = server(Some(20 * MS), |_, _| Act::Answer("200 OK", "ok"));
-    let mut often = plan(address, get(), 40.0, 2_000 * MS);
+    let mut often = plan(address, get, 40.0, 2_000 * MS);
     let flow = Flow {
         share: 1.0,
         rate: 0.0,
-        chats: 1,
+        items: 1,
         zipf: 0.0,
     };
     often.schedule = Schedule::new(&often.profile, &[flow], Arrivals::Poisson, 1);
-    for plan in [often, plan(address, send(), 2.0, 2_000 * MS)] {
+    for plan in [often, plan(address, send, 2.0, 2_000 * MS)] {
         let (series, connections) = run(&plan);
         assert_eq!(counts(&series), [(Outcome::Ok, series.scheduled)].into());
         assert!(connections.opened > 2, "{}", connections.opened);
@@ -223,7 +253,7 @@ fn a_request_that_crosses_the_end_of_its_connection_is_sent_again_if_it_writes_n
         0 => Act::Answer("200 OK", "ok"),
         _ => Act::Close,
     };
-    let (series, connections) = run(&plan(server(None, act), get(), 20.0, 1_000 * MS));
+    let (series, connections) = run(&plan(server(None, act), get, 20.0, 1_000 * MS));
     assert_eq!(
         (series.count(Outcome::Ok), series.scheduled),
         (20, 20),
@@ -234,7 +264,7 @@ fn a_request_that_crosses_the_end_of_its_connection_is_sent_again_if_it_writes_n
     let times = series.times(Outcome::Ok).unwrap();
     assert_eq!(times.response.count(), 20, "an arrival that was sent twice is one");
 
-    let (series, connections) = run(&plan(server(None, act), send(), 20.0, 1_000 * MS));
+    let (series, connections) = run(&plan(server(None, act), send, 20.0, 1_000 * MS));
     assert_eq!(
         (series.count(Outcome::Ok), series.count(Outcome::ConnectError)),
         (10, 10)
@@ -244,7 +274,7 @@ fn a_request_that_crosses_the_end_of_its_connection_is_sent_again_if_it_writes_n
 
 #[test]
 fn a_new_connection_that_breaks_is_the_targets_failure() {
-    let (series, connections) = run(&plan(server(None, |_, _| Act::Close), get(), 20.0, 500 * MS));
+    let (series, connections) = run(&plan(server(None, |_, _| Act::Close), get, 20.0, 500 * MS));
     assert_eq!(series.count(Outcome::ConnectError), 10);
     assert_eq!(connections.replaced, 0);
 }
@@ -252,7 +282,7 @@ fn a_new_connection_that_breaks_is_the_targets_failure() {
 #[test]
 fn a_port_that_refuses_is_the_targets_failure() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (series, connections) = run(&plan(closed, get(), 20.0, 500 * MS));
+    let (series, connections) = run(&plan(closed, get, 20.0, 500 * MS));
     assert_eq!(series.count(Outcome::ConnectError), 10, "{:?}", counts(&series));
     assert!(connections.failed >= 10);
 }
@@ -266,7 +296,7 @@ fn a_target_that_accepts_no_connection_is_told_apart() {
     listen(&listener, 0).unwrap();
     let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
     let _fills = TcpStream::connect(address).unwrap();
-    let mut plan = plan(address, get(), 20.0, 1_000 * MS);
+    let mut plan = plan(address, get, 20.0, 1_000 * MS);
     plan.limits.timeout = 500 * MS;
     let (series, _) = run(&plan);
     assert_eq!(series.count(Outcome::NotAccepted), 20, "{:?}", counts(&series));
@@ -274,7 +304,7 @@ fn a_target_that_accepts_no_connection_is_told_apart() {
 
 #[test]
 fn what_is_never_sent_says_why() {
-    let mut plan = plan(server(None, |_, _| Act::Hang), get(), 1_000.0, 1_000 * MS);
+    let mut plan = plan(server(None, |_, _| Act::Hang), get, 1_000.0, 1_000 * MS);
     plan.limits.connections = 1;
     plan.limits.waiting = 100;
     plan.limits.timeout = 300 * MS;
@@ -325,7 +355,7 @@ fn a_process_that_may_open_no_more_files_blames_itself() {
     }
     // A server in this process would need files as well.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let plan = plan(listener.local_addr().unwrap(), get(), 20.0, 500 * MS);
+    let plan = plan(listener.local_addr().unwrap(), get, 20.0, 500 * MS);
     let (sink, messages) = sync_channel(1024);
     start(&plan, Clock::starting_in(1_000 * MS), &Stop::default(), &sink).unwrap();
     drop(sink);
@@ -355,7 +385,7 @@ fn a_process_that_may_open_no_more_files_blames_itself() {
 fn a_schedule_that_cannot_be_finished_is_given_up_and_counted() {
     let mut plan = plan(
         server(None, |_, _| Act::Answer("200 OK", "ok")),
-        get(),
+        get,
         5_000_000.0,
         200 * MS,
     );
@@ -381,8 +411,7 @@ fn a_retried_message_says_when_its_first_attempt_was_due() {
             false => Act::Answer("201 Created", r#"{"revision":1}"#),
         }
     });
-    let mut plan = plan(address, send(), 20.0, 1_000 * MS);
-    plan.keeps_acknowledged = true;
+    let mut plan = plan(address, send_and_keep, 20.0, 1_000 * MS);
     plan.retries = Some(Arc::new(RetryPlan {
         entries: vec![Some(Retry {
             backoff: Backoff {
@@ -419,13 +448,12 @@ fn a_retried_message_says_when_its_first_attempt_was_due() {
 
 #[test]
 fn a_success_that_does_not_say_what_was_stored_is_a_wrong_answer() {
-    let mut plan = plan(
+    let plan = plan(
         server(None, |_, _| Act::Answer("201 Created", "{}")),
-        send(),
+        send_and_keep,
         20.0,
         500 * MS,
     );
-    plan.keeps_acknowledged = true;
     let (series, _, merged) = outcome(begin(&plan, &Stop::default()));
     assert_eq!(series.count(Outcome::WrongAnswer), 10, "{:?}", counts(&series));
     assert_eq!(merged.acknowledged.sent, []);

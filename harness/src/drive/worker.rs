@@ -4,8 +4,8 @@
 //! one step and never across an `await`.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -17,22 +17,21 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 use super::alarm::Alarm;
-use super::chat::members::Members;
-use super::chat::request::RequestPlan;
-use super::chat::socket::{self, Listener};
-use super::connection::{self, Exchange, Failure, Owner, Wanted};
 use super::job::Job;
 use super::message::Message;
 use super::meter::Reading;
 use super::outbox::Outbox;
 use super::plan::Plan;
 use super::priority::raise_priority;
-use super::reply::Answer;
-use super::source::Sources;
 use super::state::{State, Step};
 use super::timer::{Lead, Timer};
 use super::{coalesce, run_delay};
 use crate::clock::{Clock, Stop, nanos};
+use crate::record::Recorder;
+use crate::scenario::{Scenarios, SocketId};
+use crate::transport::{
+    Address, Answer, Exchange, Failure, Free, Listener, Owner, Request, Sources, Wanted, connection, websocket,
+};
 
 /// How often time-outs are looked for.
 const SWEEP: Duration = Duration::from_millis(10);
@@ -74,8 +73,9 @@ pub fn start(
 fn run(plan: &Plan, index: usize, clock: Clock, stop: &Stop, sink: SyncSender<Message>) -> std::io::Result<()> {
     raise_priority();
     run_delay::begin(clock.now_ns());
+    let scenarios = plan.scenarios_of(index);
     let mut builder = Builder::new_current_thread();
-    if plan.follow.is_some() {
+    if scenarios.hold_connections() {
         builder.on_thread_park(coalesce::before_waiting);
     }
     builder.on_thread_unpark(move || {
@@ -83,7 +83,7 @@ fn run(plan: &Plan, index: usize, clock: Clock, stop: &Stop, sink: SyncSender<Me
         run_delay::woke(WOKE_NS.get());
     });
     let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-    let worker = Rc::new(Worker::new(plan, index, clock, sink));
+    let worker = Rc::new(Worker::new(plan, index, scenarios, clock, sink));
     runtime.block_on(drive(Rc::clone(&worker), stop))?;
     worker.state.borrow_mut().end(reading(clock));
     Ok(())
@@ -126,7 +126,7 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
             },
         }
     }
-    worker.state.borrow_mut().close_members(worker.end_ns);
+    worker.state.borrow_mut().close_scenarios(worker.end_ns);
     let is_pending = || worker.state.borrow().is_pending() && worker.clock.elapsed() < drained;
     while (is_pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
         timer.sleep(Duration::from_millis(1)).await?;
@@ -166,18 +166,16 @@ struct Worker {
     timeout: Duration,
     end_ns: u64,
     sources: Sources,
-    requests: Arc<RequestPlan>,
     alarm: Alarm,
     lead: Lead,
     state: RefCell<State>,
-    /// The tasks that hold the members' connections.
-    sockets: RefCell<Vec<Option<AbortHandle>>>,
+    /// The tasks that hold connections.
+    held: RefCell<HashMap<SocketId, AbortHandle>>,
 }
 
 impl Worker {
-    fn new(plan: &Plan, index: usize, clock: Clock, sink: SyncSender<Message>) -> Self {
-        let state = State::new(plan, index, Outbox::new(sink), reading(clock));
-        let members = state.members.as_ref().map_or(0, Members::count);
+    fn new(plan: &Plan, index: usize, scenarios: Scenarios, clock: Clock, sink: SyncSender<Message>) -> Self {
+        let state = State::new(plan, index, scenarios, Outbox::new(sink), reading(clock));
         Self {
             index,
             workers: plan.workers,
@@ -185,11 +183,10 @@ impl Worker {
             timeout: plan.limits.timeout,
             end_ns: plan.end_ns(),
             sources: plan.sources.clone(),
-            requests: Arc::clone(&plan.requests),
             alarm: Alarm::default(),
             lead: Lead::default(),
             state: RefCell::new(state),
-            sockets: RefCell::new((0..members).map(|_| None).collect()),
+            held: RefCell::default(),
         }
     }
 
@@ -209,15 +206,15 @@ impl Worker {
             let step = self.state.borrow_mut().admit_next(now_ns);
             match step {
                 Step::Done => {}
-                Step::Connect(member) => {
-                    let task = spawn_local(socket::follow(Rc::clone(self), member));
-                    self.sockets.borrow_mut()[member] = Some(task.abort_handle());
+                Step::Open(socket) => {
+                    let task = spawn_local(websocket::hold(Rc::clone(self), socket));
+                    self.held.borrow_mut().insert(socket, task.abort_handle());
                 }
-                Step::Drop(members) => {
-                    let mut sockets = self.sockets.borrow_mut();
-                    members
+                Step::Drop(sockets) => {
+                    let mut held = self.held.borrow_mut();
+                    sockets
                         .iter()
-                        .filter_map(|member| sockets[*member].take())
+                        .filter_map(|socket| held.remove(socket))
                         .for_each(|task| task.abort());
                 }
                 Step::Later(next_ns) => return next_ns,
@@ -265,6 +262,8 @@ impl Worker {
 }
 
 impl Owner for Worker {
+    type Job = Job;
+
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
@@ -314,8 +313,12 @@ impl Owner for Worker {
         self.state.borrow_mut().dispatch.wait(id, waker);
     }
 
-    fn begin(&self, id: usize, job: &Job, request: &mut Vec<u8>) -> Wanted {
+    fn begin(&self, id: usize, job: &Job, request: &mut Request) -> Wanted {
         self.state.borrow_mut().begin(id, job, request)
+    }
+
+    fn own_ns(&self, job: &Job, free: Free, sent_ns: u64) -> u64 {
+        job.own_ns(free, sent_ns)
     }
 
     fn ended(&self, id: usize, job: &Job, exchange: &Exchange, answer: &Answer<'_>) {
@@ -343,6 +346,8 @@ impl Owner for Worker {
 }
 
 impl Listener for Worker {
+    type Socket = SocketId;
+
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
@@ -351,43 +356,32 @@ impl Listener for Worker {
         self.timeout
     }
 
-    fn address(&self, member: usize) -> (String, String) {
-        let (chat, user) = self.of_members(|members| (members.chat(member), members.user(member)));
-        self.requests.push_address(chat, user)
+    fn address(&self, socket: SocketId) -> Address {
+        let address = self.state.borrow().scenarios.address(socket);
+        address.expect("the scenario that asked for the connection knows where it leads")
     }
 
-    async fn stream(&self, member: usize) -> std::io::Result<TcpStream> {
-        let (sources, number) = self.of_members(|members| (members.sources().clone(), members.number(member)));
-        sources.connect_member(number).await
+    async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
+        self.sources.connect_held(number).await
     }
 
-    fn connected(&self, member: usize, since_ns: u64) {
-        let now_ns = self.clock.now_ns();
-        self.note_member(|members, recorder| members.connected(member, since_ns, now_ns, recorder));
+    fn opened(&self, socket: SocketId, since_ns: u64) {
+        self.tell(|scenarios, now_ns, recorder| scenarios.opened(socket, since_ns, now_ns, recorder));
     }
 
-    fn told(&self, member: usize, revision: u64) {
-        let now_ns = self.clock.now_ns();
-        self.note_member(|members, recorder| members.told(member, revision, now_ns, recorder));
+    fn heard(&self, socket: SocketId, text: &str) {
+        self.tell(|scenarios, now_ns, recorder| scenarios.heard(socket, text, now_ns, recorder));
     }
 
-    fn not_connected(&self, member: usize, was_open: bool) {
-        let now_ns = self.clock.now_ns();
-        self.note_member(|members, recorder| members.not_connected(member, was_open, now_ns, recorder));
+    fn ended(&self, socket: SocketId, was_open: bool) {
+        self.tell(|scenarios, now_ns, recorder| scenarios.ended(socket, was_open, now_ns, recorder));
     }
 }
 
 impl Worker {
-    fn of_members<T>(&self, ask: impl FnOnce(&Members) -> T) -> T {
-        let state = self.state.borrow();
-        ask(state.members.as_ref().expect("only members have WebSockets"))
-    }
-
-    fn note_member(&self, note: impl FnOnce(&mut Members, &mut crate::record::Recorder)) {
-        self.change(|state| {
-            if let Some(members) = &mut state.members {
-                note(members, &mut state.recorder);
-            }
-        });
+    /// Tells the scenarios what happened to a held connection.
+    fn tell(&self, what: impl FnOnce(&mut Scenarios, u64, &mut Recorder)) {
+        let now_ns = self.clock.now_ns();
+        self.change(|state| what(&mut state.scenarios, now_ns, &mut state.recorder));
     }
 }

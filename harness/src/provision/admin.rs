@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use crate::drive::intended_ns;
 use crate::record::{Acknowledged, Joined, Sent};
+use crate::scenario::chat::intended_ns;
 use crate::workload::Settings;
 
 const PATIENCE: Duration = Duration::from_secs(5);

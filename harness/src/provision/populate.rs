@@ -13,8 +13,8 @@ use super::admin::Admin;
 use super::error::ProvisionError;
 use super::placement::deal;
 use super::target::Target;
-use crate::drive::{Chat, FIRST_MEMBER, Signer};
 use crate::metric::Placement;
+use crate::scenario::chat::{Chat, FIRST_MEMBER, Signer};
 use crate::workload::ChatGroup;
 
 /// Requests under way at once.

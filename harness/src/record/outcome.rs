@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// 2xx.
+    /// 2xx, or a status that a check asks for.
     Ok,
-    /// 2xx, but not what was asked for: the answer fails a check.
+    /// An answer that fails a check, and would have been `Ok` without it or by its status.
     WrongAnswer,
     /// 429: the caller was asked to slow down.
     Throttled,

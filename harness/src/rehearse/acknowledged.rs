@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use crate::drive::message;
 use crate::provision::{Admin, Target};
 use crate::record::{Acknowledged, AcknowledgedResult, Joined, Sent};
+use crate::scenario::chat::message;
 
 /// Largest body: the server accepts 64 KiB, less a margin.
 const BODY_MAX: usize = 63 * 1024;

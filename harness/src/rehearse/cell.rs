@@ -13,10 +13,11 @@ use super::script::Script;
 use super::stage::Stage;
 use super::{acknowledged, load, snapshot};
 use crate::clock::{Clock, Stop};
-use crate::drive::{self, Plan, Signer};
+use crate::drive::{self, Plan};
 use crate::observe::{Cost, Observer};
 use crate::provision::{BorrowedSettings, Breakable, LocalPlan, Populated, ProvisionError, Silence, Target, populate};
 use crate::record::{Cell, CellEvent, CellHeader, Ended, ObserverCost, RunEvent};
+use crate::scenario::chat::Signer;
 use crate::workload::{Injection, Workload};
 
 /// How often the main thread looks at what came in.
@@ -105,7 +106,7 @@ async fn run_on(
     script.undo(clock, &mut target, stage.interrupt.asked()).await;
     let mut driven = driven?;
     driven.intake.tell_injections(&script, listeners)?;
-    if plan.keeps_acknowledged && driven.ended.early.is_none() {
+    if load::keeps_acknowledged(workload, &target) && driven.ended.early.is_none() {
         let writes = listeners
             .merged()
             .map(|merged| merged.acknowledged.clone())

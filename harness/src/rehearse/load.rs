@@ -4,35 +4,34 @@ use std::sync::Arc;
 
 use crate::arrival::{Backoff, Schedule};
 use crate::clock::nanos;
-use crate::drive::{
-    Board, Chat, Disconnect, FollowPlan, Limits, Plan, Post, RequestPlan, Retry, RetryPlan, Sends, Signer, Sources,
-};
+use crate::drive::{Limits, Plan, Retry, RetryPlan};
 use crate::provision::{Populated, Target};
 use crate::record::Outcome;
-use crate::workload::{Injection, Operation, Retryable, Traffic, Workload};
+use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post, RequestPlan, Sends, Signer};
+use crate::scenario::http::HttpPlan;
+use crate::scenario::{ScenarioPlan, SeriesTable};
+use crate::template::Ask;
+use crate::transport::{Origin, Sources};
+use crate::workload::{Injection, Operation, Retryable, Traffic, Work, Workload};
 
 /// A server that somebody else wrote may call anything a shard.
 const SHARDS_MAX: usize = 64;
 
 pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, seed: u64) -> Plan {
-    let entries = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let generator = workload.generator();
-    let sources = Sources::new(
-        target.address,
-        generator.sources.clone(),
-        generator.connections as usize,
-    );
+    let (scenarios, owners) = scenarios(workload, target, chats, signer, seed);
     Plan {
-        requests: Arc::new(RequestPlan::new(
-            &target.authority,
-            &target.base_path,
-            entries.collect(),
-            signer,
-        )),
+        sources: Sources::new(
+            target.address,
+            generator.sources.clone(),
+            generator.connections as usize,
+        ),
+        scenarios,
+        owners,
+        series: SeriesTable::len(workload.traffic.len()),
         schedule: Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed),
         profile: Arc::new(workload.profile.clone()),
         shards: shards(workload, chats),
-        keeps_acknowledged: target.is_ours() && !workload.faults.is_empty(),
         limits: Limits {
             connections: generator.connections as usize,
             waiting: generator.waiting as usize,
@@ -40,10 +39,50 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
             idle: generator.idle.0,
         },
         workers: usize::from(generator.workers),
-        follow: follow(workload, chats, &sources, seed).map(Arc::new),
         retries: retries(workload, seed).map(Arc::new),
-        sources,
     }
+}
+
+/// What the traffic entries ask for, and of each which of the two scenarios it belongs to: chats, or else requests that
+/// the workload describes.
+fn scenarios(
+    workload: &Workload,
+    target: &Target,
+    chats: &Populated,
+    signer: Signer,
+    seed: u64,
+) -> (Vec<Arc<dyn ScenarioPlan>>, Arc<[usize]>) {
+    let to = Origin::new(&target.authority, &target.base_path);
+    let http = requests(workload, to.clone(), seed);
+    let owners = http.entries.iter().map(|ask| usize::from(ask.is_some())).collect();
+    let sends = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
+    let chat = ChatPlan {
+        requests: Arc::new(RequestPlan::new(to, sends.collect(), signer)),
+        follow: follow(workload, chats, seed).map(Arc::new),
+        keeps_acknowledged: keeps_acknowledged(workload, target),
+    };
+    (vec![Arc::new(chat), Arc::new(http)], owners)
+}
+
+/// The requests that the workload describes; in a block with this seed.
+pub(super) fn requests(workload: &Workload, to: Origin, seed: u64) -> HttpPlan {
+    let ask = |traffic: &Traffic| -> Option<Ask> {
+        match &traffic.work {
+            Work::Http(ask) => Some(ask.clone()),
+            Work::Chat(_) => None,
+        }
+    };
+    HttpPlan {
+        to,
+        entries: workload.traffic.iter().map(ask).collect(),
+        sources: Arc::clone(&workload.data),
+        seed,
+    }
+}
+
+/// Whether acknowledged writes are kept, so that they can be looked for.
+pub(super) fn keeps_acknowledged(workload: &Workload, target: &Target) -> bool {
+    target.is_ours() && !workload.faults.is_empty()
 }
 
 /// Shards that are told apart on the time axis: none where nothing is broken or changed.
@@ -63,24 +102,28 @@ fn chats_of(traffic: &Traffic, chats: &Populated) -> Vec<Chat> {
     traffic.group.map(|group| chats[group].clone()).unwrap_or_default()
 }
 
-fn sends(workload: &Workload, traffic: &Traffic, chats: &Populated) -> Sends {
+/// What is asked of chats; `None` of an entry of the other scenario.
+fn sends(workload: &Workload, traffic: &Traffic, chats: &Populated) -> Option<Sends> {
     let group = chats_of(traffic, chats);
     let post = |chats: Vec<Chat>| Post {
         chats,
         members: traffic.group.map_or(0, |group| workload.chats[group].members),
         is_followed: workload.is_followed(traffic),
     };
-    match &traffic.operation {
-        Operation::Join => Sends::Join(group),
-        Operation::Count => Sends::Count(group),
-        Operation::Send => Sends::Send(post(group)),
-        Operation::Fetch => Sends::Fetch(post(group)),
-        Operation::Follow(_) => Sends::Follow(group),
-        Operation::Get { path } => Sends::Get(path.clone()),
+    let Work::Chat(operation) = &traffic.work else {
+        return None;
+    };
+    match operation {
+        Operation::Join => Some(Sends::Join(group)),
+        Operation::Count => Some(Sends::Count(group)),
+        Operation::Send => Some(Sends::Send(post(group))),
+        Operation::Fetch => Some(Sends::Fetch(post(group))),
+        Operation::Follow(_) => Some(Sends::Follow(group)),
+        Operation::Get { .. } => None,
     }
 }
 
-fn follow(workload: &Workload, chats: &Populated, sources: &Sources, seed: u64) -> Option<FollowPlan> {
+fn follow(workload: &Workload, chats: &Populated, seed: u64) -> Option<FollowPlan> {
     let (entry, follow) = workload.follow()?;
     let chats = chats_of(&workload.traffic[entry], chats);
     let stale_after_ns = nanos(follow.stale_after.0);
@@ -102,7 +145,6 @@ fn follow(workload: &Workload, chats: &Populated, sources: &Sources, seed: u64) 
         poll_ns: nanos(follow.poll.0),
         limit: follow.limit,
         disconnects: disconnects.collect(),
-        sources: sources.clone(),
         seed,
     })
 }
@@ -136,7 +178,7 @@ fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
             jitter: retry.jitter,
         },
         on: retry.on.iter().flat_map(outcomes).collect(),
-        conflict_is_done: traffic.operation == Operation::Join,
+        conflict_is_done: traffic.work == Work::Chat(Operation::Join),
         until_ns: nanos(workload.retry_until(retry)),
     })
 }

@@ -12,6 +12,7 @@ mod listeners;
 mod load;
 mod options;
 mod plan;
+mod preview;
 mod queue;
 mod script;
 mod snapshot;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 pub use error::RehearseError;
 pub use interrupt::Interrupt;
 pub use options::{Options, Pin};
+pub use preview::preview;
 
 use self::listeners::Listeners;
 use self::stage::{Ground, Stage};

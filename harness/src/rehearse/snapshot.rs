@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::record::{
     Answer, BoundKind, FaultSnapshot, FollowSnapshot, GateSnapshot, SeriesName, Snapshot, TrafficSnapshot,
 };
-use crate::workload::{Bound, Gate, Inconclusive, Operation, Traffic, Variant, Workload};
+use crate::workload::{Bound, Gate, Inconclusive, Operation, Traffic, Variant, Work, Workload};
 
 /// The workload with the variants that are to be run.
 pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snapshot {
@@ -47,8 +47,8 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
 }
 
 fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
-    let follow = match &entry.operation {
-        Operation::Follow(follow) => Some(FollowSnapshot {
+    let follow = match &entry.work {
+        Work::Chat(Operation::Follow(follow)) => Some(FollowSnapshot {
             online: follow.online,
             chats: entry.group.map_or(0, |group| workload.chats[group].count),
         }),
@@ -56,7 +56,7 @@ fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
     };
     TrafficSnapshot {
         name: entry.name.clone(),
-        operation: word(&entry.operation).to_owned(),
+        operation: word(&entry.work).to_owned(),
         share: entry.flow.share,
         rate: entry.flow.rate,
         retries: entry.retry.is_some(),
@@ -64,14 +64,15 @@ fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
     }
 }
 
-fn word(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::Join => "join",
-        Operation::Count => "count",
-        Operation::Send => "send",
-        Operation::Fetch => "fetch",
-        Operation::Follow(_) => "follow",
-        Operation::Get { .. } => "get",
+fn word(work: &Work) -> &'static str {
+    match work {
+        Work::Chat(Operation::Join) => "join",
+        Work::Chat(Operation::Count) => "count",
+        Work::Chat(Operation::Send) => "send",
+        Work::Chat(Operation::Fetch) => "fetch",
+        Work::Chat(Operation::Follow(_)) => "follow",
+        Work::Chat(Operation::Get { .. }) => "get",
+        Work::Http(ask) => ask.request.method.key(),
     }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn series(workload: &Workload, placed: bool) -> Vec<SeriesName> {
     entries
         .flat_map(|(entry, traffic)| {
             let has_place = placed && traffic.group.is_some();
-            crate::drive::SeriesTable::PLACEMENTS.map(|placement| SeriesName {
+            crate::scenario::SeriesTable::PLACEMENTS.map(|placement| SeriesName {
                 entry,
                 placement: has_place.then_some(placement),
             })

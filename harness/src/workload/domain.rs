@@ -1,10 +1,12 @@
 //! A validated workload: what the rules make of a file, and what every other room reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
+use crate::template::{Ask, Sources};
 
 /// A validated workload.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct Workload {
     pub profile: Profile,
     /// Groups of chats, in order of their names.
     pub chats: Vec<ChatGroup>,
+    /// Where the values of requests come from.
+    pub data: Arc<Sources>,
     /// Traffic entries, in order of their names.
     pub traffic: Vec<Traffic>,
     /// The configurations to compare.
@@ -49,14 +53,23 @@ pub struct ChatGroup {
 pub struct Traffic {
     /// The name under which the result reports it.
     pub name: String,
-    /// What one request does.
-    pub operation: Operation,
+    /// What one arrival does.
+    pub work: Work,
     /// Index of its group of chats.
     pub group: Option<usize>,
     /// What decides its arrivals.
     pub flow: Flow,
     /// How its rejected clients retry, where they do.
     pub retry: Option<RetryFile>,
+}
+
+/// What one arrival of a traffic entry does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// Something to a chat.
+    Chat(Operation),
+    /// A request that the workload describes.
+    Http(Ask),
 }
 
 /// One configuration under test.
@@ -156,8 +169,8 @@ impl Workload {
     pub fn follow(&self) -> Option<(usize, &FollowFile)> {
         let entries = self.traffic.iter().enumerate();
         entries
-            .filter_map(|(index, traffic)| match &traffic.operation {
-                Operation::Follow(follow) => Some((index, follow)),
+            .filter_map(|(index, traffic)| match &traffic.work {
+                Work::Chat(Operation::Follow(follow)) => Some((index, follow)),
                 _ => None,
             })
             .next()
@@ -167,7 +180,7 @@ impl Workload {
     #[must_use]
     pub fn is_followed(&self, traffic: &Traffic) -> bool {
         let followed = self.follow().and_then(|(index, _)| self.traffic[index].group);
-        traffic.operation == Operation::Send && followed.is_some() && traffic.group == followed
+        traffic.work == Work::Chat(Operation::Send) && followed.is_some() && traffic.group == followed
     }
 
     /// Members that are online, in all chats.

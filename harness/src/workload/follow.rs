@@ -9,7 +9,7 @@ impl Judge<'_> {
     pub(super) fn follow(&mut self, file: &WorkloadFile, profile: &Profile) {
         let mut earlier: Option<&str> = None;
         for (name, entry) in &file.traffic {
-            let Operation::Follow(follow) = &entry.operation else {
+            let Some(Operation::Follow(follow)) = &entry.operation else {
                 continue;
             };
             let path = join("traffic", name);

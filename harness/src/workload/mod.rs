@@ -5,6 +5,7 @@
 
 mod domain;
 mod file;
+mod folder;
 mod follow;
 mod gate;
 mod injections;
@@ -14,6 +15,7 @@ mod mistake;
 mod overrides;
 mod profile;
 mod quantity;
+mod request;
 mod resolve;
 mod schema;
 mod settle;
@@ -22,7 +24,7 @@ mod tree;
 
 use std::path::Path;
 
-pub use domain::{Bound, Change, ChatGroup, Fault, Gate, Traffic, Variant, Workload, directory_name};
+pub use domain::{Bound, Change, ChatGroup, Fault, Gate, Traffic, Variant, Work, Workload, directory_name};
 pub use file::{
     DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
     SlowQueries, WorkloadFile,
@@ -33,6 +35,7 @@ pub use quantity::{Rate, Share, Span};
 pub use schema::schema;
 pub use tree::Origin;
 
+use folder::Folder;
 use malformed::Malformed;
 use overrides::take_quick;
 use tree::Node;
@@ -74,10 +77,11 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Workload, LoadError> {
 /// # Errors
 /// With every mistake found in it.
 pub fn parse(file: &str, text: &str, overrides: &Overrides) -> Result<Workload, Mistakes> {
+    let folder = Folder::of(Path::new(file), overrides.allow_files);
     let judged = if text.len() > BYTES_MAX {
         Err(vec![too_long(text.len())])
     } else {
-        judged(text, overrides)
+        judged(text, overrides, &folder)
     };
     judged.map_err(|mistakes| Mistakes {
         file: file.to_owned(),
@@ -96,7 +100,7 @@ fn too_long(bytes: usize) -> Mistake {
     }
 }
 
-fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
+fn judged(text: &str, overrides: &Overrides, folder: &Folder) -> Result<Workload, Vec<Mistake>> {
     let mut plain = Node::parse(text, None).map_err(|error| vec![Malformed::new(&error, text, None).into()])?;
     let schema = schema();
     let shape = shape::Shape::new(&schema);
@@ -106,7 +110,7 @@ fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
     }
     let Some(block) = take_quick(&mut plain) else {
         overrides.apply(&mut plain).map_err(|mistake| vec![mistake])?;
-        return judged_form(&plain, &shape, overrides, false);
+        return judged_form(&plain, &shape, overrides, folder);
     };
     let mut quick = plain.clone();
     quick.overlay(&block);
@@ -118,7 +122,11 @@ fn judged(text: &str, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
             quick,
             ..overrides.clone()
         };
-        judged_form(tree, &shape, &overrides, true)
+        let judged = judged_form(tree, &shape, &overrides, folder);
+        judged.map(|workload| Workload {
+            has_quick: true,
+            ..workload
+        })
     };
     let (plain, quick) = (form(&plain, false), form(&quick, true));
     let mut found = plain.as_ref().err().cloned().unwrap_or_default();
@@ -147,7 +155,7 @@ fn judged_form(
     tree: &Node,
     shape: &shape::Shape<'_>,
     overrides: &Overrides,
-    has_quick: bool,
+    folder: &Folder,
 ) -> Result<Workload, Vec<Mistake>> {
     let mistakes = shape.judge(tree, "");
     if !mistakes.is_empty() {
@@ -162,7 +170,7 @@ fn judged_form(
             nearest: None,
         }]
     })?;
-    resolve::resolve(file, tree, overrides).map(|workload| Workload { has_quick, ..workload })
+    resolve::resolve(file, tree, overrides, folder)
 }
 
 #[cfg(test)]

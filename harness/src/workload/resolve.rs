@@ -1,12 +1,14 @@
 //! From the typed file to the domain: what a schema cannot say is judged here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::domain::{ChatGroup, Traffic, Variant, Workload, directory_name};
+use super::domain::{ChatGroup, Traffic, Variant, Work, Workload, directory_name};
 use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
+use super::folder::Folder;
 use super::judge::Judge;
 use super::mistake::Mistake;
 use super::overrides::Overrides;
@@ -15,6 +17,7 @@ use super::settle;
 use super::shape::join;
 use super::tree::Node;
 use crate::arrival::{Flow, Profile};
+use crate::template::Sources;
 
 /// Every second that can still change is held in memory, so a time-out has a limit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(600);
@@ -23,19 +26,26 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 const LENGTH_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// Judges what the schema cannot, and builds the domain.
-pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) -> Result<Workload, Vec<Mistake>> {
+pub(crate) fn resolve(
+    file: WorkloadFile,
+    tree: &Node,
+    overrides: &Overrides,
+    folder: &Folder,
+) -> Result<Workload, Vec<Mistake>> {
     let mut judge = Judge::new(tree, overrides.foreign);
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
     let chats: Vec<ChatGroup> = file.chats.iter().map(|(name, chats)| group(name, chats)).collect();
+    let data = judge.data(&file.data, folder);
     let traffic: Vec<Traffic> = file
         .traffic
         .iter()
-        .map(|(name, entry)| judge.traffic(name, entry, &file, &chats))
+        .map(|(name, entry)| judge.traffic(name, entry, &file, &chats, (&data, folder)))
         .collect();
     judge.shares(&file);
     judge.extent(&file, &profile);
+    judge.once(&file, &traffic, &data, &profile);
     judge.follow(&file, &profile);
     judge.retries(&file);
     let faults = judge.faults(&file, &profile);
@@ -52,6 +62,7 @@ pub(crate) fn resolve(file: WorkloadFile, tree: &Node, overrides: &Overrides) ->
         has_quick: false,
         profile,
         chats,
+        data: Arc::new(data),
         traffic,
         variants,
         changes,
@@ -106,9 +117,16 @@ impl Judge<'_> {
         }
     }
 
-    fn traffic(&mut self, name: &str, entry: &TrafficFile, file: &WorkloadFile, chats: &[ChatGroup]) -> Traffic {
+    fn traffic(
+        &mut self,
+        name: &str,
+        entry: &TrafficFile,
+        file: &WorkloadFile,
+        chats: &[ChatGroup],
+        values: (&Sources, &Folder),
+    ) -> Traffic {
         let path = join("traffic", name);
-        let is_follow = matches!(entry.operation, Operation::Follow(_));
+        let is_follow = matches!(entry.operation, Some(Operation::Follow(_)));
         if is_follow && (entry.share.is_some() || entry.rate.is_some()) {
             self.mistake(
                 &path,
@@ -126,40 +144,61 @@ impl Judge<'_> {
         let written = group.and_then(|group| file.chats.get(&chats[group].name));
         Traffic {
             name: name.to_owned(),
-            operation: entry.operation.clone(),
+            work: self.work(&path, entry, values),
             group,
             retry: entry.retry.clone(),
             flow: Flow {
                 share: entry.share.unwrap_or(0.0),
                 rate: entry.rate.map_or(0.0, |rate| rate.0),
-                chats: written.map_or(0, |chats| chats.count),
+                items: written.map_or(0, |chats| chats.count),
                 zipf: written.map_or(0.0, |chats| chats.zipf),
             },
         }
     }
 
+    /// What an entry does, and whether it says so at all.
+    fn work(&mut self, path: &str, entry: &TrafficFile, (data, folder): (&Sources, &Folder)) -> Work {
+        let ask = match (&entry.operation, &entry.request) {
+            (Some(Operation::Get { path: target }), None) => self.get(path, target, entry, data),
+            (Some(operation), None) => {
+                if entry.check.is_some() {
+                    self.mistake(
+                        &join(path, "check"),
+                        "the answers to an operation on chats are checked already",
+                        "leave `check` out, or describe a `request`",
+                    );
+                }
+                return Work::Chat(operation.clone());
+            }
+            (None, Some(request)) => self.ask(path, request, entry.check.as_ref(), data, folder),
+            (_, _) => {
+                self.mistake(
+                    path,
+                    "needs either `operation` or `request`",
+                    "operation: what is done to chats; request: what is sent to any HTTP server, such as {get: /items}",
+                );
+                None
+            }
+        };
+        // What could not be made of it is told, so nobody will see this in its place.
+        ask.map_or(Work::Chat(Operation::Count), Work::Http)
+    }
+
     /// The group of chats that an entry is done to.
     fn chats_of(&mut self, path: &str, entry: &TrafficFile, chats: &[ChatGroup]) -> Option<usize> {
         let names: Vec<&str> = chats.iter().map(|group| group.name.as_str()).collect();
-        match (&entry.operation, &entry.chats) {
-            (Operation::Get { path: target }, chats) => {
-                if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    self.mistake(
-                        &join(path, "operation.get.path"),
-                        format!("`{target}` is not a path"),
-                        "a path that starts with / and has no spaces; percent-encode what is not plain ASCII",
-                    );
-                }
-                if chats.is_some() {
-                    self.mistake(
-                        &join(path, "chats"),
-                        "a plain get is not done to a chat",
-                        "leave `chats` out",
-                    );
-                }
+        let of_chat = |operation: &&Operation| !matches!(operation, Operation::Get { .. });
+        match (entry.operation.as_ref().filter(of_chat), &entry.chats) {
+            (None, Some(_)) => {
+                self.mistake(
+                    &join(path, "chats"),
+                    "a plain request is not done to a chat",
+                    "leave `chats` out",
+                );
                 None
             }
-            (operation, Some(group)) => {
+            (None, None) => None,
+            (Some(operation), Some(group)) => {
                 self.known(&join(path, "chats"), group, "group of chats", &names);
                 let index = names.iter().position(|name| name == group)?;
                 let is_member = matches!(operation, Operation::Send | Operation::Fetch);
@@ -172,7 +211,7 @@ impl Judge<'_> {
                 }
                 Some(index)
             }
-            (_, None) => {
+            (Some(_), None) => {
                 self.mistake(
                     &join(path, "chats"),
                     "the operation is done to a chat, but no `chats` is given",

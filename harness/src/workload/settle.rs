@@ -39,13 +39,13 @@ fn retrying(file: &WorkloadFile) -> impl Iterator<Item = (&String, &RetryFile)> 
 
 fn following(file: &WorkloadFile) -> Option<(&TrafficFile, Duration)> {
     file.traffic.values().find_map(|entry| match &entry.operation {
-        Operation::Follow(follow) => Some((entry, follow.stale_after.0)),
+        Some(Operation::Follow(follow)) => Some((entry, follow.stale_after.0)),
         _ => None,
     })
 }
 
 fn is_followed(entry: &TrafficFile, follow: &TrafficFile) -> bool {
-    entry.operation == Operation::Send && entry.chats == follow.chats
+    entry.operation == Some(Operation::Send) && entry.chats == follow.chats
 }
 
 impl Workload {
@@ -63,7 +63,7 @@ impl Judge<'_> {
     pub(super) fn retries(&mut self, file: &WorkloadFile) {
         for (name, retry) in retrying(file) {
             let path = join(&join("traffic", name), "retry");
-            if matches!(file.traffic[name].operation, Operation::Follow(_)) {
+            if matches!(file.traffic[name].operation, Some(Operation::Follow(_))) {
                 self.mistake(
                     &path,
                     "online members poll by themselves",

@@ -109,6 +109,17 @@ impl<'a> Shape<'a> {
         if let [only] = branches[..] {
             return self.node(node, only, path, found);
         }
+        // One, or a list of them.
+        if let [one, list] = branches[..]
+            && list["type"] == "array"
+        {
+            let meant = if matches!(node.value, Value::Sequence(_)) {
+                list
+            } else {
+                one
+            };
+            return self.node(node, meant, path, found);
+        }
         if let Value::Mapping(entries) = &node.value {
             return self.tagged(node, entries, &branches, path, found);
         }

@@ -59,7 +59,7 @@ fn a_workload_becomes_phases_flows_variants_and_gates() {
         ]
     );
     assert_eq!(workload.hot_group(), Some(0));
-    assert_eq!(workload.traffic[1].flow.chats, 20);
+    assert_eq!(workload.traffic[1].flow.items, 20);
     assert_eq!(workload.variants[0].settings["autoinc_lock_mode"], 1);
     assert_eq!(workload.gates[0].bounds, [Bound::AtMost(50_000.0)]);
     assert_eq!(workload.gates[0].variants, ["before", "after"]);

@@ -110,11 +110,15 @@ pub(crate) fn get_workload(arrivals: &str, rate: &str, hold: &str, connections: 
     )
 }
 
+/// What workloads know as `env.BMT_TEST_KEY`.
+pub(crate) const KEY: &str = "swordfish-7031";
+
 /// `bmt` with its standard streams piped.
 pub(crate) fn bmt(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bmt"));
     command
         .args(arguments)
+        .env("BMT_TEST_KEY", KEY)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -147,9 +151,14 @@ impl Drop for Alone {
 
 /// Runs a workload against a URL, alone, and returns `run.json` with the exit code.
 pub(crate) fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), workload, url, more)
+}
+
+/// The same, of a workload in a folder that has the files that it names.
+pub(crate) fn run_in(folder: &Path, workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
     let _alone = alone();
-    let out = tempfile::tempdir().unwrap();
-    let file = out.path().join("workload.yaml");
+    let file = folder.join("workload.yaml");
     std::fs::write(&file, workload).unwrap();
     let mut arguments = vec![
         "run",
@@ -159,7 +168,7 @@ pub(crate) fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i3
         "--format",
         "json",
         "--out",
-        out.path().to_str().unwrap(),
+        folder.to_str().unwrap(),
     ];
     arguments.extend(more);
     let output = bmt(&arguments).output().unwrap();

@@ -7,6 +7,7 @@ mod gate;
 mod generator;
 mod injections;
 mod profile;
+mod request;
 mod target;
 mod traffic;
 
@@ -25,6 +26,7 @@ pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
 pub(super) use profile::ProfileFile;
+pub(super) use request::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile};
 pub(super) use traffic::{ChatsFile, TrafficFile};
 
 use crate::arrival::Arrivals;
@@ -66,6 +68,9 @@ pub struct WorkloadFile {
     /// Groups of chats that are made before each cell, by name.
     #[serde(default)]
     pub chats: BTreeMap<String, ChatsFile>,
+    /// Where the values of requests come from, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, DataFile>,
     /// What is sent, by the name under which the result reports it.
     #[schemars(length(min = 1))]
     pub traffic: BTreeMap<String, TrafficFile>,
@@ -94,7 +99,7 @@ impl WorkloadFile {
     /// Whether members are online.
     pub(super) fn follows(&self) -> bool {
         let mut entries = self.traffic.values();
-        entries.any(|entry| matches!(entry.operation, Operation::Follow(_)))
+        entries.any(|entry| matches!(entry.operation, Some(Operation::Follow(_))))
     }
 
     /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::request::{CheckFile, RequestFile};
 use crate::workload::quantity::{Rate, Span};
 
 /// A group of chats made before each cell.
@@ -25,14 +26,21 @@ pub struct ChatsFile {
     pub zipf: f64,
 }
 
-/// One stream of operations.
+/// One stream of operations on chats, or of requests: it has either `operation` or `request`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficFile {
-    /// What is done.
-    pub operation: Operation,
+    /// What is done to chats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// The request that is sent, to any HTTP server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestFile>,
+    /// What the answer to the request has to be like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckFile>,
     /// The group of chats that it is done to.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chats: Option<String>,
     /// Part of the profile's rate that this stream takes, from 0 to 1. A `follow` has neither share nor rate: pushes
     /// cause its fetches.
@@ -118,7 +126,7 @@ pub enum Operation {
     /// Members are online: each holds a WebSocket and, when it is told that there is something new, fetches everything
     /// since its revision. At most one entry of a workload does this.
     Follow(FollowFile),
-    /// A plain GET of a path, for servers that are not a chat.
+    /// A plain GET of a path: the short form of `request: {get: …}`.
     #[serde(rename = "get")]
     Get {
         /// Path and query.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   push ──► member.rs: something new? ──► agenda: a fetch, a moment later ──► the worker's own connections
-//!     ▲                                                                              │
-//!  socket.rs                          page.rs: what came, how old it is ◄────────────┘
+//!                                                                                    │
+//!                                     page.rs: what came, how old it is ◄────────────┘
 //! ```
 //!
 //! A fetch is an arrival like any other: the pacer admits it when it is due, it waits for a connection, and its
@@ -24,9 +24,8 @@ use super::member::{Member, Next};
 use super::page::{Page, skipped};
 use super::wire::{Chat, Cursor, FIRST_MEMBER, Revision};
 use crate::arrival::Arrival;
-use crate::drive::job::Job;
-use crate::drive::source::Sources;
 use crate::record::{Outcome, Recorder};
+use crate::scenario::{Call, Todo};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// An app whose fetch or connection failed tries again after a random time of half to one and a half of this.
@@ -38,19 +37,6 @@ enum Due {
     Connect(usize),
     Fetch(usize),
     Disconnect(usize),
-}
-
-/// What the caller is to do now.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Todo {
-    /// Nothing.
-    Nothing,
-    /// Open the member's WebSocket.
-    Connect(usize),
-    /// Drop the connections of these members; they are counted already.
-    Drop(Vec<usize>),
-    /// Admit a fetch.
-    Fetch(Arrival),
 }
 
 /// One worker's share of the members.
@@ -112,10 +98,6 @@ impl Members {
         FIRST_MEMBER + (self.number(member) / self.plan.chats.len()) as u64
     }
 
-    pub(crate) fn sources(&self) -> &Sources {
-        &self.plan.sources
-    }
-
     fn at(&mut self, ns: u64, due: Due) {
         if !self.closed {
             self.agenda.push(Reverse((ns, due)));
@@ -161,26 +143,26 @@ impl Members {
     }
 
     /// Takes the next entry off the agenda, which is due at `now_ns`.
-    pub(crate) fn take_due(&mut self, now_ns: u64, recorder: &mut Recorder) -> Todo {
+    pub(crate) fn take_due(&mut self, now_ns: u64, recorder: &mut Recorder) -> Todo<usize> {
         match self.agenda.pop() {
             None => Todo::Nothing,
-            Some(Reverse((_, Due::Connect(member)))) => Todo::Connect(member),
+            Some(Reverse((_, Due::Connect(member)))) => Todo::Open(member),
             Some(Reverse((_, Due::Disconnect(index)))) => self.disconnect_some(index, now_ns, recorder),
             Some(Reverse((intended_ns, Due::Fetch(member)))) => {
                 if !self.members[member].begin() {
                     return Todo::Nothing;
                 }
-                Todo::Fetch(Arrival {
+                Todo::Admit(Arrival {
                     intended_ns,
                     flow: self.plan.entry,
                     ordinal: member as u64,
-                    chat: self.chat_index(member),
+                    item: self.chat_index(member),
                 })
             }
         }
     }
 
-    fn disconnect_some(&mut self, index: usize, now_ns: u64, recorder: &mut Recorder) -> Todo {
+    fn disconnect_some(&mut self, index: usize, now_ns: u64, recorder: &mut Recorder) -> Todo<usize> {
         let disconnect = self.plan.disconnects[index];
         let mut gone = Vec::new();
         for member in 0..self.members.len() {
@@ -208,13 +190,13 @@ impl Members {
     /// really is: a success that does not say what it has to say is none.
     pub(crate) fn answered(
         &mut self,
-        job: &Job,
+        call: &Call,
         outcome: Outcome,
         body: &[u8],
         now_ns: u64,
         recorder: &mut Recorder,
     ) -> Outcome {
-        let arrival = &job.arrival;
+        let arrival = &call.arrival;
         if self.is_fetch(arrival) {
             return self.fetched(arrival.ordinal as usize, outcome, body, now_ns, recorder);
         }
@@ -223,9 +205,9 @@ impl Members {
         }
         match serde_json::from_slice::<Revision>(body) {
             Ok(sent) => {
-                self.plan.board.note(arrival.chat, sent.revision, now_ns);
+                self.plan.board.note(arrival.item, sent.revision, now_ns);
                 // Its age counts from the first attempt, so that is where it belongs.
-                recorder.following(job.first_ns()).events += 1;
+                recorder.following(call.first_ns).events += 1;
                 Outcome::Ok
             }
             Err(_) => Outcome::WrongAnswer,
@@ -304,8 +286,11 @@ impl Members {
         sockets.handshake.record_ns(now_ns.saturating_sub(since_ns));
     }
 
-    /// A push announced `revision`.
-    pub(crate) fn told(&mut self, member: usize, revision: u64, now_ns: u64, recorder: &mut Recorder) {
+    /// A push came; what else a server may say is passed over.
+    pub(crate) fn heard(&mut self, member: usize, text: &str, now_ns: u64, recorder: &mut Recorder) {
+        let Ok(Revision { revision }) = serde_json::from_str(text) else {
+            return;
+        };
         if self.members[member].told(revision, now_ns) {
             let at_ns = self.after_delay(now_ns);
             self.at(at_ns, Due::Fetch(member));
@@ -347,16 +332,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::drive::chat::board::Board;
-    use crate::drive::job::{self, Tried};
     use crate::record::PhaseBounds;
-
-    fn of(arrival: Arrival) -> Job {
-        Job {
-            arrival,
-            ..job::tests::job(arrival.intended_ns)
-        }
-    }
+    use crate::scenario::chat::Board;
 
     fn recorder() -> Recorder {
         let phases = PhaseBounds::new([(Duration::ZERO, Duration::from_secs(10))]);
@@ -379,7 +356,6 @@ mod tests {
             limit: 100,
             board: Arc::new(Board::new(1, SECOND_NS)),
             disconnects: vec![],
-            sources: Sources::new("127.0.0.1:1".parse().unwrap(), vec![], 100),
             seed: 3,
         };
         Members::new(Arc::new(plan), 0, 1)
@@ -387,9 +363,9 @@ mod tests {
 
     /// The member's first fetch, which is under way.
     fn fetching(members: &mut Members, recorder: &mut Recorder) -> Arrival {
-        assert_eq!(members.take_due(0, recorder), Todo::Connect(0));
+        assert_eq!(members.take_due(0, recorder), Todo::Open(0));
         members.connected(0, 0, 5, recorder);
-        let Todo::Fetch(arrival) = members.take_due(5, recorder) else {
+        let Todo::Admit(arrival) = members.take_due(5, recorder) else {
             panic!("a member who has connected fetches");
         };
         arrival
@@ -400,13 +376,13 @@ mod tests {
         let (mut members, mut recorder) = (members(1), recorder());
         let fetch = fetching(&mut members, &mut recorder);
         let send = Arrival { flow: 0, ..fetch };
-        let (fetch, send) = (of(fetch), of(send));
-        for job in [fetch, send] {
+        let (fetch, send) = (Call::of(fetch), Call::of(send));
+        for call in [fetch, send] {
             for body in [&b""[..], b"{}", b"[]", b"<html>"] {
-                let outcome = members.answered(&job, Outcome::Ok, body, 9, &mut recorder);
+                let outcome = members.answered(&call, Outcome::Ok, body, 9, &mut recorder);
                 assert_eq!(outcome, Outcome::WrongAnswer, "{body:?}");
             }
-            let outcome = members.answered(&job, Outcome::Shed, b"", 9, &mut recorder);
+            let outcome = members.answered(&call, Outcome::Shed, b"", 9, &mut recorder);
             assert_eq!(outcome, Outcome::Shed);
         }
         let outcome = members.answered(&send, Outcome::Ok, br#"{"revision":3}"#, 9, &mut recorder);
@@ -424,14 +400,9 @@ mod tests {
             intended_ns: 4 * SECOND_NS,
             ..fetch
         };
-        let again = Job {
-            tried: Some(Tried {
-                first_ns: SECOND_NS,
-                phase: 0,
-                attempts: 1,
-                unknown: false,
-            }),
-            ..of(arrival)
+        let again = Call {
+            first_ns: SECOND_NS,
+            ..Call::of(arrival)
         };
         let outcome = members.answered(&again, Outcome::Ok, br#"{"revision":3}"#, 4 * SECOND_NS, &mut recorder);
         assert_eq!(outcome, Outcome::Ok);
@@ -446,7 +417,7 @@ mod tests {
     #[test]
     fn the_age_of_an_event_counts_in_the_second_in_which_it_was_due() {
         let (mut members, mut recorder) = (members(1), recorder());
-        let fetch = of(fetching(&mut members, &mut recorder));
+        let fetch = Call::of(fetching(&mut members, &mut recorder));
         recorder.drain().count();
         let page = br#"{"events":[{"revision":1,"body":"at 1000000000"}],"revision":1}"#;
         let outcome = members.answered(&fetch, Outcome::Ok, page, 3 * SECOND_NS, &mut recorder);

@@ -2,12 +2,13 @@
 //!
 //! A server may close a connection that is idle just when a request is on its way. As every client does, the generator
 //! then opens another and sends the request again, under these conditions: the connection had served a request and was
-//! idle before this one, no byte of an answer has come, and either the request writes nothing (GET), or it is known
-//! that the server cannot have read it (POST: the end of the connection had arrived before the request was written, or
-//! none of it could be written). Everything else that breaks is a `connect_error`. A request that follows directly on
+//! idle before this one, no byte of an answer has come, and either the request writes nothing (as GET), or it is known
+//! that the server cannot have read it (the end of the connection had arrived before the request was written, or none
+//! of it could be written). Everything else that breaks is a `connect_error`. A request that follows directly on
 //! an answer is not sent again: the connection was not idle.
 //!
-//! Knows sockets, jobs and answers. Where jobs come from and what becomes of answers is its [`Owner`]'s.
+//! Knows sockets, requests and answers. What a job is, where it comes from and what becomes of its answer is its
+//! [`Owner`]'s.
 
 use std::future::poll_fn;
 use std::io::{Error, ErrorKind};
@@ -20,8 +21,8 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::job::{Free, Job};
 use super::reply::{Answer, Progress, Reply};
+use super::request::{Request, Wanted};
 use crate::record::{Outcome, UnsentCause};
 
 /// Answers are read in pieces of at most this size.
@@ -30,7 +31,10 @@ const PIECE: usize = 8 * 1024;
 const AFTER_FAILURE: Duration = Duration::from_millis(1);
 
 /// What a connection needs from its owner.
-pub(super) trait Owner {
+pub(crate) trait Owner {
+    /// What a connection is given to do.
+    type Job: Copy;
+
     fn now_ns(&self) -> u64;
     /// Longest time that opening may take.
     fn timeout(&self) -> Duration;
@@ -45,44 +49,45 @@ pub(super) trait Owner {
     /// Opens as many connections as are wanted by now.
     fn open_wanted(self: &Rc<Self>);
     /// The next job for a connection that is free since `since_ns`.
-    fn poll_job(&self, id: usize, since_ns: u64, context: &Context<'_>) -> Poll<Job>;
+    fn poll_job(&self, id: usize, since_ns: u64, context: &Context<'_>) -> Poll<Self::Job>;
     /// Whether the connection has been idle for too long, or its request has run out of time.
     fn is_expired(&self, id: usize) -> bool;
     /// Notes whom to wake when it has.
     fn wait(&self, id: usize, waker: &Waker);
-    /// The connection takes the job on: appends its request.
-    fn begin(&self, id: usize, job: &Job, request: &mut Vec<u8>) -> Wanted;
+    /// The connection takes the job on: writes its request.
+    fn begin(&self, id: usize, job: &Self::Job, request: &mut Request) -> Wanted;
+    /// The generator's own lateness in sending the job at `sent_ns` on a connection that has been free like that.
+    fn own_ns(&self, job: &Self::Job, free: Free, sent_ns: u64) -> u64;
     /// The job has ended.
-    fn ended(&self, id: usize, job: &Job, exchange: &Exchange, answer: &Answer<'_>);
+    fn ended(&self, id: usize, job: &Self::Job, exchange: &Exchange, answer: &Answer<'_>);
     /// The connection turned out to be closed before the job: another one is to take it. The generator was late by
     /// `own_ns`.
-    fn replace(&self, id: usize, job: Job, own_ns: u64);
+    fn replace(&self, id: usize, job: Self::Job, own_ns: u64);
     /// An answer was complete at `now_ns`, and the connection is about to be free.
     fn is_free(self: &Rc<Self>, now_ns: u64);
 }
 
-/// What is to be known of a request beside its bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
-    /// More of the answer is wanted than its status.
-    pub(super) reads_answer: bool,
-    /// It may be sent again when it is not known whether the server has seen it.
-    pub(super) is_repeatable: bool,
+/// Since when the connection that takes a job has been free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Free {
+    pub(crate) since_ns: u64,
+    /// It has served nothing yet.
+    pub(crate) is_new: bool,
 }
 
 /// How a request ended, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Exchange {
-    pub(super) outcome: Outcome,
-    pub(super) sent_ns: u64,
-    pub(super) done_ns: u64,
+pub(crate) struct Exchange {
+    pub(crate) outcome: Outcome,
+    pub(crate) sent_ns: u64,
+    pub(crate) done_ns: u64,
     /// The generator's lateness until it was sent.
-    pub(super) own_ns: u64,
+    pub(crate) own_ns: u64,
 }
 
 /// Why a connection could not be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// This machine could not even try.
     Local(UnsentCause),
     /// The target did not answer in time.
@@ -102,7 +107,7 @@ impl Failure {
 }
 
 /// Opens a connection and serves jobs on it until it closes.
-pub(super) async fn run<O: Owner>(owner: Rc<O>, id: usize) {
+pub(crate) async fn run<O: Owner>(owner: Rc<O>, id: usize) {
     let since_ns = owner.now_ns();
     let opened = match tokio::time::timeout(owner.timeout(), owner.connect(id)).await {
         Ok(opened) => opened.map_err(|error| Failure::of(&error)),
@@ -129,14 +134,14 @@ struct Connection<'a, O> {
     id: usize,
     stream: TcpStream,
     free: Free,
-    request: Vec<u8>,
+    request: Request,
     written: usize,
     reply: Reply,
     piece: Box<[u8]>,
 }
 
 /// What comes next on an idle connection.
-enum Next {
+enum Next<Job> {
     Job { job: Job, was_idle: bool },
     ClosedByServer,
     Unused,
@@ -173,7 +178,7 @@ impl<'a, O: Owner> Connection<'a, O> {
                 since_ns: owner.now_ns(),
                 is_new: true,
             },
-            request: Vec::with_capacity(512),
+            request: Request::new(),
             written: 0,
             reply: Reply::default(),
             piece: vec![0; PIECE].into_boxed_slice(),
@@ -189,12 +194,11 @@ impl<'a, O: Owner> Connection<'a, O> {
                 Next::ClosedByServer => return true,
                 Next::Unused => return false,
             };
-            self.request.clear();
             let wanted = owner.begin(self.id, &job, &mut self.request);
             self.written = 0;
-            self.reply.reset(wanted.reads_answer);
+            self.reply.reset(wanted.reads_answer, wanted.is_head);
             let sent_ns = owner.now_ns();
-            let own_ns = job.own_ns(self.free, sent_ns);
+            let own_ns = owner.own_ns(&job, self.free, sent_ns);
             if was_idle && !wanted.is_repeatable && has_ended(&self.stream) {
                 owner.replace(self.id, job, own_ns);
                 return false;
@@ -227,7 +231,7 @@ impl<'a, O: Owner> Connection<'a, O> {
     }
 
     /// The next job for this connection, unless it is closed before.
-    async fn next(&mut self) -> Next {
+    async fn next(&mut self) -> Next<O::Job> {
         let mut was_idle = false;
         let next = poll_fn(|context| {
             // Nothing is due from the server now: whatever comes, even bytes, is the end of this connection.
@@ -260,8 +264,7 @@ impl<'a, O: Owner> Connection<'a, O> {
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
-        while self.written < self.request.len() {
-            let rest = &self.request[self.written..];
+        while let Some(rest @ [_, ..]) = self.request.bytes().get(self.written..) {
             match ready!(Pin::new(&mut self.stream).poll_write(context, rest)) {
                 Ok(written @ 1..) => self.written += written,
                 // The server may have answered before it closed: what it said is still to be read.
@@ -286,7 +289,7 @@ impl<'a, O: Owner> Connection<'a, O> {
                         status,
                         // An answer before the whole request was written leaves the connection in nobody knows which
                         // state.
-                        keep_alive: keep_alive && self.written == self.request.len(),
+                        keep_alive: keep_alive && self.written == self.request.bytes().len(),
                         is_unanswered: false,
                     });
                 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::board::Board;
 use super::wire::Chat;
-use crate::drive::source::Sources;
 
 /// Who is online, and how their app behaves.
 #[derive(Debug, Clone)]
@@ -27,8 +26,6 @@ pub struct FollowPlan {
     pub board: Arc<Board>,
     /// When some of the members lose their connections.
     pub disconnects: Vec<Disconnect>,
-    /// Where their connections come from.
-    pub sources: Sources,
     /// Seed of their random choices.
     pub seed: u64,
 }

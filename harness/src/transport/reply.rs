@@ -34,19 +34,19 @@ pub(super) enum Progress {
 
 /// What a request was answered, beside its outcome.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Answer<'a> {
+pub struct Answer<'a> {
     /// HTTP status; 0 where no answer came.
-    pub(super) status: u16,
+    pub status: u16,
     /// `Retry-After`, where the answer was to be read and had one in seconds. A date is not understood: services that
     /// refuse for seconds send seconds.
-    pub(super) retry_after_s: Option<u32>,
+    pub retry_after_s: Option<u32>,
     /// The body, where it was to be read.
-    pub(super) body: &'a [u8],
+    pub body: &'a [u8],
 }
 
 impl Answer<'_> {
     /// How long the caller was asked to wait: the longer of what header and body say.
-    pub(super) fn asked(&self) -> Option<Duration> {
+    pub(crate) fn asked(&self) -> Option<Duration> {
         #[derive(Deserialize)]
         struct Refusal {
             retry_after_ms: Option<u32>,
@@ -71,6 +71,7 @@ pub(super) struct Reply {
     status: u16,
     keep_alive: bool,
     is_read: bool,
+    is_head: bool,
     retry_after_s: Option<u32>,
     body: Vec<u8>,
 }
@@ -92,12 +93,13 @@ enum State {
 }
 
 impl Reply {
-    /// Begins a new answer; one that is read keeps its body.
-    pub(super) fn reset(&mut self, is_read: bool) {
+    /// Begins a new answer; one that is read keeps its body, and one to a HEAD request has none.
+    pub(super) fn reset(&mut self, is_read: bool, is_head: bool) {
         self.state = State::Head;
         self.has_begun = false;
         self.held.clear();
         self.is_read = is_read;
+        self.is_head = is_head;
         self.retry_after_s = None;
         self.body.clear();
     }
@@ -190,7 +192,7 @@ impl Reply {
             0..=99 | 101 => return Step::Malformed,
             _ => {}
         }
-        let Some(framing) = Framing::of(&head) else {
+        let Some(framing) = Framing::of(&head, self.is_head) else {
             return Step::Malformed;
         };
         self.keep_alive = framing.keep_alive;
@@ -273,7 +275,7 @@ struct Framing {
 
 impl Framing {
     /// `None` of headers that contradict themselves.
-    fn of(head: &httparse::Response<'_, '_>) -> Option<Self> {
+    fn of(head: &httparse::Response<'_, '_>, is_head: bool) -> Option<Self> {
         let is_1_1 = head.version == Some(1);
         let (mut length, mut chunked, mut close, mut keep_alive) = (None, false, false, false);
         for header in head.headers.iter() {
@@ -297,6 +299,7 @@ impl Framing {
             }
         }
         let body = match (head.code, chunked, length) {
+            _ if is_head => State::Body(0),
             (Some(204 | 304), _, _) => State::Body(0),
             (_, true, _) => State::ChunkSize,
             (_, false, Some(length)) => State::Body(length),
@@ -401,7 +404,7 @@ mod tests {
         let mut reply = Reply::default();
         assert_eq!(reply.take(b"HTTP/1.1 200 OK\r\n\r\nsome"), Progress::Unfinished);
         assert_eq!(reply.closed(), CLOSES);
-        reply.reset(false);
+        reply.reset(false, false);
         assert_eq!(
             reply.take(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome"),
             Progress::Unfinished
@@ -425,7 +428,7 @@ mod tests {
                 body.len()
             );
             let mut reply = Reply::default();
-            reply.reset(true);
+            reply.reset(true, false);
             assert!(matches!(
                 reply.take(answer.as_bytes()),
                 Progress::Done { status: 429, .. }
@@ -437,12 +440,25 @@ mod tests {
                 None,
                 "an answer that did not come whole asks nothing"
             );
-            reply.reset(true);
+            reply.reset(true, false);
             assert!(matches!(
                 reply.take(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"),
                 Progress::Done { status: 503, .. }
             ));
             assert_eq!(reply.answer(503).asked(), None, "nothing is left of the answer before");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_ends_with_its_head() {
+        for answer in ["content-length: 9", "transfer-encoding: chunked", "x: y"] {
+            let mut reply = Reply::default();
+            reply.reset(true, true);
+            assert_eq!(
+                reply.take(format!("HTTP/1.1 200 OK\r\n{answer}\r\n\r\n").as_bytes()),
+                DONE,
+                "{answer}"
+            );
         }
     }
 
@@ -479,7 +495,7 @@ mod tests {
             cuts.sort_unstable();
             let mut reply = Reply::default();
             for kept in [true, false] {
-                reply.reset(kept);
+                reply.reset(kept, false);
                 for pair in cuts.windows(2) {
                     reply.take(&bytes[pair[0]..pair[1]]);
                 }

@@ -1,14 +1,15 @@
-//! From an arrival to the bytes of an HTTP request, and from a successful answer to the write that it acknowledges.
+//! From an arrival to its request, and from a successful answer to the write that it acknowledges.
 //!
 //! Pure: knows what chats are and what the server's interface looks like, and nothing of connections or time.
 
-use std::io::Write as _;
+use std::fmt::Arguments;
 
-use super::series::SeriesTable;
 use super::token::Signer;
 use super::wire::{Chat, Cursor, FIRST_MEMBER, Revision, message};
 use crate::arrival::Arrival;
 use crate::record::{Joined, Sent};
+use crate::scenario::{Place, SeriesTable};
+use crate::transport::{Origin, Request};
 
 /// What the requests of one traffic entry are.
 #[derive(Debug, Clone)]
@@ -23,8 +24,6 @@ pub enum Sends {
     Fetch(Post),
     /// Members that are online fetch what they were told of.
     Follow(Vec<Chat>),
-    /// A plain GET of a path.
-    Get(String),
 }
 
 /// Something that only members of a chat may do.
@@ -58,9 +57,8 @@ pub(crate) enum Write {
 impl Sends {
     fn chat(&self, arrival: &Arrival) -> Option<Chat> {
         match self {
-            Self::Join(chats) | Self::Count(chats) | Self::Follow(chats) => chats.get(arrival.chat).copied(),
-            Self::Send(post) | Self::Fetch(post) => post.chats.get(arrival.chat).copied(),
-            Self::Get(_) => None,
+            Self::Join(chats) | Self::Count(chats) | Self::Follow(chats) => chats.get(arrival.item).copied(),
+            Self::Send(post) | Self::Fetch(post) => post.chats.get(arrival.item).copied(),
         }
     }
 }
@@ -68,39 +66,30 @@ impl Sends {
 /// What to send for each traffic entry.
 #[derive(Debug)]
 pub struct RequestPlan {
-    entries: Vec<Sends>,
+    entries: Vec<Option<Sends>>,
     signer: Signer,
-    authority: String,
-    base: String,
+    to: Origin,
 }
 
 impl RequestPlan {
-    /// Requests to `authority` (`host:port`) for the traffic entries in order; every path starts with `base`, such as
-    /// `/base` or nothing.
+    /// Requests to `to` for the traffic entries in order; `None` of an entry of another scenario.
     #[must_use]
-    pub fn new(authority: &str, base: &str, entries: Vec<Sends>, signer: Signer) -> Self {
-        Self {
-            entries,
-            signer,
-            authority: authority.to_owned(),
-            base: base.to_owned(),
+    pub fn new(to: Origin, entries: Vec<Option<Sends>>, signer: Signer) -> Self {
+        Self { entries, signer, to }
+    }
+
+    fn sends(&self, arrival: &Arrival) -> &Sends {
+        let sends = self.entries[arrival.flow].as_ref();
+        sends.expect("an arrival of this scenario is of an entry of its own")
+    }
+
+    /// The series of an arrival, and the shard that its chat lives on, where that is known.
+    pub(crate) fn place(&self, arrival: &Arrival) -> Place {
+        let chat = self.sends(arrival).chat(arrival);
+        Place {
+            series: SeriesTable::series(arrival.flow, chat.and_then(|chat| chat.placement)),
+            shard: chat.and_then(|chat| chat.shard),
         }
-    }
-
-    /// Number of series that the result has.
-    #[must_use]
-    pub fn series_count(&self) -> usize {
-        SeriesTable::len(self.entries.len())
-    }
-
-    pub(crate) fn series(&self, arrival: &Arrival) -> usize {
-        let placement = self.entries[arrival.flow].chat(arrival).and_then(|chat| chat.placement);
-        SeriesTable::series(arrival.flow, placement)
-    }
-
-    /// The shard that the arrival's chat lives on, where that is known.
-    pub(crate) fn shard(&self, arrival: &Arrival) -> Option<u16> {
-        self.entries[arrival.flow].chat(arrival)?.shard
     }
 
     /// What the server acknowledges by answering with success; `Some(Err)` where the answer does not say what was
@@ -111,9 +100,9 @@ impl RequestPlan {
         first_ns: u64,
         body: &[u8],
     ) -> Option<Result<Write, serde_json::Error>> {
-        let entry = &self.entries[arrival.flow];
-        let chat = entry.chat(arrival)?.id;
-        match entry {
+        let sends = self.sends(arrival);
+        let chat = sends.chat(arrival)?.id;
+        match sends {
             Sends::Join(_) => Some(Ok(Write::Joined(Joined {
                 chat,
                 user: user(arrival),
@@ -131,12 +120,12 @@ impl RequestPlan {
 
     /// Whether the answer to the arrival says which revision was given.
     pub(crate) fn gets_revision(&self, arrival: &Arrival) -> bool {
-        matches!(self.entries[arrival.flow], Sends::Send(_))
+        matches!(self.sends(arrival), Sends::Send(_))
     }
 
     /// Whether the answer is of interest to members who are online.
     pub(crate) fn concerns_members(&self, arrival: &Arrival) -> bool {
-        match &self.entries[arrival.flow] {
+        match self.sends(arrival) {
             Sends::Follow(_) => true,
             Sends::Send(post) => post.is_followed,
             _ => false,
@@ -145,87 +134,64 @@ impl RequestPlan {
 
     /// URL and `Authorization` of a member's WebSocket.
     pub(crate) fn push_address(&self, chat: Chat, user: u64) -> (String, String) {
-        let url = format!("ws://{}{}/v1/push?chat_id={}", self.authority, self.base, chat.id);
+        let url = self.to.websocket_url(format_args!("/v1/push?chat_id={}", chat.id));
         (url, self.signer.bearer(user))
     }
 
     /// Whether the request may be sent again when it is not known whether the server has seen it: it writes nothing.
     pub(crate) fn is_repeatable(&self, arrival: &Arrival) -> bool {
-        !matches!(self.entries[arrival.flow], Sends::Join(_) | Sends::Send(_))
+        !matches!(self.sends(arrival), Sends::Join(_) | Sends::Send(_))
     }
 
-    /// Appends the request of an arrival. Users that join are new with every arrival, and the same again with the same
+    /// Writes the request of an arrival. Users that join are new with every arrival, and the same again with the same
     /// seed. A `cursor` says who fetches, where members do. A message says when its first attempt was due, `first_ns`:
     /// an event is as old as that, however often it was retried.
-    pub(crate) fn write(&self, arrival: &Arrival, first_ns: u64, cursor: Option<Cursor>, to: &mut Vec<u8>) {
-        let entry = &self.entries[arrival.flow];
-        let chat = entry.chat(arrival).map_or(0, |chat| chat.id);
-        match entry {
-            Sends::Get(path) => self.get(path, None, to),
-            Sends::Count(_) => self.get(&format!("/v1/chats/{chat}/members/count"), Some(user(arrival)), to),
+    pub(crate) fn write(&self, arrival: &Arrival, first_ns: u64, cursor: Option<Cursor>, to: &mut Request) {
+        let sends = self.sends(arrival);
+        let chat = sends.chat(arrival).map_or(0, |chat| chat.id);
+        match sends {
+            Sends::Count(_) => self.get(format_args!("/v1/chats/{chat}/members/count"), user(arrival), to),
             Sends::Join(_) => {
                 let user = user(arrival);
-                self.post(
-                    &format!("/v1/chats/{chat}/members"),
-                    user,
-                    &format!("{{\"name\":\"u{user}\"}}"),
-                    to,
-                );
+                let body = format!("{{\"name\":\"u{user}\"}}");
+                self.post(format_args!("/v1/chats/{chat}/members"), user, &body, to);
             }
             Sends::Send(post) => {
                 let body = format!("{{\"kind\":\"message\",\"body\":\"{}\"}}", message(first_ns));
-                self.post(&format!("/v1/chats/{chat}/events"), post.user(arrival), &body, to);
+                self.post(format_args!("/v1/chats/{chat}/events"), post.user(arrival), &body, to);
             }
             Sends::Fetch(post) => {
-                let user = post.user(arrival);
-                self.fetch(
-                    chat,
-                    Cursor {
-                        user,
-                        after: 0,
-                        limit: FIRST_PAGE,
-                    },
-                    to,
-                );
+                let first = Cursor {
+                    user: post.user(arrival),
+                    after: 0,
+                    limit: FIRST_PAGE,
+                };
+                self.fetch(chat, first, to);
             }
             Sends::Follow(_) => self.fetch(chat, cursor.expect("members say what they have"), to),
         }
     }
 
-    fn fetch(&self, chat: u64, cursor: Cursor, to: &mut Vec<u8>) {
+    fn fetch(&self, chat: u64, cursor: Cursor, to: &mut Request) {
         let Cursor { user, after, limit } = cursor;
         self.get(
-            &format!("/v1/chats/{chat}/events?after={after}&limit={limit}"),
-            Some(user),
+            format_args!("/v1/chats/{chat}/events?after={after}&limit={limit}"),
+            user,
             to,
         );
     }
 
-    fn get(&self, path: &str, user: Option<u64>, to: &mut Vec<u8>) {
-        let (host, base) = (&self.authority, &self.base);
-        let written = write!(to, "GET {base}{path} HTTP/1.1\r\nhost: {host}\r\n");
-        written.expect("writing to memory cannot fail");
-        if let Some(user) = user {
-            self.authorize(user, to);
-        }
-        to.extend_from_slice(b"\r\n");
+    fn get(&self, path: Arguments<'_>, user: u64, to: &mut Request) {
+        let head = to.start("GET", &self.to, path);
+        head.header("authorization", format_args!("{}", self.signer.bearer(user)))
+            .end();
     }
 
-    fn post(&self, path: &str, user: u64, body: &str, to: &mut Vec<u8>) {
-        let (host, base, length) = (&self.authority, &self.base, body.len());
-        let written = write!(
-            to,
-            "POST {base}{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n"
-        );
-        written.expect("writing to memory cannot fail");
-        self.authorize(user, to);
-        to.extend_from_slice(b"\r\n");
-        to.extend_from_slice(body.as_bytes());
-    }
-
-    fn authorize(&self, user: u64, to: &mut Vec<u8>) {
-        let written = write!(to, "authorization: {}\r\n", self.signer.bearer(user));
-        written.expect("writing to memory cannot fail");
+    fn post(&self, path: Arguments<'_>, user: u64, body: &str, to: &mut Request) {
+        let head = to.start("POST", &self.to, path);
+        head.header("authorization", format_args!("{}", self.signer.bearer(user)))
+            .header("content-type", format_args!("application/json"))
+            .end_with(body.as_bytes());
     }
 }
 
@@ -239,16 +205,17 @@ mod tests {
     use super::*;
 
     fn written(sends: Sends, cursor: Option<Cursor>) -> String {
-        let plan = RequestPlan::new("127.0.0.1:80", "", vec![sends], Signer::new("secret", 9));
-        let mut bytes = Vec::new();
+        let to = Origin::new("127.0.0.1:80", "");
+        let plan = RequestPlan::new(to, vec![Some(sends)], Signer::new("secret", 9));
+        let mut request = Request::new();
         let arrival = Arrival {
             intended_ns: 0,
             flow: 0,
             ordinal: 5,
-            chat: 1,
+            item: 1,
         };
-        plan.write(&arrival, 17, cursor, &mut bytes);
-        String::from_utf8(bytes).unwrap()
+        plan.write(&arrival, 17, cursor, &mut request);
+        String::from_utf8(request.bytes().to_vec()).unwrap()
     }
 
     fn chats() -> Vec<Chat> {
@@ -263,10 +230,6 @@ mod tests {
     #[test]
     fn requests_are_whole_and_name_chat_and_user() {
         let chats = chats();
-        assert_eq!(
-            written(Sends::Get("/x?y=1".into()), None),
-            "GET /x?y=1 HTTP/1.1\r\nhost: 127.0.0.1:80\r\n\r\n"
-        );
         let count = written(Sends::Count(chats.clone()), None);
         assert!(
             count.starts_with("GET /v1/chats/8/members/count HTTP/1.1\r\n") && count.ends_with("\r\n\r\n"),
@@ -285,23 +248,18 @@ mod tests {
 
     #[test]
     fn every_path_starts_with_the_base() {
-        let plan = RequestPlan::new(
-            "h:80",
-            "/base",
-            vec![Sends::Get("/x".into()), Sends::Join(chats())],
-            Signer::new("secret", 9),
-        );
-        let arrival = |flow| Arrival {
+        let to = Origin::new("h:80", "/base");
+        let plan = RequestPlan::new(to, vec![None, Some(Sends::Join(chats()))], Signer::new("secret", 9));
+        let arrival = Arrival {
             intended_ns: 0,
-            flow,
+            flow: 1,
             ordinal: 5,
-            chat: 1,
+            item: 1,
         };
-        let (mut get, mut join) = (Vec::new(), Vec::new());
-        plan.write(&arrival(0), 0, None, &mut get);
-        plan.write(&arrival(1), 0, None, &mut join);
-        assert!(get.starts_with(b"GET /base/x HTTP/1.1\r\nhost: h:80\r\n"));
-        assert!(join.starts_with(b"POST /base/v1/chats/8/members HTTP/1.1\r\nhost: h:80\r\n"));
+        let mut join = Request::new();
+        plan.write(&arrival, 0, None, &mut join);
+        let head = b"POST /base/v1/chats/8/members HTTP/1.1\r\nhost: h:80\r\n";
+        assert!(join.bytes().starts_with(head));
         assert_eq!(plan.push_address(chats()[0], 1).0, "ws://h:80/base/v1/push?chat_id=7");
     }
 

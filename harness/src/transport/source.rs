@@ -20,7 +20,7 @@ pub struct Sources {
     address: SocketAddr,
     /// Empty: the system chooses.
     given: Vec<IpAddr>,
-    /// Connections for requests; those of members come after them.
+    /// Connections for requests; those that are held come after them.
     connections: usize,
 }
 
@@ -47,13 +47,13 @@ impl Sources {
         Ok(stream)
     }
 
-    /// Opens the connection of the `number`-th member: on the loopback interface not from the addresses that requests
+    /// Opens the `number`-th connection that is held: on the loopback interface not from the addresses that requests
     /// come from.
-    pub(crate) async fn connect_member(&self, number: usize) -> std::io::Result<TcpStream> {
-        self.connect(self.first_member() + number).await
+    pub(crate) async fn connect_held(&self, number: usize) -> std::io::Result<TcpStream> {
+        self.connect(self.first_held() + number).await
     }
 
-    fn first_member(&self) -> usize {
+    fn first_held(&self) -> usize {
         self.connections.div_ceil(EACH).max(1) * EACH
     }
 
@@ -117,9 +117,9 @@ mod tests {
     #[test]
     fn the_first_connections_come_from_anywhere_and_many_from_several_addresses() {
         let loopback = Sources::new("127.0.0.1:80".parse().unwrap(), vec![], 100);
-        assert_eq!(loopback.first_member(), EACH);
+        assert_eq!(loopback.first_held(), EACH);
         let many = Sources::new("127.0.0.1:80".parse().unwrap(), vec![], 2 * EACH + 1);
-        assert_eq!(many.first_member(), 3 * EACH, "members and requests share no address");
+        assert_eq!(many.first_held(), 3 * EACH, "held ones and requests share no address");
         assert_eq!(loopback.source(0), None);
         assert_eq!(loopback.source(EACH), Some("127.0.1.1".parse().unwrap()));
         assert_eq!(loopback.source(2 * EACH), Some("127.0.1.2".parse().unwrap()));

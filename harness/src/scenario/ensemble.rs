@@ -1,0 +1,144 @@
+//! The scenarios of one worker, each for the traffic entries that are its own.
+
+use std::sync::Arc;
+
+use super::plan::{Call, Place, Scenario, ScenarioPlan, Todo};
+use crate::arrival::Arrival;
+use crate::record::{Outcome, Recorder};
+use crate::transport::{Address, Answer, Request, Wanted};
+
+/// A held connection of one of a worker's scenarios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SocketId {
+    scenario: usize,
+    socket: usize,
+}
+
+/// The parts that one worker has in all scenarios.
+pub struct Scenarios {
+    parts: Vec<Box<dyn Scenario>>,
+    /// By traffic entry: which of them it belongs to.
+    owners: Arc<[usize]>,
+}
+
+impl std::fmt::Debug for Scenarios {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} scenarios of {} entries", self.parts.len(), self.owners.len())
+    }
+}
+
+impl Scenarios {
+    /// The parts of worker number `worker` of `workers`; `owners` says of each traffic entry which of `plans` it is of.
+    #[must_use]
+    pub fn new(plans: &[Arc<dyn ScenarioPlan>], owners: Arc<[usize]>, worker: usize, workers: usize) -> Self {
+        Self {
+            parts: plans.iter().map(|plan| plan.part(worker, workers)).collect(),
+            owners,
+        }
+    }
+
+    fn of(&self, arrival: &Arrival) -> &dyn Scenario {
+        &*self.parts[self.owners[arrival.flow]]
+    }
+
+    fn of_mut(&mut self, arrival: &Arrival) -> &mut dyn Scenario {
+        &mut *self.parts[self.owners[arrival.flow]]
+    }
+
+    /// As [`Scenario::place`].
+    pub(crate) fn place(&self, arrival: &Arrival) -> Place {
+        self.of(arrival).place(arrival)
+    }
+
+    /// As [`Scenario::begin`].
+    pub(crate) fn begin(&mut self, call: &Call, request: &mut Request) -> Wanted {
+        self.of_mut(&call.arrival).begin(call, request)
+    }
+
+    /// As [`Scenario::answered`].
+    pub(crate) fn answered(
+        &mut self,
+        call: &Call,
+        outcome: Outcome,
+        answer: &Answer<'_>,
+        now_ns: u64,
+        recorder: &mut Recorder,
+    ) -> Outcome {
+        let part = self.of_mut(&call.arrival);
+        part.answered(call, outcome, answer, now_ns, recorder)
+    }
+
+    /// As [`Scenario::unsent`].
+    pub(crate) fn unsent(&mut self, arrival: &Arrival, now_ns: u64) {
+        self.of_mut(arrival).unsent(arrival, now_ns);
+    }
+
+    /// Whether one of them ever acts on its own.
+    pub(crate) fn act(&self) -> bool {
+        self.parts.iter().any(|part| part.acts())
+    }
+
+    /// Whether one of them may hold connections.
+    pub(crate) fn hold_connections(&self) -> bool {
+        self.parts.iter().any(|part| part.sockets() > 0)
+    }
+
+    /// When one of them acts next.
+    pub(crate) fn next_ns(&self) -> Option<u64> {
+        self.parts.iter().filter_map(|part| part.next_ns()).min()
+    }
+
+    /// What the one that acts next has to be done.
+    pub(crate) fn take_due(&mut self, now_ns: u64, recorder: &mut Recorder) -> Todo<SocketId> {
+        let next_ns = self.next_ns();
+        let due = self
+            .parts
+            .iter_mut()
+            .enumerate()
+            .find(|(_, part)| next_ns.is_some() && part.next_ns() == next_ns);
+        let Some((scenario, part)) = due else {
+            return Todo::Nothing;
+        };
+        let id = |socket| SocketId { scenario, socket };
+        match part.take_due(now_ns, recorder) {
+            Todo::Nothing => Todo::Nothing,
+            Todo::Admit(arrival) => Todo::Admit(arrival),
+            Todo::Open(socket) => Todo::Open(id(socket)),
+            Todo::Drop(sockets) => Todo::Drop(sockets.into_iter().map(id).collect()),
+        }
+    }
+
+    /// As [`Scenario::look`].
+    pub(crate) fn look(&mut self, now_ns: u64, recorder: &mut Recorder) {
+        for part in &mut self.parts {
+            part.look(now_ns, recorder);
+        }
+    }
+
+    /// As [`Scenario::close`].
+    pub(crate) fn close(&mut self, end_ns: u64, recorder: &mut Recorder) {
+        for part in &mut self.parts {
+            part.close(end_ns, recorder);
+        }
+    }
+
+    /// As [`Scenario::address`].
+    pub(crate) fn address(&self, id: SocketId) -> Option<Address> {
+        self.parts[id.scenario].address(id.socket)
+    }
+
+    /// As [`Scenario::opened`].
+    pub(crate) fn opened(&mut self, id: SocketId, since_ns: u64, now_ns: u64, recorder: &mut Recorder) {
+        self.parts[id.scenario].opened(id.socket, since_ns, now_ns, recorder);
+    }
+
+    /// As [`Scenario::heard`].
+    pub(crate) fn heard(&mut self, id: SocketId, text: &str, now_ns: u64, recorder: &mut Recorder) {
+        self.parts[id.scenario].heard(id.socket, text, now_ns, recorder);
+    }
+
+    /// As [`Scenario::ended`].
+    pub(crate) fn ended(&mut self, id: SocketId, was_open: bool, now_ns: u64, recorder: &mut Recorder) {
+        self.parts[id.scenario].ended(id.socket, was_open, now_ns, recorder);
+    }
+}

@@ -1,0 +1,37 @@
+//! Requests as templates: text with values in it, and what their answers have to be like.
+//!
+//! ```text
+//!   request ──► check, source, text          json ──► error, escape, source, text
+//!   text ──► error, escape, parse, source, value          value ──► error, escape, parse, source
+//!   error ──► parse          source ──► table          check, escape, parse, table (leaves)
+//! ```
+//!
+//! All values but the time and what comes from the environment follow from the seed and the arrival, so that every
+//! variant of a block asks for the same. Templates are compiled once, and filling one in looks nothing up by name.
+//!
+//! What may enter: what text of a workload means. Files are read by [`crate::workload`]; requests are sent by
+//! [`crate::scenario`].
+
+mod check;
+mod error;
+mod escape;
+mod json;
+mod parse;
+mod request;
+mod source;
+mod table;
+mod text;
+mod value;
+
+pub use check::{BodyCheck, Check, Must};
+pub use error::TemplateError;
+pub use request::{Ask, Body, Method, RequestTemplate};
+pub use source::{Pick, Range, Rows, Source, Sources};
+pub use table::{Table, TableError};
+pub use text::Template;
+pub use value::Values;
+
+pub(crate) use escape::Escape;
+pub(crate) use json::{compile as compile_json, compile_form};
+pub(crate) use parse::is_name;
+pub(crate) use value::RESERVED;
