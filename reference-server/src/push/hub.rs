@@ -15,7 +15,7 @@ use super::chat::{Chat, Listener, Seat};
 use super::frame::Frame;
 use super::member::Member;
 use super::outbox::Put;
-use super::trailing::{Spread, Timetable};
+use super::timetable::{Spread, Timetable};
 use crate::metrics::PushMetrics;
 
 /// Locks over all chats; a chat's pushes take one of them, briefly.

@@ -10,7 +10,9 @@
 //! member.rs     Member: a connection as the hub sees it: decide, write now or leave it to the connection's task
 //! outbox.rs     pushes owed to a member, and bytes the socket did not accept yet
 //! frame.rs      a push in wire format, encoded once for all members
-//! wheel.rs      when trailing pushes are due (pure)      trailing.rs   the one task that sends them
+//! wheel.rs      moments in order (pure)
+//! timetable.rs  who is due for a trailing push, and when
+//! trailing.rs   the one task that sends them
 //! connection.rs the task of a connection: reads, flushes leftover writes, ends the connection
 //! ```
 //!
@@ -24,6 +26,7 @@ mod member;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod trailing;
 mod wheel;
 
