@@ -231,7 +231,7 @@ mod tests {
 
     const REJECTED: Answer<'_> = Answer {
         status: 429,
-        retry_after_s: None,
+        head: b"",
         body: br#"{"error":"throttled","retry_after_ms":30}"#,
     };
 

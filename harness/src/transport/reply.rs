@@ -37,16 +37,31 @@ pub(super) enum Progress {
 pub struct Answer<'a> {
     /// HTTP status; 0 where no answer came.
     pub status: u16,
-    /// `Retry-After`, where the answer was to be read and had one in seconds. A date is not understood: services that
-    /// refuse for seconds send seconds.
-    pub retry_after_s: Option<u32>,
+    /// Its header lines, `name: value`, where it was to be read.
+    pub head: &'a [u8],
     /// The body, where it was to be read.
     pub body: &'a [u8],
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    /// The values of all headers of this name, in order.
+    pub fn headers(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.split(|byte| *byte == b'\n').filter_map(move |line| {
+            let colon = memchr::memchr(b':', line)?;
+            let is_it = line[..colon].eq_ignore_ascii_case(name.as_bytes());
+            is_it.then(|| line[colon + 1..].trim_ascii())
+        })
+    }
+
+    /// `Retry-After` in seconds. A date is not understood: services that refuse for seconds send seconds.
+    fn retry_after(self) -> Option<Duration> {
+        let value = self.headers("retry-after").next()?;
+        let seconds: u32 = std::str::from_utf8(value).ok()?.parse().ok()?;
+        Some(Duration::from_secs(seconds.into()))
+    }
+
     /// How long the caller was asked to wait: the longer of what header and body say.
-    pub(crate) fn asked(&self) -> Option<Duration> {
+    pub(crate) fn asked(self) -> Option<Duration> {
         #[derive(Deserialize)]
         struct Refusal {
             retry_after_ms: Option<u32>,
@@ -54,10 +69,9 @@ impl Answer<'_> {
         if self.status == 0 {
             return None;
         }
-        let header = self.retry_after_s.map(|s| Duration::from_secs(s.into()));
         let body = serde_json::from_slice::<Refusal>(self.body).ok();
         let body = body.and_then(|refusal| refusal.retry_after_ms);
-        header.max(body.map(|ms| Duration::from_millis(ms.into())))
+        self.retry_after().max(body.map(|ms| Duration::from_millis(ms.into())))
     }
 }
 
@@ -72,7 +86,8 @@ pub(super) struct Reply {
     keep_alive: bool,
     is_read: bool,
     is_head: bool,
-    retry_after_s: Option<u32>,
+    /// The header lines of the answer, where it is read.
+    lines: Vec<u8>,
     body: Vec<u8>,
 }
 
@@ -100,7 +115,7 @@ impl Reply {
         self.held.clear();
         self.is_read = is_read;
         self.is_head = is_head;
-        self.retry_after_s = None;
+        self.lines.clear();
         self.body.clear();
     }
 
@@ -108,7 +123,7 @@ impl Reply {
     pub(super) fn answer(&self, status: u16) -> Answer<'_> {
         Answer {
             status,
-            retry_after_s: self.retry_after_s,
+            head: &self.lines,
             body: &self.body,
         }
     }
@@ -197,7 +212,8 @@ impl Reply {
         };
         self.keep_alive = framing.keep_alive;
         if self.is_read {
-            self.retry_after_s = retry_after_s(&head);
+            let status_line = memchr::memchr(b'\n', &bytes[..used]).map_or(0, |end| end + 1);
+            self.lines.extend_from_slice(&bytes[status_line..used]);
         }
         match framing.body {
             State::Body(0) => return Step::End(used),
@@ -310,12 +326,6 @@ impl Framing {
             keep_alive: body != State::UntilClose && !close && (is_1_1 || keep_alive),
         })
     }
-}
-
-fn retry_after_s(head: &httparse::Response<'_, '_>) -> Option<u32> {
-    let mut headers = head.headers.iter();
-    let header = headers.find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
-    std::str::from_utf8(header.value).ok()?.trim().parse().ok()
 }
 
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {

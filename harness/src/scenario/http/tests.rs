@@ -122,7 +122,7 @@ fn a_check_makes_a_success_wrong_and_a_failure_right_and_leaves_rejections_alone
     ] {
         let answer = Answer {
             status,
-            retry_after_s: None,
+            head: b"",
             body: body.as_bytes(),
         };
         assert_eq!(judged(&check, outcome, &answer), judged_as, "{status} {body}");
