@@ -176,6 +176,11 @@ fn client_side(connections: &ClientConnections) -> ClientSide {
         replaced: connections.replaced,
         open_max: connections.open_max,
         handshake_us: (&connections.handshake).into(),
+        connect_us: (&connections.connect).into(),
+        tls_us: (&connections.tls).into(),
+        upgrade_us: (&connections.upgrade).into(),
+        resumed: connections.resumed,
+        streams_refused: connections.streams_refused,
     }
 }
 

@@ -11,7 +11,8 @@ use super::output::{print, rejected};
 use crate::provision::{Admin, External, ProvisionError, SettingsError, check_external, check_settings};
 use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
-use crate::workload::{self, Overrides, Workload};
+use crate::transport::Http;
+use crate::workload::{self, Overrides, TargetUrl, Workload};
 
 /// Runs a workload and prints the result on standard output.
 pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
@@ -90,7 +91,7 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
         let admin = Admin::parse(url, secret("BMT_TARGET_ADMIN_TOKEN"));
         admin.map_err(|problem| anyhow::anyhow!("--target-admin: {problem}"))
     });
-    let target = arguments.target.as_ref().map(|url| External::parse(url));
+    let target = arguments.target.as_ref().map(|url| TargetUrl::parse(url));
     let target = target
         .transpose()
         .map_err(|problem| anyhow::anyhow!("--target: {problem}"))?;
@@ -98,7 +99,7 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
     let target = target.map(|target| External {
         admin,
         secret: secret("BMT_TARGET_SECRET"),
-        ..target
+        ..External::new(target)
     });
     Ok(Options {
         workload: arguments.workload.clone(),
@@ -111,14 +112,36 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
     })
 }
 
-/// Refuses a workload that wants what the target of somebody else cannot have. A target that does not answer is left to
-/// the run, whose record says so.
+/// Refuses a workload that wants what its targets cannot have. A target that does not answer is left to the run, whose
+/// record says so.
 async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, String)> {
-    let Some(target) = &options.target else {
+    let mut foreign = Vec::new();
+    for variant in rehearse::variants(workload, options) {
+        match options.external(&variant) {
+            Some(external) => foreign.push((variant.name, external)),
+            None if variant.reach.http == Http::One => {}
+            None => {
+                let problem = format!(
+                    "variant `{}` is spoken to in HTTP/2, and the reference server speaks HTTP/1.1; give the address of another as \
+                     target.url or --target",
+                    variant.name
+                );
+                return Err((Exit::WorkloadInvalid, problem));
+            }
+        }
+    }
+    let own_url =
+        |(_, external): &(String, External)| options.target.as_ref().is_some_and(|given| given.url != external.url);
+    if let Some((name, _)) = foreign.iter().find(|foreign| own_url(foreign)) {
+        let problem = format!("variant `{name}` says itself where its target is; leave --target or its `url` out");
+        return Err((Exit::WorkloadInvalid, problem));
+    }
+    let names: Vec<String> = foreign.iter().map(|(name, _)| name.clone()).collect();
+    let Some((_, target)) = foreign.first() else {
         return Ok(());
     };
-    check_external(workload, target, &options.variants).map_err(|problems| (Exit::WorkloadInvalid, problems))?;
-    match check_settings(workload, target, &options.variants).await {
+    check_external(workload, target, &names).map_err(|problems| (Exit::WorkloadInvalid, problems))?;
+    match check_settings(workload, target, &names).await {
         Ok(()) | Err(SettingsError::Lost(ProvisionError::Unreachable { .. })) => Ok(()),
         Err(refused @ SettingsError::Refused { .. }) => Err((Exit::WorkloadInvalid, refused.to_string())),
         Err(SettingsError::Lost(lost)) => Err((Exit::TargetLost, lost.to_string())),

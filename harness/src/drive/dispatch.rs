@@ -1,5 +1,8 @@
 //! Which connection serves which arrival.
 //!
+//! A *slot* is a place for one request at a time. An HTTP/1.1 connection is one; an HTTP/2 connection has one for each of
+//! its streams, of which the first, its *lead*, has its number.
+//!
 //! Idle connections are taken last-in first-out, as pools do: the connection used most recently is the one least likely
 //! to have been closed, and connections that the load does not need stay idle and visible as such. When none is idle,
 //! one more is opened as long as more arrivals wait than connections are being opened; beyond the bounds an arrival is
@@ -39,9 +42,13 @@ struct Slot {
     /// What the connection is busy with, and until when.
     current: Option<(Job, u64)>,
     expired: bool,
-    idle_since_ns: u64,
     /// The connection is being opened since then.
     opening_since_ns: Option<u64>,
+    /// The first slot of its connection: this one or another.
+    lead: usize,
+    /// Of a lead: slots of its connection that are busy, and since when none has been.
+    busy: usize,
+    unused_since_ns: u64,
 }
 
 impl Slot {
@@ -50,12 +57,20 @@ impl Slot {
             self.waker = Some(waker.clone());
         }
     }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 /// The connections of one worker and the arrivals that wait for them.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     connections_max: usize,
+    /// Requests that a connection which is being opened is expected to carry at once.
+    slots_each: usize,
     waiting_max: usize,
     /// A connection that nobody has used for so long is closed.
     idle_ns: u64,
@@ -71,6 +86,7 @@ impl Dispatch {
     pub(crate) fn new(connections_max: usize, waiting_max: usize, idle_ns: u64) -> Self {
         Self {
             connections_max,
+            slots_each: 1,
             waiting_max,
             idle_ns,
             waiting: VecDeque::new(),
@@ -105,9 +121,7 @@ impl Dispatch {
         let id = self.idle.pop().ok_or(job)?;
         let slot = &mut self.slots[id];
         slot.handed = Some(job);
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
-        }
+        slot.wake();
         Ok(())
     }
 
@@ -121,23 +135,58 @@ impl Dispatch {
 
     /// The id of one more connection that shall be opened from now on, if one is wanted.
     pub(crate) fn wants_connection(&mut self, now_ns: impl FnOnce() -> u64) -> Option<usize> {
-        if self.opening >= self.waiting.len() || self.open + self.opening >= self.connections_max {
+        if self.opening * self.slots_each >= self.waiting.len() || self.open + self.opening >= self.connections_max {
             return None;
         }
         self.opening += 1;
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            self.slots.len() - 1
-        });
+        let id = self.unused_slot();
         self.slots[id].opening_since_ns = Some(now_ns());
+        self.slots[id].lead = id;
         Some(id)
     }
 
-    /// A connection is open.
-    pub(crate) fn opened(&mut self, id: usize) {
+    fn unused_slot(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        })
+    }
+
+    /// The next connections are expected to carry so many requests at once.
+    pub(crate) fn expect_slots(&mut self, each: usize) {
+        self.slots_each = each;
+    }
+
+    /// A connection is open, and carries so many requests at once.
+    pub(crate) fn opened(&mut self, id: usize, slots: usize) {
         self.slots[id].opening_since_ns = None;
         self.opening -= 1;
         self.open += 1;
+        self.expect_slots(slots);
+    }
+
+    /// Another slot of an open connection.
+    pub(crate) fn add_slot(&mut self, lead: usize) -> usize {
+        let id = self.unused_slot();
+        self.slots[id].lead = lead;
+        id
+    }
+
+    /// No more requests can be sent on these slots: wakes those that are idle.
+    pub(crate) fn retire(&mut self, slots: &[usize]) {
+        for id in slots {
+            if self.idle.remove(*id) {
+                self.slots[*id].expired = true;
+                self.slots[*id].wake();
+            }
+        }
+    }
+
+    /// A slot takes no more jobs, while its connection is still open. One handed to it meanwhile is returned: it was
+    /// never sent.
+    pub(crate) fn left(&mut self, id: usize) -> Option<Job> {
+        self.idle.remove(id);
+        self.slots[id].handed.take()
     }
 
     /// A connection could not be opened. The arrival that waited longest shares its fate.
@@ -148,9 +197,14 @@ impl Dispatch {
         self.waiting.pop_front()
     }
 
-    /// A connection is gone. An arrival handed to it meanwhile is returned: it was never sent.
-    pub(crate) fn closed(&mut self, id: usize) -> Option<Job> {
+    /// A connection is gone, with the slots that were added to it and have left. An arrival handed to it meanwhile is
+    /// returned: it was never sent.
+    pub(crate) fn closed(&mut self, id: usize, added: &[usize]) -> Option<Job> {
         self.open -= 1;
+        for id in added {
+            self.slots[*id] = Slot::default();
+            self.free.push(*id);
+        }
         self.idle.remove(id);
         self.free.push(id);
         std::mem::take(&mut self.slots[id]).handed
@@ -165,10 +219,10 @@ impl Dispatch {
             self.idle.remove(id);
             return Poll::Ready(job);
         }
-        let slot = &mut self.slots[id];
-        slot.note(context.waker());
+        self.slots[id].note(context.waker());
         if !self.idle.contains(id) {
-            slot.idle_since_ns = now_ns;
+            let lead = self.slots[id].lead;
+            self.slots[lead].unused_since_ns = now_ns;
             self.idle.push(id);
         }
         Poll::Pending
@@ -179,6 +233,8 @@ impl Dispatch {
         let slot = &mut self.slots[id];
         slot.current = Some((job, deadline_ns));
         slot.expired = false;
+        let lead = slot.lead;
+        self.slots[lead].busy += 1;
     }
 
     /// Notes whom to wake when the time is over.
@@ -188,6 +244,8 @@ impl Dispatch {
 
     pub(crate) fn end(&mut self, id: usize) {
         self.slots[id].current = None;
+        let lead = self.slots[id].lead;
+        self.slots[lead].busy -= 1;
     }
 
     pub(crate) fn is_expired(&self, id: usize) -> bool {
@@ -196,14 +254,12 @@ impl Dispatch {
 
     /// Wakes the connections whose request has run out of time, and returns the arrivals that have waited it out.
     pub(crate) fn expire(&mut self, now_ns: u64, timeout_ns: u64) -> Vec<Waited> {
-        for (id, slot) in self.slots.iter_mut().enumerate() {
+        for id in 0..self.slots.len() {
+            let slot = &self.slots[id];
             let over = slot.current.is_some_and(|(_, deadline_ns)| deadline_ns <= now_ns);
-            let unused = self.idle.contains(id) && slot.idle_since_ns.saturating_add(self.idle_ns) <= now_ns;
-            if (over || unused) && !slot.expired {
-                slot.expired = true;
-                if let Some(waker) = slot.waker.take() {
-                    waker.wake();
-                }
+            if (over || self.is_unused(id, now_ns)) && !slot.expired {
+                self.slots[id].expired = true;
+                self.slots[id].wake();
             }
         }
         let is_over = |job: &&Job| job.arrival.intended_ns.saturating_add(timeout_ns) <= now_ns;
@@ -219,6 +275,12 @@ impl Dispatch {
                 is_opening: place < stuck,
             })
             .collect()
+    }
+
+    /// Whether the slot is idle, and its whole connection has been for too long.
+    fn is_unused(&self, id: usize, now_ns: u64) -> bool {
+        let lead = &self.slots[self.slots[id].lead];
+        self.idle.contains(id) && lead.busy == 0 && lead.unused_since_ns.saturating_add(self.idle_ns) <= now_ns
     }
 
     /// Connections that have been opening for at least half of the time-out: those were begun for the arrivals that
@@ -251,7 +313,7 @@ mod tests {
     /// Opens a connection, which is wanted.
     fn open(dispatch: &mut Dispatch) -> usize {
         let id = dispatch.wants_connection(|| 0).expect("something waits");
-        dispatch.opened(id);
+        dispatch.opened(id, 1);
         id
     }
 
@@ -265,7 +327,7 @@ mod tests {
         assert!(dispatch.wants_connection(|| 0).is_some());
         assert!(dispatch.wants_connection(|| 0).is_none(), "two is the bound");
         assert!(!dispatch.has_room());
-        dispatch.opened(first);
+        dispatch.opened(first, 1);
         assert_eq!(
             poll(&mut dispatch, first),
             Poll::Ready(job(0)),
@@ -308,7 +370,7 @@ mod tests {
         assert!(poll(&mut dispatch, id).is_pending());
         assert_eq!(dispatch.place(job(1)), Placed::Handed);
         dispatch.place(job(2));
-        assert_eq!(dispatch.closed(id), Some(job(1)));
+        assert_eq!(dispatch.closed(id, &[]), Some(job(1)));
         dispatch.place_first(job(1));
         let id = open(&mut dispatch);
         assert_eq!(poll(&mut dispatch, id), Poll::Ready(job(1)), "before what came later");

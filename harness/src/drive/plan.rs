@@ -7,13 +7,13 @@ use super::retries::RetryPlan;
 use crate::arrival::{Profile, Schedule};
 use crate::clock::nanos;
 use crate::scenario::{ScenarioPlan, Scenarios};
-use crate::transport::Sources;
+use crate::transport::{Dial, Http};
 
 /// Everything that the generator needs to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// How the server is reached.
-    pub sources: Sources,
+    pub dial: Dial,
     /// What to send.
     pub scenarios: Vec<Arc<dyn ScenarioPlan>>,
     /// By traffic entry: which of the scenarios it belongs to.
@@ -39,6 +39,8 @@ pub struct Plan {
 pub struct Limits {
     /// Connections that may be open at once.
     pub connections: usize,
+    /// Requests that may be under way at once on an HTTP/2 connection.
+    pub streams: usize,
     /// Arrivals that may wait for a connection at once.
     pub waiting: usize,
     /// A request is given up this long after its intended start.
@@ -56,6 +58,14 @@ impl Plan {
     /// What worker number `worker` has to do in the scenarios.
     pub(super) fn scenarios_of(&self, worker: usize) -> Scenarios {
         Scenarios::new(&self.scenarios, Arc::clone(&self.owners), worker, self.workers)
+    }
+
+    /// Requests that a connection is expected to carry at once before one has been opened.
+    pub(super) fn slots_each(&self) -> usize {
+        match self.dial.http {
+            Http::Two => self.limits.streams,
+            Http::One | Http::Auto => 1,
+        }
     }
 
     /// When the last phase ends.

@@ -16,7 +16,7 @@ use crate::arrival::Arrival;
 use crate::clock::nanos;
 use crate::record::{LogicalCalls, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
 use crate::scenario::{Scenarios, SocketId, Todo};
-use crate::transport::{Answer, Exchange, Failure, Request, Wanted};
+use crate::transport::{Answer, Exchange, Failure, Parts, Request, Wanted};
 
 /// What became of looking for the next arrival.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,8 +57,10 @@ impl State {
         let arrivals: Box<dyn Iterator<Item = Arrival>> = Box::new(plan.schedule.clone().share_of(index, plan.workers));
         let retries =
             |retries: &Arc<super::retries::RetryPlan>| Retries::new(Arc::clone(retries), share(retries.waiting));
+        let mut dispatch = Dispatch::new(share(limits.connections), share(limits.waiting), nanos(limits.idle));
+        dispatch.expect_slots(plan.slots_each());
         Self {
-            dispatch: Dispatch::new(share(limits.connections), share(limits.waiting), nanos(limits.idle)),
+            dispatch,
             recorder: Recorder::new(number, plan.series, plan.shards, PhaseBounds::new(phases)),
             outbox,
             meter: Meter::new(plan.end_ns(), first),
@@ -266,23 +268,42 @@ impl State {
     }
 
     /// A connection is open, since `since_ns` on its way.
-    pub(super) fn opened(&mut self, id: usize, since_ns: u64, now_ns: u64) {
-        self.dispatch.opened(id);
+    pub(super) fn opened(&mut self, id: usize, since_ns: u64, parts: Parts, slots: usize, now_ns: u64) {
+        self.dispatch.opened(id, slots);
         let open = self.dispatch.open() as u64;
         let connections = self.recorder.connections(now_ns);
         connections.opened += 1;
         connections.open_max = connections.open_max.max(open);
         connections.handshake.record_ns(now_ns.saturating_sub(since_ns));
+        connections.resumed += u64::from(parts.is_resumed);
+        let Parts {
+            connect, tls, upgrade, ..
+        } = parts;
+        if tls.is_some() || upgrade.is_some() {
+            connections.connect.record_ns(nanos(connect));
+        }
+        for (took, times) in [(tls, &mut connections.tls), (upgrade, &mut connections.upgrade)] {
+            took.into_iter().for_each(|took| times.record_ns(nanos(took)));
+        }
     }
 
-    /// A connection is gone; where the server closed it while it was idle, a job that was handed to it meanwhile is
-    /// another's.
-    pub(super) fn closed(&mut self, id: usize, by_server: bool, now_ns: u64) {
-        let handed = self.dispatch.closed(id);
-        let connections = self.recorder.connections(now_ns);
-        connections.closed += 1;
+    /// A connection is gone, with the slots that were added to it; where the server closed it while it was idle, a job
+    /// that was handed to it meanwhile is another's.
+    pub(super) fn closed(&mut self, id: usize, added: &[usize], by_server: bool, now_ns: u64) {
+        let handed = self.dispatch.closed(id, added);
+        self.recorder.connections(now_ns).closed += 1;
+        self.hand_back(handed, by_server, now_ns);
+    }
+
+    /// A slot takes no more jobs, while its connection is still open.
+    pub(super) fn left(&mut self, id: usize, by_server: bool, now_ns: u64) {
+        let handed = self.dispatch.left(id);
+        self.hand_back(handed, by_server, now_ns);
+    }
+
+    fn hand_back(&mut self, handed: Option<Job>, by_server: bool, now_ns: u64) {
         if let Some(job) = handed {
-            connections.replaced += u64::from(by_server);
+            self.recorder.connections(now_ns).replaced += u64::from(by_server);
             self.dispatch.place_first(job);
         }
     }

@@ -16,7 +16,7 @@ use crate::scenario::chat::{Chat, ChatPlan, Post, RequestPlan, Sends, Signer, me
 use crate::scenario::http::HttpPlan;
 use crate::scenario::{ScenarioPlan, SeriesTable};
 use crate::template::{Ask, Check, Method, RequestTemplate, Template};
-use crate::transport::{Origin, Sources};
+use crate::transport::{Dial, Origin, Sources};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -94,6 +94,7 @@ fn get(address: SocketAddr) -> Arc<dyn ScenarioPlan> {
     Arc::new(HttpPlan {
         to: Origin::new(&address.to_string(), ""),
         entries: [Some(Ask { request, check })].into(),
+        headers: Arc::new([]),
         sources: Arc::default(),
         seed: 1,
     })
@@ -137,7 +138,7 @@ fn plan(address: SocketAddr, asks: Asks, rate: f64, hold: Duration) -> Plan {
         zipf: 0.0,
     };
     Plan {
-        sources: Sources::new(address, vec![], 100),
+        dial: Dial::plain(Sources::new(address, vec![], 100)),
         scenarios: vec![asks(address)],
         owners: [0].into(),
         series: SeriesTable::len(1),
@@ -146,6 +147,7 @@ fn plan(address: SocketAddr, asks: Asks, rate: f64, hold: Duration) -> Plan {
         shards: 0,
         limits: Limits {
             connections: 50,
+            streams: 10,
             waiting: 1_000,
             timeout: 5_000 * MS,
             idle: 30_000 * MS,

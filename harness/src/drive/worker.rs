@@ -30,7 +30,8 @@ use crate::clock::{Clock, Stop, nanos};
 use crate::record::Recorder;
 use crate::scenario::{Scenarios, SocketId};
 use crate::transport::{
-    Address, Answer, Exchange, Failure, Free, Listener, Owner, Request, Sources, Wanted, connection, websocket,
+    Address, Answer, Dial, Dialed, Exchange, Failure, Free, Listener, Owner, Parts, Request, Wanted, connection,
+    websocket,
 };
 
 /// How often time-outs are looked for.
@@ -165,7 +166,8 @@ struct Worker {
     clock: Clock,
     timeout: Duration,
     end_ns: u64,
-    sources: Sources,
+    dial: Dial,
+    streams: usize,
     alarm: Alarm,
     lead: Lead,
     state: RefCell<State>,
@@ -182,7 +184,8 @@ impl Worker {
             clock,
             timeout: plan.limits.timeout,
             end_ns: plan.end_ns(),
-            sources: plan.sources.clone(),
+            dial: plan.dial.clone(),
+            streams: plan.limits.streams,
             alarm: Alarm::default(),
             lead: Lead::default(),
             state: RefCell::new(state),
@@ -272,12 +275,34 @@ impl Owner for Worker {
         self.timeout
     }
 
-    async fn connect(&self, id: usize) -> std::io::Result<TcpStream> {
-        self.sources.connect(id * self.workers + self.index).await
+    async fn dial(&self, id: usize) -> std::io::Result<Dialed> {
+        self.dial.dial(id * self.workers + self.index).await
     }
 
-    fn opened(&self, id: usize, since_ns: u64) {
-        self.state.borrow_mut().opened(id, since_ns, self.clock.now_ns());
+    fn streams(&self) -> usize {
+        self.streams
+    }
+
+    fn opened(&self, id: usize, since_ns: u64, parts: Parts, slots: usize) {
+        let now_ns = self.clock.now_ns();
+        self.state.borrow_mut().opened(id, since_ns, parts, slots, now_ns);
+    }
+
+    fn add_slot(&self, id: usize) -> usize {
+        self.state.borrow_mut().dispatch.add_slot(id)
+    }
+
+    fn retire(&self, slots: &[usize]) {
+        self.state.borrow_mut().dispatch.retire(slots);
+    }
+
+    fn left(&self, id: usize, by_server: bool) {
+        self.state.borrow_mut().left(id, by_server, self.clock.now_ns());
+    }
+
+    fn refused(&self) {
+        let now_ns = self.clock.now_ns();
+        self.state.borrow_mut().recorder.connections(now_ns).streams_refused += 1;
     }
 
     fn open_failed(&self, id: usize, since_ns: u64, failure: Failure) {
@@ -285,8 +310,9 @@ impl Owner for Worker {
         self.change(|state| state.open_failed(id, since_ns, failure, now_ns));
     }
 
-    fn closed(&self, id: usize, by_server: bool) {
-        self.state.borrow_mut().closed(id, by_server, self.clock.now_ns());
+    fn closed(&self, id: usize, added: &[usize], by_server: bool) {
+        let now_ns = self.clock.now_ns();
+        self.state.borrow_mut().closed(id, added, by_server, now_ns);
     }
 
     fn open_wanted(self: &Rc<Self>) {
@@ -362,7 +388,7 @@ impl Listener for Worker {
     }
 
     async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
-        self.sources.connect_held(number).await
+        self.dial.sources.connect_held(number).await
     }
 
     fn opened(&self, socket: SocketId, since_ns: u64) {

@@ -1,12 +1,12 @@
-//! A target that somebody else started: its address as given on the command line, and whether anybody listens there.
+//! A target that somebody else started: how it is reached, and whether anybody listens there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use super::admin::Admin;
 use super::error::ProvisionError;
+use crate::transport::{Dial, Http, Sources, Tls, TlsOptions, try_once};
+use crate::workload::{Reach, TargetUrl};
 
 /// How long the first connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -14,14 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How to reach a target that somebody else started.
 #[derive(Debug, Clone)]
 pub struct External {
-    /// As given, `http://host:port/base`.
-    pub url: String,
-    /// Name or address, IPv6 in brackets.
-    pub host: String,
-    /// 80 if not given.
-    pub port: u16,
-    /// What every path starts with, such as `/base`; empty where paths start at the root.
-    pub base_path: String,
+    /// Where it is.
+    pub url: TargetUrl,
+    /// Which HTTP is spoken to it.
+    pub http: Http,
+    /// What TLS is spoken with, where it is.
+    pub tls: TlsOptions,
     /// Its admin API, where members can be loaded in bulk.
     pub admin: Option<Admin>,
     /// Secret that caller tokens are signed with.
@@ -29,102 +27,62 @@ pub struct External {
 }
 
 impl External {
-    /// Reads `http://HOST[:PORT][/BASE]`, without asking anybody: the name is looked up when the target is reached.
-    /// There is no admin API and no secret yet.
-    ///
-    /// # Errors
-    /// When it is anything else, with what is expected.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        let wrong = |what: &str| format!("`{url}` {what}; expected http://HOST:PORT or http://HOST:PORT/BASE");
-        let parsed: reqwest::Url = url.parse().map_err(|_| wrong("is not an address of a server"))?;
-        let host = match (parsed.scheme(), parsed.host_str()) {
-            ("http", Some(host)) => host.to_owned(),
-            ("https", _) => return Err(wrong("wants TLS, which bmt does not speak yet")),
-            _ => return Err(wrong("is not an address of a server")),
-        };
-        if parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(wrong("has a query or a fragment, which requests could not keep"));
-        }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(wrong("has a user, which requests would not name"));
-        }
-        Ok(Self {
-            url: url.to_owned(),
-            host,
-            port: parsed.port().unwrap_or(80),
-            base_path: parsed.path().trim_end_matches('/').to_owned(),
+    /// A server at this address; there is no admin API and no secret yet.
+    #[must_use]
+    pub fn new(url: TargetUrl) -> Self {
+        Self {
+            url,
+            http: Http::One,
+            tls: TlsOptions::default(),
             admin: None,
             secret: String::new(),
-        })
+        }
     }
 
-    /// `host:port`, for the `Host` header.
+    /// Reached as a variant wants it.
     #[must_use]
-    pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+    pub fn reached(self, reach: &Reach) -> Self {
+        Self {
+            http: reach.http,
+            tls: reach.tls.clone(),
+            ..self
+        }
     }
 
-    /// The address at which it accepts a connection now.
-    pub(super) async fn connect(&self) -> Result<SocketAddr, ProvisionError> {
-        let unreachable = |reason: String| ProvisionError::Unreachable {
-            target: self.url.clone(),
+    /// What TLS connections to it are made with; `None` where it wants none.
+    pub(super) fn tls(&self) -> Result<Option<Tls>, ProvisionError> {
+        if !self.url.is_tls {
+            return Ok(None);
+        }
+        let tls = Tls::new(&self.tls, &self.url.host, self.http);
+        tls.map(Some).map_err(|reason| self.unreachable(reason))
+    }
+
+    fn unreachable(&self, reason: String) -> ProvisionError {
+        ProvisionError::Unreachable {
+            target: self.url.to_string(),
             reason,
-        };
-        let addresses = tokio::net::lookup_host((self.host.trim_matches(['[', ']']), self.port)).await;
+        }
+    }
+
+    /// The address at which it accepts a connection now, as it will be asked for.
+    pub(super) async fn connect(&self) -> Result<SocketAddr, ProvisionError> {
+        let tls = self.tls()?;
+        let addresses = tokio::net::lookup_host((self.url.host.trim_matches(['[', ']']), self.url.port)).await;
         let mut problem = "the name has no address".to_owned();
         // A name may stand for several, of which the server listens on one.
-        for address in addresses.map_err(|error| unreachable(error.to_string()))? {
-            problem = match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
-                Ok(Ok(_)) => return Ok(address),
+        for address in addresses.map_err(|error| self.unreachable(error.to_string()))? {
+            let dial = Dial {
+                sources: Sources::new(address, Vec::new(), 1),
+                tls: tls.clone(),
+                http: self.http,
+            };
+            problem = match tokio::time::timeout(PATIENCE, try_once(&dial)).await {
+                Ok(Ok(())) => return Ok(address),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no answer within {PATIENCE:?}"),
             };
         }
-        Err(unreachable(problem))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_read_with_its_base_path() {
-        for (url, authority, base) in [
-            ("http://127.0.0.1:8080", "127.0.0.1:8080", ""),
-            ("http://127.0.0.1:8080/", "127.0.0.1:8080", ""),
-            ("http://chat.example", "chat.example:80", ""),
-            ("http://[::1]:9/base", "[::1]:9", "/base"),
-            ("http://chat.example:81/a/b/", "chat.example:81", "/a/b"),
-            ("http://chat.example/a b", "chat.example:80", "/a%20b"),
-        ] {
-            let external = External::parse(url).unwrap();
-            assert_eq!(
-                (external.authority().as_str(), external.base_path.as_str()),
-                (authority, base),
-                "{url}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_address_is_told_with_what_is_expected() {
-        for (url, told) in [
-            ("nonsense", "is not an address"),
-            ("127.0.0.1:8080", "is not an address"),
-            ("ftp://x", "is not an address"),
-            ("http://", "is not an address"),
-            ("http://x:99999", "is not an address"),
-            ("https://x", "TLS"),
-            ("http://x/?y=1", "query"),
-            ("http://x/#y", "fragment"),
-            ("http://somebody@x/", "user"),
-        ] {
-            let error = External::parse(url).unwrap_err();
-            assert!(
-                error.contains(told) && error.contains("expected http://HOST:PORT"),
-                "{url}: {error}"
-            );
-        }
+        Err(self.unreachable(problem))
     }
 }

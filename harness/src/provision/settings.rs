@@ -35,7 +35,7 @@ impl BorrowedSettings {
         })?;
         Ok(Some(Self {
             admin,
-            url: external.url.clone(),
+            url: external.url.to_string(),
             in_force: original.clone(),
             original,
         }))

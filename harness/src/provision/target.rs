@@ -12,6 +12,7 @@ use super::external::External;
 use super::local::{Local, LocalPlan};
 use super::roles::{RedisRole, ShardRole};
 use crate::observe::{Processes, Watched};
+use crate::transport::{Http, Tls};
 use crate::workload::Settings;
 
 /// How long [`Target::is_lost`] takes at most.
@@ -26,6 +27,10 @@ pub struct Target {
     pub authority: String,
     /// What every path starts with, such as `/base`; empty where paths start at the root.
     pub base_path: String,
+    /// Which HTTP is spoken to it.
+    pub http: Http,
+    /// What TLS connections to it are made with; `None` where it wants none.
+    pub tls: Option<Tls>,
     /// Base of its admin API, where it is known.
     pub admin: Option<Admin>,
     /// Secret that caller tokens are signed with.
@@ -51,6 +56,8 @@ impl Target {
             address: started.address,
             authority: started.address.to_string(),
             base_path: String::new(),
+            http: Http::One,
+            tls: None,
             admin: Some(started.admin),
             secret: started.secret,
             watched: started.watched,
@@ -68,12 +75,15 @@ impl Target {
         let address = external.connect().await?;
         Ok(Self {
             address,
-            authority: external.authority(),
-            base_path: external.base_path.clone(),
+            authority: external.url.authority(),
+            base_path: external.url.base_path.clone(),
+            http: external.http,
+            tls: external.tls()?,
             admin: external.admin.clone(),
             secret: external.secret.clone(),
             watched: Watched {
-                metrics_url: Some(format!("http://{address}{}/metrics", external.base_path)),
+                metrics_url: (!external.url.is_tls)
+                    .then(|| format!("http://{address}{}/metrics", external.url.base_path)),
                 processes: Processes::default().with("generator", std::process::id()),
                 target: Some(address),
                 ..Watched::default()
@@ -93,7 +103,7 @@ impl Target {
         let attempt = tokio::time::timeout(PROBE, TcpStream::connect(self.address)).await;
         let error = attempt.ok()?.err()?;
         refuses(&error).then(|| ProvisionError::Gone {
-            target: external.url.clone(),
+            target: external.url.to_string(),
             reason: error.to_string(),
         })
     }
@@ -185,16 +195,20 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::workload::TargetUrl;
 
     #[tokio::test]
     async fn a_target_is_lost_once_it_refuses_connections_and_not_while_it_hangs() {
         // Accepts in the backlog only: it hangs.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let external = External::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let external = External::new(TargetUrl::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
         let target = Target::external(&external).await.unwrap();
         assert!(target.is_lost().await.is_none());
         drop(listener);
         let lost = target.is_lost().await.unwrap().to_string();
-        assert!(lost.contains(&external.url) && lost.contains("refused"), "{lost}");
+        assert!(
+            lost.contains(&external.url.to_string()) && lost.contains("refused"),
+            "{lost}"
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::histogram::is_zero;
 use super::{Acknowledged, Durations, Outcome, ShardSecond, UnsentCause};
 
 /// The version of [`Interval`] that this bmt writes and reads.
@@ -249,6 +250,21 @@ pub struct ClientConnections {
     /// Time from the first SYN until a request could be written.
     #[serde(default, skip_serializing_if = "Durations::is_empty")]
     pub handshake: Durations,
+    /// The part of it until the target had accepted the connection, where there is another part.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
+    pub connect: Durations,
+    /// The part of it in which TLS was agreed on.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
+    pub tls: Durations,
+    /// The part of it in which HTTP/2 was agreed on.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
+    pub upgrade: Durations,
+    /// Connections whose TLS resumed what an earlier one had agreed on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resumed: u64,
+    /// HTTP/2 streams that the server refused.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub streams_refused: u64,
 }
 
 impl ClientConnections {
@@ -258,7 +274,16 @@ impl ClientConnections {
         self.closed += other.closed;
         self.failed += other.failed;
         self.replaced += other.replaced;
-        self.handshake.merge(&other.handshake);
+        self.resumed += other.resumed;
+        self.streams_refused += other.streams_refused;
+        for (ours, theirs) in [
+            (&mut self.handshake, &other.handshake),
+            (&mut self.connect, &other.connect),
+            (&mut self.tls, &other.tls),
+            (&mut self.upgrade, &other.upgrade),
+        ] {
+            ours.merge(theirs);
+        }
     }
 }
 
@@ -339,11 +364,6 @@ impl Interval {
             ..Self::default()
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 #[cfg(test)]

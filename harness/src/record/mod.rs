@@ -29,6 +29,7 @@ pub use header::{
     CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, RECORDING_SCHEMA,
     RunHeader, SeriesName, Snapshot, TrafficSnapshot,
 };
+pub(crate) use histogram::is_zero;
 pub use histogram::{DecodeError, Durations};
 pub use interval::{
     ByOutcome, ClientConnections, Following, INTERVAL_SCHEMA, Interval, IntervalSchema, LogicalCalls, Series, Times,

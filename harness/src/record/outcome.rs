@@ -14,6 +14,8 @@ pub enum Outcome {
     Throttled,
     /// 503: the server protected itself.
     Shed,
+    /// The server refused to begin with the request, as HTTP/2 lets it (`REFUSED_STREAM`).
+    StreamRefused,
     /// No full answer within the time-out, counted from the intended start.
     Timeout,
     /// The target took no connection, or held every one that the generator had, although it needs fewer on any other
@@ -21,6 +23,8 @@ pub enum Outcome {
     NotAccepted,
     /// A connection was refused, or broke before the answer was complete.
     ConnectError,
+    /// The server gave the request up, as HTTP/2 lets it (`RST_STREAM`); its connection went on.
+    StreamReset,
     /// Any other 3xx or 4xx.
     ClientError,
     /// Any other 5xx.
@@ -31,14 +35,16 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which results list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Ok,
         Self::WrongAnswer,
         Self::Throttled,
         Self::Shed,
+        Self::StreamRefused,
         Self::Timeout,
         Self::NotAccepted,
         Self::ConnectError,
+        Self::StreamReset,
         Self::ClientError,
         Self::ServerError,
         Self::ProtocolError,
@@ -60,15 +66,20 @@ impl Outcome {
     /// Whether the server rejected the work to protect itself.
     #[must_use]
     pub fn is_rejection(self) -> bool {
-        matches!(self, Self::Throttled | Self::Shed)
+        matches!(self, Self::Throttled | Self::Shed | Self::StreamRefused)
     }
 
-    /// Whether the server answered at all, in HTTP.
+    /// Whether the server answered at all, with a status.
     #[must_use]
     pub fn is_answer(self) -> bool {
         !matches!(
             self,
-            Self::Timeout | Self::NotAccepted | Self::ConnectError | Self::ProtocolError
+            Self::Timeout
+                | Self::NotAccepted
+                | Self::ConnectError
+                | Self::StreamRefused
+                | Self::StreamReset
+                | Self::ProtocolError
         )
     }
 
@@ -80,9 +91,11 @@ impl Outcome {
             Self::WrongAnswer => "wrong_answer",
             Self::Throttled => "throttled",
             Self::Shed => "shed",
+            Self::StreamRefused => "stream_refused",
             Self::Timeout => "timeout",
             Self::NotAccepted => "not_accepted",
             Self::ConnectError => "connect_error",
+            Self::StreamReset => "stream_reset",
             Self::ClientError => "client_error",
             Self::ServerError => "server_error",
             Self::ProtocolError => "protocol_error",

@@ -45,9 +45,9 @@ pub(super) async fn run(
     planned: &Planned,
     listeners: &mut Listeners,
 ) -> Result<CellEnded, RehearseError> {
-    let mut borrowed = match &stage.options.target {
+    let mut borrowed = match stage.options.external(&planned.variant) {
         None => None,
-        Some(external) => match BorrowedSettings::read(external).await {
+        Some(external) => match BorrowedSettings::read(&external).await {
             Ok(borrowed) => borrowed,
             Err(lost) => {
                 return Ok(CellEnded {
@@ -93,7 +93,7 @@ async fn run_on(
         }
     };
     listeners.begin(header(workload, planned, &target, &chats))?;
-    let plan = load::plan(workload, &target, &chats, signer, planned.seed);
+    let plan = load::plan(workload, planned, &target, &chats, signer);
     let mut script = Script::new(workload, &planned.variant.name);
     let clock = Clock::starting_in(LEAD);
     let running = Running {
@@ -151,8 +151,8 @@ async fn prepare(
     logs: &Path,
 ) -> Result<(Target, Signer, Populated), ProvisionError> {
     let workload = stage.workload;
-    let mut target = match (&stage.options.target, &stage.ground.template) {
-        (Some(external), _) => Target::external(external).await?,
+    let mut target = match (stage.options.external(&planned.variant), &stage.ground.template) {
+        (Some(external), _) => Target::external(&external).await?,
         (None, Some(template)) => {
             let cpus = stage.options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
             let plan = LocalPlan {
@@ -168,6 +168,10 @@ async fn prepare(
         }
         (None, None) => unreachable!("a run without a target of its own has prepared the ground"),
     };
+    if !target.is_ours() && borrowed.is_none() && !workload.has_chats() {
+        // Nobody asked for more than the workload says, and what it drives has no metrics that are known here.
+        target.watched.metrics_url = None;
+    }
     if let Some(borrowed) = borrowed {
         borrowed.apply(&planned.variant.settings).await?;
         target.settings = Some(borrowed.in_force().clone());

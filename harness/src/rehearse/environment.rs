@@ -40,13 +40,18 @@ pub(super) fn cpus() -> usize {
 }
 
 /// What a reader should know before the first figure.
-pub(super) fn warnings(is_pinned: bool, target: Option<&str>) -> Vec<String> {
+pub(super) fn warnings(is_pinned: bool, target: Option<&str>, trusts_anybody: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     if !is_pinned && target.is_none_or(is_here) {
         warnings.push(format!(
             "generator and target share the {} cores of this machine, so each takes time from the other; compare variants with one another, and keep the two apart with --pin for absolute figures",
             cpus()
         ));
+    }
+    if trusts_anybody {
+        warnings.push(
+            "the target's certificate was not verified (target.tls.insecure): nobody knows who answered".to_owned(),
+        );
     }
     warnings
 }

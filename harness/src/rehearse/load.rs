@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::plan::Planned;
 use crate::arrival::{Backoff, Schedule};
 use crate::clock::nanos;
 use crate::drive::{Limits, Plan, Retry, RetryPlan};
@@ -11,21 +12,21 @@ use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post,
 use crate::scenario::http::HttpPlan;
 use crate::scenario::{ScenarioPlan, SeriesTable};
 use crate::template::Ask;
-use crate::transport::{Origin, Sources};
-use crate::workload::{Injection, Operation, Retryable, Traffic, Work, Workload};
+use crate::transport::{Dial, Origin, Sources};
+use crate::workload::{Injection, Operation, Retryable, Traffic, Variant, Work, Workload};
 
 /// A server that somebody else wrote may call anything a shard.
 const SHARDS_MAX: usize = 64;
 
-pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, signer: Signer, seed: u64) -> Plan {
-    let generator = workload.generator();
-    let (scenarios, owners) = scenarios(workload, target, chats, signer, seed);
+pub(super) fn plan(workload: &Workload, planned: &Planned, target: &Target, chats: &Populated, signer: Signer) -> Plan {
+    let (generator, reach, seed) = (workload.generator(), &planned.variant.reach, planned.seed);
+    let (scenarios, owners) = scenarios(workload, planned, target, chats, signer);
     Plan {
-        sources: Sources::new(
-            target.address,
-            generator.sources.clone(),
-            generator.connections as usize,
-        ),
+        dial: Dial {
+            sources: Sources::new(target.address, generator.sources.clone(), reach.connections as usize),
+            tls: target.tls.clone(),
+            http: target.http,
+        },
         scenarios,
         owners,
         series: SeriesTable::len(workload.traffic.len()),
@@ -33,7 +34,8 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
         profile: Arc::new(workload.profile.clone()),
         shards: shards(workload, chats),
         limits: Limits {
-            connections: generator.connections as usize,
+            connections: reach.connections as usize,
+            streams: reach.streams as usize,
             waiting: generator.waiting as usize,
             timeout: generator.timeout.0,
             idle: generator.idle.0,
@@ -47,13 +49,14 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
 /// the workload describes.
 fn scenarios(
     workload: &Workload,
+    planned: &Planned,
     target: &Target,
     chats: &Populated,
     signer: Signer,
-    seed: u64,
 ) -> (Vec<Arc<dyn ScenarioPlan>>, Arc<[usize]>) {
     let to = Origin::new(&target.authority, &target.base_path);
-    let http = requests(workload, to.clone(), seed);
+    let seed = planned.seed;
+    let http = requests(workload, &planned.variant, to.clone(), seed);
     let owners = http.entries.iter().map(|ask| usize::from(ask.is_some())).collect();
     let sends = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let chat = ChatPlan {
@@ -65,7 +68,7 @@ fn scenarios(
 }
 
 /// The requests that the workload describes; in a block with this seed.
-pub(super) fn requests(workload: &Workload, to: Origin, seed: u64) -> HttpPlan {
+pub(super) fn requests(workload: &Workload, variant: &Variant, to: Origin, seed: u64) -> HttpPlan {
     let ask = |traffic: &Traffic| -> Option<Ask> {
         match &traffic.work {
             Work::Http(ask) => Some(ask.clone()),
@@ -75,6 +78,7 @@ pub(super) fn requests(workload: &Workload, to: Origin, seed: u64) -> HttpPlan {
     HttpPlan {
         to,
         entries: workload.traffic.iter().map(ask).collect(),
+        headers: variant.reach.headers.clone().into(),
         sources: Arc::clone(&workload.data),
         seed,
     }

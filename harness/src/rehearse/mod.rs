@@ -23,12 +23,13 @@ use std::path::PathBuf;
 pub use error::RehearseError;
 pub use interrupt::Interrupt;
 pub use options::{Options, Pin};
+pub use plan::variants;
 pub use preview::preview;
 
 use self::listeners::Listeners;
 use self::stage::{Ground, Stage};
 use crate::analyze;
-use crate::provision::ProvisionError;
+use crate::provision::{External, ProvisionError};
 use crate::record::{Cell, Ending, Run, RunEvent, RunHeader, RunWriter, write_run};
 use crate::report::{self, Progress};
 use crate::workload::Workload;
@@ -70,8 +71,18 @@ pub async fn rehearse(workload: &Workload, options: &Options, interrupt: &Interr
 }
 
 fn header(workload: &Workload, options: &Options, started: jiff::Timestamp) -> RunHeader {
-    let variants = plan::variants(workload, options);
-    let target = options.target.as_ref().map(|target| target.url.as_str());
+    let variants = variants(workload, options);
+    let externals: Vec<External> = variants
+        .iter()
+        .filter_map(|variant| options.external(variant))
+        .collect();
+    let trusts_anybody = externals
+        .iter()
+        .any(|external| external.url.is_tls && external.tls.is_insecure);
+    let mut targets: Vec<String> = externals.iter().map(|external| external.url.to_string()).collect();
+    targets.dedup();
+    let target = (!targets.is_empty()).then(|| targets.join(", "));
+    let target = target.as_deref();
     let pin = options.pin.clone().unwrap_or_default();
     RunHeader {
         bmt_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -84,7 +95,7 @@ fn header(workload: &Workload, options: &Options, started: jiff::Timestamp) -> R
         aa: options.aa.is_some(),
         workload: snapshot::of(workload, &variants, options.aa.is_some()),
         environment: environment::observe(target, &pin.generator, &pin.target),
-        warnings: environment::warnings(options.pin.is_some(), target),
+        warnings: environment::warnings(options.pin.is_some(), target, trusts_anybody),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::provision::External;
+use crate::workload::Variant;
 
 /// What to do besides what the workload says.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,20 @@ pub struct Options {
     pub pin: Option<Pin>,
     /// The command line, for the record.
     pub command: String,
+}
+
+impl Options {
+    /// The server that somebody else started for a variant; `None` where bmt starts the reference server. The one given
+    /// on the command line stands in for the workload's, and not for a variant's own.
+    #[must_use]
+    pub fn external(&self, variant: &Variant) -> Option<External> {
+        let named = || variant.reach.url.clone().map(External::new);
+        let external = match (&self.target, variant.reach.is_own) {
+            (Some(given), false) => Some(given.clone()),
+            _ => named(),
+        };
+        Some(external?.reached(&variant.reach))
+    }
 }
 
 /// CPUs kept apart.

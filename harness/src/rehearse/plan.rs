@@ -31,7 +31,8 @@ impl Planned {
 }
 
 /// The variants that are run: those of the workload that were asked for, or one twice.
-pub(super) fn variants(workload: &Workload, options: &Options) -> Vec<Variant> {
+#[must_use]
+pub fn variants(workload: &Workload, options: &Options) -> Vec<Variant> {
     let all = workload.variants.iter();
     if let Some(twice) = &options.aa {
         let one = all.filter(|variant| variant.name == *twice).cloned();

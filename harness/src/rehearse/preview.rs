@@ -15,7 +15,7 @@ const SHOWN_MAX: usize = 4096;
 /// The first `count` arrivals of the first block, each with its time and, where the workload describes it, its request.
 pub fn preview(workload: &Workload, count: usize) -> impl Iterator<Item = String> {
     let seed = workload.file.seed;
-    let plan = requests(workload, Origin::new(TARGET, ""), seed);
+    let plan = requests(workload, &workload.variants[0], Origin::new(TARGET, ""), seed);
     let schedule = Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed);
     schedule.take(count).map(move |arrival| {
         let traffic = &workload.traffic[arrival.flow];

@@ -24,7 +24,8 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) async fn prepare(workload: &Workload, options: &Options) -> Result<Self, ProvisionError> {
-        if options.target.is_some() {
+        let variants = super::plan::variants(workload, options);
+        if variants.iter().all(|variant| options.external(variant).is_some()) {
             return Ok(Self {
                 template: None,
                 _sandbox: None,

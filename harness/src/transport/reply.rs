@@ -11,10 +11,10 @@ use httparse::Status;
 use serde::Deserialize;
 
 /// A head longer than this is not taken for HTTP.
-const HEAD_MAX: usize = 64 * 1024;
+pub(super) const HEAD_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
 /// A body that is to be read may not be longer.
-const BODY_MAX: usize = 4 * 1024 * 1024;
+pub(super) const BODY_MAX: usize = 4 * 1024 * 1024;
 
 /// How far the answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,20 @@
-//! One HTTP/1.1 request, in a buffer that its connection keeps.
+//! One request, in a buffer that its connection keeps: written as HTTP/1.1 has it, and taken apart again for HTTP/2,
+//! which costs a hundredth of what HTTP/2 itself does.
 //!
 //! A leaf.
 
 use std::fmt::Arguments;
 use std::io::Write as _;
 
+use bytes::Bytes;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderName, HeaderValue, Method, Uri};
+
 /// Room for a usual request, so that the first one of a connection does not grow its buffer step by step.
 const USUAL: usize = 512;
+const HOST: &str = "host";
+/// Headers that a request may have.
+const HEADERS_MAX: usize = 100;
 
 /// Where requests go, and below which path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +63,40 @@ impl Request {
     pub fn start(&mut self, method: &str, to: &Origin, path: Arguments<'_>) -> Head<'_> {
         self.0.clear();
         let Origin { authority, base } = to;
-        self.write(format_args!("{method} {base}{path} HTTP/1.1\r\nhost: {authority}\r\n"));
+        self.write(format_args!(
+            "{method} {base}{path} HTTP/1.1\r\n{HOST}: {authority}\r\n"
+        ));
         Head(self)
     }
 
     /// The whole request.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The same request for HTTP/2, and its body. `None` where it cannot be one, as with a header that is none.
+    pub(super) fn to_http_2(&self, scheme: Scheme) -> Option<(http::Request<()>, Bytes)> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Request::new(&mut headers);
+        let httparse::Status::Complete(length) = head.parse(&self.0).ok()? else {
+            return None;
+        };
+        let mut request = http::Request::new(());
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.method_mut() = Method::from_bytes(head.method?.as_bytes()).ok()?;
+        let path = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(head.path?.as_bytes())).ok()?;
+        let mut uri = Uri::builder().scheme(scheme).path_and_query(path);
+        for header in head.headers.iter() {
+            if header.name == HOST {
+                uri = uri.authority(header.value);
+                continue;
+            }
+            let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+            let value = HeaderValue::from_bytes(header.value).ok()?;
+            request.headers_mut().append(name, value);
+        }
+        *request.uri_mut() = uri.build().ok()?;
+        Some((request, Bytes::copy_from_slice(&self.0[length..])))
     }
 
     fn write(&mut self, text: Arguments<'_>) {
@@ -103,6 +138,23 @@ mod tests {
     }
 
     #[test]
+    fn a_request_for_http_2_says_the_same() {
+        let mut request = Request::new();
+        let head = request.start("POST", &Origin::new("h:80", ""), format_args!("/x"));
+        head.header("A-b", format_args!("c")).end_with(b"hello");
+        let (asked, body) = request.to_http_2(Scheme::HTTP).unwrap();
+        assert_eq!(
+            (asked.method(), asked.uri()),
+            (&Method::POST, &Uri::from_static("http://h:80/x"))
+        );
+        assert_eq!(asked.headers()["a-b"], "c");
+        assert_eq!(
+            (&asked.headers()["content-length"], &body[..]),
+            (&HeaderValue::from_static("5"), &b"hello"[..])
+        );
+    }
+
+    #[test]
     fn a_request_is_whole_and_nothing_is_left_of_the_one_before() {
         let mut request = Request::new();
         let to = Origin::new("h:80", "/base");
@@ -114,6 +166,9 @@ mod tests {
         );
         request.start("GET", &to, format_args!("/y?z={}", 2)).end();
         assert_eq!(written(&request), "GET /base/y?z=2 HTTP/1.1\r\nhost: h:80\r\n\r\n");
+        let (asked, body) = request.to_http_2(Scheme::HTTPS).unwrap();
+        assert_eq!(asked.uri(), "https://h:80/base/y?z=2");
+        assert!(asked.headers().is_empty() && body.is_empty(), "{asked:?}");
         assert_eq!(to.websocket_url(format_args!("/live")), "ws://h:80/base/live");
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
+use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
-use crate::template::{Ask, Sources};
+use crate::template::{Ask, Sources, Template};
+use crate::transport::{Http, TlsOptions};
 
 /// A validated workload.
 #[derive(Debug, Clone)]
@@ -79,6 +81,27 @@ pub struct Variant {
     pub name: String,
     /// The reference server's settings: the target's, with the variant's laid over.
     pub settings: Settings,
+    /// How its target is reached.
+    pub reach: Reach,
+}
+
+/// How a target is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Where it is; `None` where the workload does not say.
+    pub url: Option<TargetUrl>,
+    /// Whether the variant says so itself, and not the whole workload.
+    pub is_own: bool,
+    /// Which HTTP is spoken.
+    pub http: Http,
+    /// What TLS is spoken with, where it is.
+    pub tls: TlsOptions,
+    /// Connections that may be open at once, over all workers.
+    pub connections: u32,
+    /// Requests that may be under way at once on an HTTP/2 connection.
+    pub streams: u32,
+    /// Headers of every request that the workload describes, besides its own.
+    pub headers: Vec<(String, Template)>,
 }
 
 /// A change of the server's live settings.
@@ -189,6 +212,21 @@ impl Workload {
         self.follow().map_or(0, |(index, follow)| {
             let group = self.traffic[index].group.map(|group| &self.chats[group]);
             group.map_or(0, |group| group.count.saturating_mul(follow.online))
+        })
+    }
+
+    /// Whether the workload says of every variant where its target is.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.variants.iter().all(|variant| variant.reach.url.is_some())
+    }
+
+    /// Whether it asks for anything that only a server with chats can do.
+    #[must_use]
+    pub fn has_chats(&self) -> bool {
+        self.traffic.iter().any(|traffic| match &traffic.work {
+            Work::Chat(_) => true,
+            Work::Http(_) => false,
         })
     }
 

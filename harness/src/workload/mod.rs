@@ -15,16 +15,18 @@ mod mistake;
 mod overrides;
 mod profile;
 mod quantity;
+mod reach;
 mod request;
 mod resolve;
 mod schema;
 mod settle;
 mod shape;
+mod target_url;
 mod tree;
 
 use std::path::Path;
 
-pub use domain::{Bound, Change, ChatGroup, Fault, Gate, Traffic, Variant, Work, Workload, directory_name};
+pub use domain::{Bound, Change, ChatGroup, Fault, Gate, Reach, Traffic, Variant, Work, Workload, directory_name};
 pub use file::{
     DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
     SlowQueries, WorkloadFile,
@@ -33,6 +35,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use overrides::Overrides;
 pub use quantity::{Rate, Share, Span};
 pub use schema::schema;
+pub use target_url::TargetUrl;
 pub use tree::Origin;
 
 use folder::Folder;

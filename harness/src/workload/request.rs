@@ -276,7 +276,7 @@ impl Judge<'_> {
             .collect()
     }
 
-    fn header(&mut self, path: &str, name: &str, value: &str, data: &Sources) -> Option<(String, Template)> {
+    pub(super) fn header(&mut self, path: &str, name: &str, value: &str, data: &Sources) -> Option<(String, Template)> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let lower = name.to_ascii_lowercase();
         if name.is_empty() || !name.bytes().all(is_token) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::domain::{ChatGroup, Traffic, Variant, Work, Workload, directory_name};
+use super::domain::{ChatGroup, Reach, Traffic, Variant, Work, Workload, directory_name};
 use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
 use super::folder::Folder;
 use super::judge::Judge;
@@ -32,7 +32,7 @@ pub(crate) fn resolve(
     overrides: &Overrides,
     folder: &Folder,
 ) -> Result<Workload, Vec<Mistake>> {
-    let mut judge = Judge::new(tree, overrides.foreign);
+    let mut judge = Judge::new(tree, overrides.foreign || file.is_foreign());
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
@@ -50,7 +50,10 @@ pub(crate) fn resolve(
     judge.retries(&file);
     let faults = judge.faults(&file, &profile);
     let changes = judge.changes(&file, &profile, &faults);
-    let variants = judge.variants(&file);
+    let reaches = judge.reaches(&file, &data, folder);
+    let variants = judge.variants(&file, reaches);
+    let works: Vec<&Work> = traffic.iter().map(|entry| &entry.work).collect();
+    judge.chats_are_plain(&file, &variants, &works);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {
@@ -258,7 +261,7 @@ impl Judge<'_> {
         }
     }
 
-    fn variants(&mut self, file: &WorkloadFile) -> Vec<Variant> {
+    fn variants(&mut self, file: &WorkloadFile, reaches: Vec<Reach>) -> Vec<Variant> {
         let mut seen = BTreeSet::new();
         for (index, variant) in file.variants.iter().enumerate() {
             if !seen.insert(directory_name(&variant.name)) {
@@ -271,12 +274,14 @@ impl Judge<'_> {
         }
         file.variants
             .iter()
-            .map(|variant| {
+            .zip(reaches)
+            .map(|(variant, reach)| {
                 let mut settings = file.target.settings.clone();
                 lay_over(&mut settings, &variant.settings);
                 Variant {
                     name: variant.name.clone(),
                     settings,
+                    reach,
                 }
             })
             .collect()

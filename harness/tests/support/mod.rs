@@ -157,19 +157,17 @@ pub(crate) fn run_against(workload: &str, url: &str, more: &[&str]) -> (Json, i3
 
 /// The same, of a workload in a folder that has the files that it names.
 pub(crate) fn run_in(folder: &Path, workload: &str, url: &str, more: &[&str]) -> (Json, i32) {
+    let more = [&["--target", url], more].concat();
+    run_without_target(folder, workload, &more)
+}
+
+/// The same, of a workload that says itself where its target is.
+pub(crate) fn run_without_target(folder: &Path, workload: &str, more: &[&str]) -> (Json, i32) {
     let _alone = alone();
     let file = folder.join("workload.yaml");
     std::fs::write(&file, workload).unwrap();
-    let mut arguments = vec![
-        "run",
-        file.to_str().unwrap(),
-        "--target",
-        url,
-        "--format",
-        "json",
-        "--out",
-        folder.to_str().unwrap(),
-    ];
+    let (file, folder) = (file.to_str().unwrap(), folder.to_str().unwrap());
+    let mut arguments = vec!["run", file, "--format", "json", "--out", folder];
     arguments.extend(more);
     let output = bmt(&arguments).output().unwrap();
     (json(&output), output.status.code().unwrap())

@@ -1,6 +1,6 @@
 use super::*;
 use crate::provision::Admin;
-use crate::workload::{Overrides, parse};
+use crate::workload::{Overrides, TargetUrl, parse};
 
 const WORKLOAD: &str = "
 name: elsewhere
@@ -26,7 +26,7 @@ fn told(variants: &[&str], admin: bool) -> Result<(), String> {
     let url = "http://127.0.0.1:1";
     let external = External {
         admin: admin.then(|| Admin::parse(url, String::new()).unwrap()),
-        ..External::parse(url).unwrap()
+        ..External::new(TargetUrl::parse(url).unwrap())
     };
     let variants: Vec<String> = variants.iter().map(ToString::to_string).collect();
     check_external(&workload, &external, &variants)

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::provision::External;
+use crate::workload::TargetUrl;
 
 /// Chats by id, with the number of members that were loaded.
 type Chats = Arc<Mutex<BTreeMap<u64, u64>>>;
@@ -41,7 +42,7 @@ async fn server() -> (Target, Chats) {
             url: url.clone(),
             token: "token".to_owned(),
         }),
-        ..External::parse(&url).unwrap()
+        ..External::new(TargetUrl::parse(&url).unwrap())
     };
     (Target::external(&external).await.unwrap(), chats)
 }

@@ -35,6 +35,22 @@ pub struct ClientSide {
     pub open_max: u64,
     /// Time until a request could be written.
     pub handshake_us: Quantiles,
+    /// The parts of that time, where there is more than one: until the target had accepted the connection; in which TLS
+    /// was agreed on; in which HTTP/2 was agreed on.
+    #[serde(default, skip_serializing_if = "Quantiles::is_empty")]
+    pub connect_us: Quantiles,
+    /// See `connect_us`.
+    #[serde(default, skip_serializing_if = "Quantiles::is_empty")]
+    pub tls_us: Quantiles,
+    /// See `connect_us`.
+    #[serde(default, skip_serializing_if = "Quantiles::is_empty")]
+    pub upgrade_us: Quantiles,
+    /// Connections whose TLS resumed what an earlier one had agreed on.
+    #[serde(default, skip_serializing_if = "crate::record::is_zero")]
+    pub resumed: u64,
+    /// HTTP/2 streams that the server refused.
+    #[serde(default, skip_serializing_if = "crate::record::is_zero")]
+    pub streams_refused: u64,
 }
 
 /// The server's connections.

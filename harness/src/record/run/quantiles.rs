@@ -40,6 +40,12 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
+    /// Whether they are those of nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Of a histogram of which `missing` further values never came about: they are longer than all, and a quantile that
     /// lies among them is `None`.
     #[must_use]

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::provision::{Admin, External};
+use crate::workload::TargetUrl;
 use crate::workload::{Injection, Settings};
 
 /// A target that accepts connections and never answers; the listener goes on as long as it is kept.
@@ -18,7 +19,7 @@ async fn silent() -> (TcpListener, Target) {
             url: format!("http://{address}"),
             token: String::new(),
         }),
-        ..External::parse(&format!("http://{address}")).unwrap()
+        ..External::new(TargetUrl::parse(&format!("http://{address}")).unwrap())
     };
     let target = Target::external(&external).await.unwrap();
     (listener, target)

@@ -9,7 +9,7 @@ use super::plan::{Call, Place, Scenario, ScenarioPlan};
 use super::series::SeriesTable;
 use crate::arrival::Arrival;
 use crate::record::{Outcome, Recorder};
-use crate::template::{Ask, Body, Check, Method, Sources, Values};
+use crate::template::{Ask, Body, Check, Method, Sources, Template, Values};
 use crate::transport::{Answer, Origin, Request, Wanted};
 
 /// What is asked for in a cell.
@@ -19,6 +19,8 @@ pub struct HttpPlan {
     pub to: Origin,
     /// By traffic entry; `None` of an entry of another scenario.
     pub entries: Arc<[Option<Ask>]>,
+    /// Headers of every request, besides its own.
+    pub headers: Arc<[(String, Template)]>,
     /// Where values come from.
     pub sources: Arc<Sources>,
     /// Seed of the block.
@@ -49,7 +51,8 @@ impl HttpPlan {
             &self.to,
             format_args!("{}", request.path.with(values)),
         );
-        let head = request.headers.iter().fold(head, |head, (name, value)| {
+        let headers = request.headers.iter().chain(&*self.headers);
+        let head = headers.fold(head, |head, (name, value)| {
             head.header(name, format_args!("{}", value.with(values)))
         });
         match &request.body {

@@ -44,6 +44,7 @@ fn plan(entries: Vec<Option<Ask>>) -> HttpPlan {
     HttpPlan {
         to: Origin::new("h:80", "/base"),
         entries: entries.into(),
+        headers: Arc::new([]),
         sources: Arc::new(sources()),
         seed: 1,
     }

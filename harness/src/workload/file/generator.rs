@@ -17,6 +17,9 @@ pub struct GeneratorFile {
     /// Connections that may be open at once, over all workers.
     #[schemars(range(min = 1, max = 50_000))]
     pub connections: u32,
+    /// Requests that may be under way at once on an HTTP/2 connection; fewer where the server allows fewer.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub streams: u32,
     /// Arrivals that may wait for a connection at once, over all workers.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub waiting: u32,
@@ -39,6 +42,7 @@ impl Default for GeneratorFile {
         Self {
             workers: 1,
             connections: 1024,
+            streams: 100,
             waiting: 8192,
             retries: 100_000,
             timeout: Span(Duration::from_secs(5)),

@@ -7,6 +7,7 @@ mod gate;
 mod generator;
 mod injections;
 mod profile;
+mod reach;
 mod request;
 mod target;
 mod traffic;
@@ -19,13 +20,15 @@ use serde::{Deserialize, Serialize};
 pub(super) use generator::GeneratorFile;
 pub use injections::{DelayConnections, Injection, SlowDisk, SlowQueries};
 pub use target::Settings;
-use target::{TargetFile, VariantFile};
+use target::TargetFile;
+pub(super) use target::VariantFile;
 pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 
 pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
 pub(super) use profile::ProfileFile;
+pub(super) use reach::TlsFile;
 pub(super) use request::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile};
 pub(super) use traffic::{ChatsFile, TrafficFile};
 
@@ -96,6 +99,12 @@ pub struct WorkloadFile {
 }
 
 impl WorkloadFile {
+    /// Whether it says of every variant where its target is.
+    pub(super) fn is_foreign(&self) -> bool {
+        let mut variants = self.variants.iter();
+        self.target.url.is_some() || variants.all(|variant| variant.url.is_some())
+    }
+
     /// Whether members are online.
     pub(super) fn follows(&self) -> bool {
         let mut entries = self.traffic.values();

@@ -1,9 +1,13 @@
 //! What is driven, and the configurations to compare, as they are written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is driven: the reference server on its database shards, unless `--target URL` names another.
+use super::reach::{HttpFile, TlsFile};
+
+/// What is driven: the reference server on its database shards, unless `url` or `--target URL` names another.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetFile {
@@ -16,6 +20,19 @@ pub struct TargetFile {
     pub database_options: Vec<String>,
     /// Settings of the reference server that every variant starts from (see `reference-server/settings.schema.json`).
     pub settings: Settings,
+    /// A server that bmt does not start: `http://HOST:PORT`, `https://HOST`, either with a base path. `--target` wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Which HTTP is spoken to it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub http: HttpFile,
+    /// What TLS is spoken with, where it is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tls: TlsFile,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A block of reference-server settings.
@@ -27,6 +44,9 @@ impl Default for TargetFile {
             shards: 2,
             database_options: Vec::new(),
             settings: Settings::new(),
+            url: None,
+            http: HttpFile::default(),
+            tls: TlsFile::default(),
         }
     }
 }
@@ -41,4 +61,21 @@ pub struct VariantFile {
     /// Settings of the reference server, laid over `target.settings`.
     #[serde(default)]
     pub settings: Settings,
+    /// Another server for this variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Another HTTP for this variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpFile>,
+    /// Another `generator.connections` for this variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50_000))]
+    pub connections: Option<u32>,
+    /// Another `generator.streams` for this variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub streams: Option<u32>,
+    /// Headers that every `request` of this variant has besides its own, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }
