@@ -133,7 +133,7 @@ fn a_target_that_is_no_address_is_wrong_usage_and_leaves_no_run_directory() {
     for (flags, named) in [
         (vec!["--target", "ftp://x"], "expected http://HOST:PORT"),
         (vec!["--target", "127.0.0.1:80"], "expected http://HOST:PORT"),
-        (vec!["--target", "https://x"], "TLS"),
+        (vec!["--target", "https://x/?y=1"], "query"),
         (
             vec!["--target", "http://x", "--target-admin", "x"],
             "--target-admin: `x`",
