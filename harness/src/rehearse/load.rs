@@ -8,9 +8,8 @@ use crate::drive::{Limits, Plan, Retry, RetryPlan};
 use crate::provision::{Populated, Target};
 use crate::record::Outcome;
 use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post, RequestPlan, Sends, Signer};
-use crate::scenario::http::HttpPlan;
+use crate::scenario::http::{Entry, HttpPlan, SessionEntry};
 use crate::scenario::{ScenarioPlan, SeriesTable};
-use crate::template::Ask;
 use crate::transport::{Origin, Sources};
 use crate::workload::{Injection, Operation, Retryable, Traffic, Work, Workload};
 
@@ -28,7 +27,7 @@ pub(super) fn plan(workload: &Workload, target: &Target, chats: &Populated, sign
         ),
         scenarios,
         owners,
-        series: SeriesTable::len(workload.traffic.len()),
+        series: SeriesTable::step(workload.traffic.len(), workload.steps_before(workload.traffic.len())),
         schedule: Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed),
         profile: Arc::new(workload.profile.clone()),
         shards: shards(workload, chats),
@@ -53,8 +52,8 @@ fn scenarios(
     seed: u64,
 ) -> (Vec<Arc<dyn ScenarioPlan>>, Arc<[usize]>) {
     let to = Origin::new(&target.authority, &target.base_path);
-    let http = requests(workload, to.clone(), seed);
-    let owners = http.entries.iter().map(|ask| usize::from(ask.is_some())).collect();
+    let http = requests(workload, to.clone(), &target.base_path, seed);
+    let owners = http.entries.iter().map(|entry| usize::from(entry.is_some())).collect();
     let sends = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let chat = ChatPlan {
         requests: Arc::new(RequestPlan::new(to, sends.collect(), signer)),
@@ -64,17 +63,23 @@ fn scenarios(
     (vec![Arc::new(chat), Arc::new(http)], owners)
 }
 
-/// The requests that the workload describes; in a block with this seed.
-pub(super) fn requests(workload: &Workload, to: Origin, seed: u64) -> HttpPlan {
-    let ask = |traffic: &Traffic| -> Option<Ask> {
-        match &traffic.work {
-            Work::Http(ask) => Some(ask.clone()),
-            Work::Chat(_) => None,
-        }
+/// The requests that the workload describes, in a block with this seed; every path begins with `base`.
+pub(super) fn requests(workload: &Workload, to: Origin, base: &str, seed: u64) -> HttpPlan {
+    let entries = workload.traffic.iter().enumerate();
+    let entry = |(index, traffic): (usize, &Traffic)| match &traffic.work {
+        Work::Http(ask) => Some(Entry::Single(ask.clone())),
+        Work::Session(session) => Some(Entry::Session(SessionEntry {
+            session: session.clone(),
+            first_series: SeriesTable::step(workload.traffic.len(), workload.steps_before(index)),
+            base: base.to_owned(),
+            // No target is reached over TLS.
+            is_secure: false,
+        })),
+        Work::Chat(_) => None,
     };
     HttpPlan {
         to,
-        entries: workload.traffic.iter().map(ask).collect(),
+        entries: entries.map(entry).collect(),
         sources: Arc::clone(&workload.data),
         seed,
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
-use crate::template::{Ask, Sources};
+use crate::template::{Ask, Session, Sources, Step};
 
 /// A validated workload.
 #[derive(Debug, Clone)]
@@ -63,6 +63,23 @@ pub struct Traffic {
     pub retry: Option<RetryFile>,
 }
 
+impl Traffic {
+    /// The steps of its session; none where it is no session.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        match &self.work {
+            Work::Session(session) => &session.steps,
+            Work::Chat(_) | Work::Http(_) => &[],
+        }
+    }
+
+    /// The name under which the result reports a step.
+    #[must_use]
+    pub fn step_name(&self, step: &Step) -> String {
+        format!("{}.{}", self.name, step.name)
+    }
+}
+
 /// What one arrival of a traffic entry does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
@@ -70,6 +87,8 @@ pub enum Work {
     Chat(Operation),
     /// A request that the workload describes.
     Http(Ask),
+    /// Several such requests after one another.
+    Session(Session),
 }
 
 /// One configuration under test.
@@ -202,6 +221,15 @@ impl Workload {
     #[must_use]
     pub fn injects(&self, any: fn(Injection) -> bool) -> bool {
         self.faults.iter().any(|fault| any(fault.inject))
+    }
+
+    /// How many steps the sessions among the first `entries` traffic entries have together.
+    #[must_use]
+    pub fn steps_before(&self, entries: usize) -> usize {
+        self.traffic[..entries]
+            .iter()
+            .map(|traffic| traffic.steps().len())
+            .sum()
     }
 
     /// The flows of all traffic entries, in order.

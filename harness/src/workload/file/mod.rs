@@ -8,6 +8,7 @@ mod generator;
 mod injections;
 mod profile;
 mod request;
+mod session;
 mod target;
 mod traffic;
 
@@ -26,7 +27,8 @@ pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
 pub(super) use profile::ProfileFile;
-pub(super) use request::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile};
+pub(super) use request::{BodyCheckFile, CheckFile, DataFile, HeaderCheckFile, OneOrMany, RequestFile, SizeFile};
+pub(super) use session::{CaptureFile, StepFile};
 pub(super) use traffic::{ChatsFile, TrafficFile};
 
 use crate::arrival::Arrivals;
