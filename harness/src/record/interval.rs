@@ -202,8 +202,8 @@ impl Series {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sessions {
     /// Each session as if it were one request, from the intended start of its first step to the answer to its last:
-    /// `scheduled` are those that began, `unsent` those that ended at a step that could not be sent, and `cut_off` those
-    /// that the end of the run ended.
+    /// `scheduled` are those that began, `unsent` those that ended at a step that could not be sent, and `cut_off`
+    /// those that the end of the run ended.
     pub whole: Series,
     /// Sessions that could not go on, by index of the step at which they ended; those at which it was unsent included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

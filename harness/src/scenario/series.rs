@@ -5,8 +5,8 @@
 use crate::metric::Placement;
 
 /// The result keeps each traffic entry apart by placement: series `2 × entry` is the hot chat's shard (or everything,
-/// where nothing lives on shards), the next one the other shards. Behind those of all entries are the steps of sessions,
-/// one series each; the series of a session's own entry is then of whole sessions.
+/// where nothing lives on shards), the next one the other shards. Behind those of all entries are the steps of
+/// sessions, one series each; the series of a session's own entry is then of whole sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesTable;
 

@@ -18,8 +18,10 @@ const COOKIES_MAX: usize = 50;
 /// The cookies that a session has.
 #[derive(Debug, Default)]
 pub(super) struct Jar {
-    /// In the order in which they were first set.
+    /// Those with longer paths come first, then those that were set first: the order in which they are sent.
     cookies: Vec<Cookie>,
+    /// How many were set so far.
+    born: u64,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,8 @@ struct Cookie {
     path: Box<str>,
     is_secure: bool,
     until_ns: Option<u64>,
+    /// Its number among those that were set.
+    born: u64,
 }
 
 /// When something is set or sent.
@@ -70,20 +74,28 @@ impl Jar {
             path: path.into(),
             is_secure: attributes.is_secure,
             until_ns: attributes.until_ns,
+            born: place.map_or(self.born, |place| self.cookies[place].born),
         };
         match place {
             Some(place) => self.cookies[place] = cookie,
-            None => {
-                if self.cookies.len() == COOKIES_MAX {
-                    self.cookies.remove(0);
-                }
-                self.cookies.push(cookie);
-            }
+            None => self.put(cookie),
         }
     }
 
+    fn put(&mut self, cookie: Cookie) {
+        self.born += 1;
+        if self.cookies.len() == COOKIES_MAX {
+            let all = self.cookies.iter().enumerate();
+            let oldest = all.min_by_key(|(_, cookie)| cookie.born).map(|(place, _)| place);
+            oldest.map(|place| self.cookies.remove(place));
+        }
+        let before = |other: &Cookie| other.path.len() >= cookie.path.len();
+        let place = self.cookies.partition_point(before);
+        self.cookies.insert(place, cookie);
+    }
+
     /// Writes the value of the `Cookie` of a request for `path` at `now_ns` in place of what is in `to`: nothing where
-    /// no cookie is for it. Those with longer paths come first.
+    /// no cookie is for it.
     pub(super) fn write(&self, path: &str, is_secure: bool, now_ns: u64, to: &mut String) {
         to.clear();
         let path = without_query(path);
@@ -92,9 +104,7 @@ impl Jar {
                 && (is_secure || !cookie.is_secure)
                 && cookie.until_ns.is_none_or(|until_ns| now_ns < until_ns)
         };
-        let mut sent: Vec<&Cookie> = self.cookies.iter().filter(is_for).collect();
-        sent.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        for Cookie { name, value, .. } in sent {
+        for Cookie { name, value, .. } in self.cookies.iter().filter(is_for) {
             let between = if to.is_empty() { "" } else { "; " };
             write!(to, "{between}{name}={value}").expect("writing to memory cannot fail");
         }
