@@ -122,6 +122,9 @@ fn what_the_service_counted_is_what_is_reported() {
     let sent = ["browse", "order.login", "order.form", "order.order"].map(|operation| run.sent(operation));
     assert_eq!(sent.iter().sum::<u64>(), counts.all());
     run.assert_ends("order", "login");
+    let settle = &run.phases()[1];
+    let length_s = settle["end_s"].as_f64().unwrap() - settle["start_s"].as_f64().unwrap();
+    assert!((length_s - 2.1).abs() < 1e-6, "the pauses and a time-out: {length_s}");
     // A whole session is longer than its pauses, and no step is.
     let p50 = |operation: &str| {
         run.phases()[0]["operations"][operation]["response_us"]["ok"]["p50"]
