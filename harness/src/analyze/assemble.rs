@@ -6,7 +6,7 @@ use super::observed::Observed;
 use super::{fanout, figure};
 use crate::record::{
     CellHeader, ClientConnections, ClientSide, Connections, Durations, Generator, Merged, OperationResult, Outcome,
-    PhaseResult, PhaseTotals, Quantiles, Retries, Series, Snapshot, UnsentCause,
+    PhaseResult, PhaseTotals, Quantiles, Retries, Series, SessionsResult, Snapshot, TrafficSnapshot, UnsentCause,
 };
 
 /// Where the generator was late by this part of the time-out, or by so much that this part of its queue was full of
@@ -76,8 +76,12 @@ impl Parts<'_> {
                     .map(|(index, _)| index)
                     .collect();
                 let of = |series: &[usize]| {
+                    let merged = merged(totals, series);
+                    if traffic.is_session() {
+                        return sessions(traffic, merged, seconds, is_targets);
+                    }
                     let retries_max = traffic.retries.then(|| totals.retries_max(series));
-                    operation(&merged(totals, series), seconds, is_targets, retries_max)
+                    operation(&merged, seconds, is_targets, retries_max)
                 };
                 let mut result = of(&own);
                 result.placements = own
@@ -122,11 +126,21 @@ fn clipped(totals: &PhaseTotals) -> u64 {
         let calls = series.logical_calls.as_ref();
         times + calls.map_or(0, |calls| calls.until_done.clipped())
     };
+    let of_sessions = |series: &Series| {
+        series
+            .sessions
+            .as_ref()
+            .map_or(0, |sessions| of_series(&sessions.whole))
+    };
     let following = totals.following().map_or(0, |following| {
         following.freshness.clipped() + following.sockets.handshake.clipped()
     });
     let own = totals.schedule_lag.clipped() + totals.connections().handshake.clipped();
-    own + following + totals.series.iter().map(of_series).sum::<u64>()
+    let of_series = totals
+        .series
+        .iter()
+        .map(|series| of_series(series) + of_sessions(series));
+    own + following + of_series.sum::<u64>()
 }
 
 /// The worst worker's.
@@ -233,6 +247,24 @@ fn operation(series: &Series, seconds: f64, is_targets: bool, retries_max: Optio
         .insert("all".to_owned(), Quantiles::from(&net).without_histogram());
     result.service_us.insert("all".to_owned(), Quantiles::from(&service));
     result
+}
+
+/// Sessions as an operation.
+fn sessions(traffic: &TrafficSnapshot, series: Series, seconds: f64, is_targets: bool) -> OperationResult {
+    let sessions = series.sessions.map(|sessions| *sessions).unwrap_or_default();
+    let ended_at = traffic.steps.iter().enumerate().map(|(step, name)| {
+        let ended = sessions.ended_at.get(&step).copied().unwrap_or(0);
+        (name.clone(), ended)
+    });
+    OperationResult {
+        sessions: Some(SessionsResult {
+            started: sessions.whole.scheduled,
+            completed: sessions.whole.count(Outcome::Ok),
+            ended_at: ended_at.collect(),
+            cut_off: sessions.whole.cut_off,
+        }),
+        ..operation(&sessions.whole, seconds, is_targets, None)
+    }
 }
 
 fn by_second(counts: &BTreeMap<u64, u64>) -> Vec<u64> {

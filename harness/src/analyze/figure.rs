@@ -212,7 +212,7 @@ fn server_cpu_per_request(phase: &PhaseResult) -> Option<f64> {
         // Somebody else's server on this machine: all its processes together.
         None => phase.neighbours.as_ref()?.target_cpu? * (phase.end_s - phase.start_s),
     };
-    let outcomes = phase.operations.values().flat_map(|operation| &operation.outcomes);
+    let outcomes = phase.requests().flat_map(|operation| &operation.outcomes);
     let answered: u64 = outcomes
         .filter(|(outcome, _)| outcome.is_answer())
         .map(|(_, count)| count)

@@ -160,7 +160,7 @@ fn ms(us: u64) -> String {
 /// Sockets of this machine that failed, by name.
 fn local_errors(phase: &PhaseResult) -> Vec<String> {
     let mut counts: std::collections::BTreeMap<UnsentCause, u64> = std::collections::BTreeMap::new();
-    for (cause, count) in phase.operations.values().flat_map(|operation| &operation.unsent_causes) {
+    for (cause, count) in phase.requests().flat_map(|operation| &operation.unsent_causes) {
         if cause.is_local_error() {
             *counts.entry(*cause).or_default() += count;
         }
@@ -189,10 +189,10 @@ fn local_errors(phase: &PhaseResult) -> Vec<String> {
 }
 
 fn unsent(phase: &PhaseResult) -> Option<String> {
-    let sum = |count: fn(&OperationResult) -> u64| phase.operations.values().map(count).sum::<u64>();
+    let sum = |count: fn(&OperationResult) -> u64| phase.requests().map(count).sum::<u64>();
     let (scheduled, unsent) = (sum(|operation| operation.scheduled), sum(|operation| operation.unsent));
     let sent = scheduled.saturating_sub(unsent) as f64;
-    let causes = phase.operations.values().flat_map(|operation| &operation.unsent_causes);
+    let causes = phase.requests().flat_map(|operation| &operation.unsent_causes);
     let too_late: u64 = causes
         .filter(|(cause, _)| **cause == UnsentCause::TooLate)
         .map(|(_, count)| count)

@@ -150,7 +150,7 @@ impl State {
         if had_room {
             job.behind_ns = now_ns.saturating_sub(arrival.intended_ns);
         }
-        self.recorder.due(&job.due(), now_ns);
+        self.due(&job, now_ns);
         if arrival.intended_ns.saturating_add(self.timeout_ns) <= now_ns {
             self.unsent(&job, UnsentCause::TooLate, now_ns);
             return;
@@ -168,10 +168,15 @@ impl State {
                 return false;
             };
             let job = self.job(arrival, None, now_ns);
-            self.recorder.due(&job.due(), now_ns);
+            self.due(&job, now_ns);
             self.unsent(&job, UnsentCause::TooLate, now_ns);
         }
         true
+    }
+
+    fn due(&mut self, job: &Job, now_ns: u64) {
+        self.recorder.due(&job.due(), now_ns);
+        self.scenarios.due(&job.call(), &mut self.recorder);
     }
 
     /// Writes the request of a job that a connection takes on.
@@ -198,13 +203,15 @@ impl State {
         let outcome = self
             .scenarios
             .answered(&call, exchange.outcome, answer, done_ns, &mut self.recorder);
-        self.recorder.done(&Sample {
+        let sample = Sample {
             due: call.due,
             sent_ns,
             done_ns,
             outcome,
             own_ns: own_ns.min(done_ns.saturating_sub(job.arrival.intended_ns)),
-        });
+        };
+        self.recorder.done(&sample);
+        self.scenarios.measured(&call, &sample, &mut self.recorder);
         let retries = self.retries.as_mut();
         let then = retries.and_then(|retries| retries.after(job, outcome, answer, done_ns));
         if let Some(then) = then {
@@ -232,7 +239,7 @@ impl State {
 
     fn unsent(&mut self, job: &Job, cause: UnsentCause, now_ns: u64) {
         self.recorder.unsent(&job.due(), cause);
-        self.scenarios.unsent(&job.arrival, now_ns);
+        self.scenarios.unsent(&job.call(), cause, now_ns, &mut self.recorder);
         // The caller would wait for ever.
         if self.concerns_retries(job) {
             self.logical_calls(job, now_ns).gave_up += 1;
@@ -377,6 +384,7 @@ impl State {
             let job = self.job(arrival, Some(tried), now_ns);
             self.logical_calls(&job, now_ns).cut_off += 1;
         }
+        self.scenarios.end(now_ns, &mut self.recorder);
         self.outbox.finish(&mut self.recorder);
     }
 }

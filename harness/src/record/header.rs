@@ -95,6 +95,18 @@ pub struct TrafficSnapshot {
     /// The members that follow, where the entry is their fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<FollowSnapshot>,
+    /// Names of its steps, in order, where it is a session. Each is an entry of its own as well, called by the
+    /// session's name, a dot and its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+}
+
+impl TrafficSnapshot {
+    /// Whether its arrivals are sessions, and not requests.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        !self.steps.is_empty()
+    }
 }
 
 /// Members who are online.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::histogram::is_zero;
-use super::{Acknowledged, Durations, Outcome, ShardSecond, UnsentCause};
+use super::{Acknowledged, Durations, LogicalCalls, Outcome, ShardSecond, UnsentCause};
 
 /// The version of [`Interval`] that this bmt writes and reads.
 pub const INTERVAL_SCHEMA: &str = "bmt.interval/2";
@@ -112,6 +112,10 @@ pub struct Series {
     /// Logical calls that ended; `None` where none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logical_calls: Option<Box<LogicalCalls>>,
+    /// Sessions of which something happened, where the entry is one: then all requests are those of its steps, which
+    /// have series of their own. `None` where nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Box<Sessions>>,
     /// Times by outcome.
     #[serde(default, skip_serializing_if = "ByOutcome::is_empty")]
     pub outcomes: ByOutcome,
@@ -181,6 +185,9 @@ impl Series {
         if let Some(theirs) = &other.logical_calls {
             self.logical_calls.get_or_insert_default().merge(theirs);
         }
+        if let Some(theirs) = &other.sessions {
+            self.sessions.get_or_insert_default().merge(theirs);
+        }
         for outcome in Outcome::ALL {
             if let Some(theirs) = other.times(outcome) {
                 self.times_mut(outcome).merge(theirs);
@@ -189,42 +196,27 @@ impl Series {
     }
 }
 
-/// What became of callers who retry until they have what they want, or give up.
+/// What became of sessions.
 ///
-/// A logical call begins with the caller's first attempt and belongs to the phase in which that was due. Within the
-/// phase it is kept with the second in which it ended.
+/// A session belongs to the phase in which its first step was due, however long it takes. Within the phase its begin is
+/// kept with the second in which that was, and its end with the second of the end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LogicalCalls {
-    /// First intended start → the answer that ended the call well.
-    pub until_done: Durations,
-    /// Of these, the ones that needed one attempt.
-    pub at_first: u64,
-    /// Attempts that they took together.
-    pub attempts: u64,
-    /// Most attempts that one of them took.
-    pub attempts_max: u64,
-    /// Ended without success.
-    pub gave_up: u64,
-    /// Ended by the end of the run.
-    pub cut_off: u64,
+pub struct Sessions {
+    /// Each session as if it were one request, from the intended start of its first step to the answer to its last:
+    /// `scheduled` are those that began, `unsent` those that ended at a step that could not be sent, and `cut_off`
+    /// those that the end of the run ended.
+    pub whole: Series,
+    /// Sessions that could not go on, by index of the step at which they ended; those at which it was unsent included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended_at: BTreeMap<usize, u64>,
 }
 
-impl LogicalCalls {
-    /// One that ended well.
-    pub fn succeeded(&mut self, attempts: u16, took_ns: u64) {
-        self.until_done.record_ns(took_ns);
-        self.at_first += u64::from(attempts == 1);
-        self.attempts += u64::from(attempts);
-        self.attempts_max = self.attempts_max.max(u64::from(attempts));
-    }
-
+impl Sessions {
     fn merge(&mut self, other: &Self) {
-        self.until_done.merge(&other.until_done);
-        self.at_first += other.at_first;
-        self.attempts += other.attempts;
-        self.attempts_max = self.attempts_max.max(other.attempts_max);
-        self.gave_up += other.gave_up;
-        self.cut_off += other.cut_off;
+        self.whole.merge(&other.whole);
+        for (step, count) in &other.ended_at {
+            *self.ended_at.entry(*step).or_default() += count;
+        }
     }
 }
 

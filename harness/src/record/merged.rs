@@ -225,6 +225,19 @@ mod tests {
                     outcome: Outcome::ALL[*outcome],
                     own_ns: 8_000,
                 });
+                recorder.sessions(&due, due.intended_ns).whole.scheduled += 1;
+                *recorder
+                    .sessions(&due, due.intended_ns)
+                    .ended_at
+                    .entry(*outcome)
+                    .or_default() += 1;
+                recorder.session_done(&Sample {
+                    due,
+                    sent_ns: due.intended_ns,
+                    done_ns: due.intended_ns + 3 * takes_ms * MS,
+                    outcome: Outcome::ALL[*outcome],
+                    own_ns: 9_000,
+                });
                 recorder.acknowledged(&due).joined.push(Joined {
                     chat: *due_ms,
                     user: *takes_ms,

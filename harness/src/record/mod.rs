@@ -14,6 +14,7 @@ mod event;
 mod header;
 mod histogram;
 mod interval;
+mod logical_calls;
 mod merged;
 mod outcome;
 mod recorder;
@@ -32,9 +33,10 @@ pub use header::{
 pub(crate) use histogram::is_zero;
 pub use histogram::{DecodeError, Durations};
 pub use interval::{
-    ByOutcome, ClientConnections, Following, INTERVAL_SCHEMA, Interval, IntervalSchema, LogicalCalls, Series, Times,
+    ByOutcome, ClientConnections, Following, INTERVAL_SCHEMA, Interval, IntervalSchema, Series, Sessions, Times,
     WorkerUse,
 };
+pub use logical_calls::LogicalCalls;
 pub use merged::{Merged, PhaseTotals};
 pub use outcome::{Outcome, UnsentCause};
 pub use recorder::{PhaseBounds, Recorder};

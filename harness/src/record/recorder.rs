@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{
-    Acknowledged, Calls, ClientConnections, Due, Following, Interval, LogicalCalls, Outcome, Sample, ShardSecond,
-    UnsentCause, WorkerUse,
+    Acknowledged, Calls, ClientConnections, Due, Following, Interval, LogicalCalls, Outcome, Sample, Sessions,
+    ShardSecond, Times, UnsentCause, WorkerUse,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -108,19 +108,42 @@ impl Recorder {
     pub fn done(&mut self, sample: &Sample) {
         let due = &sample.due;
         let interval = self.at(due.phase, due.intended_ns);
-        let times = interval.series[due.series].times_mut(sample.outcome);
-        times.response.record_ns(sample.response_ns());
-        times.service.record_ns(sample.service_ns());
-        times.net.record_ns(sample.net_ns());
+        note_times(interval.series[due.series].times_mut(sample.outcome), sample);
         if let Some(calls) = calls(interval, due) {
             calls.ended(sample.outcome, sample.response_ns());
         }
-        // What comes in while the cell drains is goodput of no phase.
-        if sample.outcome == Outcome::Ok && sample.done_ns < self.phases.end_ns() {
-            let phase = self.phases.at(sample.done_ns);
-            let second = (sample.done_ns - self.phases.start_ns(phase).min(sample.done_ns)) / SECOND_NS;
+        if let Some((phase, second)) = self.answered_in(sample) {
             let answered = &mut self.at(phase, sample.done_ns).series[due.series].ok_answered;
             *answered.entry(second).or_default() += 1;
+        }
+    }
+
+    /// The phase in which an `ok` answer was complete, and the second of it. What comes in while the cell drains is
+    /// goodput of no phase.
+    fn answered_in(&self, sample: &Sample) -> Option<(usize, u64)> {
+        if sample.outcome != Outcome::Ok || sample.done_ns >= self.phases.end_ns() {
+            return None;
+        }
+        let phase = self.phases.at(sample.done_ns);
+        let since_ns = sample.done_ns - self.phases.start_ns(phase).min(sample.done_ns);
+        Some((phase, since_ns / SECOND_NS))
+    }
+
+    /// The sessions that began with an arrival as `due`, of which something happens at `ns`.
+    pub fn sessions(&mut self, due: &Due, ns: u64) -> &mut Sessions {
+        self.at(due.phase, ns).series[due.series]
+            .sessions
+            .get_or_insert_default()
+    }
+
+    /// A session has ended with an answer: `sample` is of the whole of it.
+    pub fn session_done(&mut self, sample: &Sample) {
+        let due = &sample.due;
+        let whole = &mut self.sessions(due, sample.done_ns).whole;
+        note_times(whole.times_mut(sample.outcome), sample);
+        if let Some((phase, second)) = self.answered_in(sample) {
+            let sessions = self.sessions(&Due { phase, ..*due }, sample.done_ns);
+            *sessions.whole.ok_answered.entry(second).or_default() += 1;
         }
     }
 
@@ -174,6 +197,12 @@ impl Recorder {
             }
         }
     }
+}
+
+fn note_times(times: &mut Times, sample: &Sample) {
+    times.response.record_ns(sample.response_ns());
+    times.service.record_ns(sample.service_ns());
+    times.net.record_ns(sample.net_ns());
 }
 
 /// The tenth of a second on its shard in which the arrival was due, where shards are told apart.

@@ -9,9 +9,8 @@ use crate::drive::{Limits, Plan, Retry, RetryPlan};
 use crate::provision::{Populated, Target};
 use crate::record::Outcome;
 use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post, RequestPlan, Sends, Signer};
-use crate::scenario::http::HttpPlan;
+use crate::scenario::http::{Entry, HttpPlan, SessionEntry};
 use crate::scenario::{ScenarioPlan, SeriesTable};
-use crate::template::Ask;
 use crate::transport::{Dial, Origin, Sources};
 use crate::workload::{Injection, Operation, Retryable, Traffic, Variant, Work, Workload};
 
@@ -29,7 +28,7 @@ pub(super) fn plan(workload: &Workload, planned: &Planned, target: &Target, chat
         },
         scenarios,
         owners,
-        series: SeriesTable::len(workload.traffic.len()),
+        series: SeriesTable::step(workload.traffic.len(), workload.steps_before(workload.traffic.len())),
         schedule: Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed),
         profile: Arc::new(workload.profile.clone()),
         shards: shards(workload, chats),
@@ -54,32 +53,36 @@ fn scenarios(
     chats: &Populated,
     signer: Signer,
 ) -> (Vec<Arc<dyn ScenarioPlan>>, Arc<[usize]>) {
-    let to = Origin::new(&target.authority, &target.base_path);
-    let seed = planned.seed;
-    let http = requests(workload, &planned.variant, to.clone(), seed);
-    let owners = http.entries.iter().map(|ask| usize::from(ask.is_some())).collect();
+    let to = Origin::new(&target.authority, &target.base_path).over_tls(target.tls.is_some());
+    let http = requests(workload, &planned.variant, to.clone(), planned.seed);
+    let owners = http.entries.iter().map(|entry| usize::from(entry.is_some())).collect();
     let sends = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let chat = ChatPlan {
         requests: Arc::new(RequestPlan::new(to, sends.collect(), signer)),
-        follow: follow(workload, chats, seed).map(Arc::new),
+        follow: follow(workload, chats, planned.seed).map(Arc::new),
         keeps_acknowledged: keeps_acknowledged(workload, target),
     };
     (vec![Arc::new(chat), Arc::new(http)], owners)
 }
 
-/// The requests that the workload describes; in a block with this seed.
+/// The requests that the workload describes, in a block with this seed.
 pub(super) fn requests(workload: &Workload, variant: &Variant, to: Origin, seed: u64) -> HttpPlan {
-    let ask = |traffic: &Traffic| -> Option<Ask> {
-        match &traffic.work {
-            Work::Http(ask) => Some(ask.clone()),
-            Work::Chat(_) => None,
-        }
+    let entries = workload.traffic.iter().enumerate();
+    let entry = |(index, traffic): (usize, &Traffic)| match &traffic.work {
+        Work::Http(ask) => Some(Entry::Single(ask.clone())),
+        Work::Session(session) => Some(Entry::Session(SessionEntry {
+            session: session.clone(),
+            first_series: SeriesTable::step(workload.traffic.len(), workload.steps_before(index)),
+            base: to.base().to_owned(),
+            is_secure: to.is_tls(),
+        })),
+        Work::Chat(_) => None,
     };
     HttpPlan {
-        to,
-        entries: workload.traffic.iter().map(ask).collect(),
+        entries: entries.map(entry).collect(),
         headers: variant.reach.headers.clone().into(),
         sources: Arc::clone(&workload.data),
+        to,
         seed,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::record::{
     Answer, BoundKind, FaultSnapshot, FollowSnapshot, GateSnapshot, SeriesName, Snapshot, TrafficSnapshot,
 };
+use crate::scenario::SeriesTable;
 use crate::workload::{Bound, Gate, Inconclusive, Operation, Traffic, Variant, Work, Workload};
 
 /// The workload with the variants that are to be run.
@@ -22,7 +23,11 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
         name: workload.file.name.clone(),
         question: workload.file.question.trim().to_owned(),
         phases: workload.profile.phases().to_vec(),
-        traffic: workload.traffic.iter().map(|entry| traffic(workload, entry)).collect(),
+        traffic: workload
+            .traffic
+            .iter()
+            .flat_map(|entry| traffic(workload, entry))
+            .collect(),
         variants: variants.iter().map(|variant| variant.name.clone()).collect(),
         blocks: workload.file.repetitions,
         spare_blocks: workload.file.spare_blocks,
@@ -46,7 +51,8 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
     }
 }
 
-fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
+/// An entry, and its steps behind it where it is a session: nothing of them is on the schedule.
+fn traffic(workload: &Workload, entry: &Traffic) -> Vec<TrafficSnapshot> {
     let follow = match &entry.work {
         Work::Chat(Operation::Follow(follow)) => Some(FollowSnapshot {
             online: follow.online,
@@ -54,14 +60,25 @@ fn traffic(workload: &Workload, entry: &Traffic) -> TrafficSnapshot {
         }),
         _ => None,
     };
-    TrafficSnapshot {
+    let whole = TrafficSnapshot {
         name: entry.name.clone(),
         operation: word(&entry.work).to_owned(),
         share: entry.flow.share,
         rate: entry.flow.rate,
         retries: entry.retry.is_some(),
         follow,
-    }
+        steps: entry.steps().iter().map(|step| step.name.clone()).collect(),
+    };
+    let steps = entry.steps().iter().map(|step| TrafficSnapshot {
+        name: entry.step_name(step),
+        operation: step.ask.request.method.key().to_owned(),
+        share: 0.0,
+        rate: 0.0,
+        retries: false,
+        follow: None,
+        steps: Vec::new(),
+    });
+    std::iter::once(whole).chain(steps).collect()
 }
 
 fn word(work: &Work) -> &'static str {
@@ -73,6 +90,7 @@ fn word(work: &Work) -> &'static str {
         Work::Chat(Operation::Follow(_)) => "follow",
         Work::Chat(Operation::Get { .. }) => "get",
         Work::Http(ask) => ask.request.method.key(),
+        Work::Session(_) => "session",
     }
 }
 
@@ -101,14 +119,21 @@ fn gate(gate: &Gate) -> GateSnapshot {
 
 /// What is kept apart in a cell, by index; `placed` says whether it is known on which shard each chat lives.
 pub(super) fn series(workload: &Workload, placed: bool) -> Vec<SeriesName> {
-    let entries = workload.traffic.iter().enumerate();
-    entries
-        .flat_map(|(entry, traffic)| {
-            let has_place = placed && traffic.group.is_some();
-            crate::scenario::SeriesTable::PLACEMENTS.map(|placement| SeriesName {
-                entry,
-                placement: has_place.then_some(placement),
-            })
+    // Steps stand behind their session in the snapshot, and behind all entries among the series.
+    let place = |index: usize| index + workload.steps_before(index);
+    let of_entries = workload.traffic.iter().enumerate().flat_map(|(index, traffic)| {
+        let has_place = placed && traffic.group.is_some();
+        SeriesTable::PLACEMENTS.map(|placement| SeriesName {
+            entry: place(index),
+            placement: has_place.then_some(placement),
         })
-        .collect()
+    });
+    let of_steps = workload.traffic.iter().enumerate().flat_map(|(index, traffic)| {
+        let steps = 1..=traffic.steps().len();
+        steps.map(move |step| SeriesName {
+            entry: place(index) + step,
+            placement: None,
+        })
+    });
+    of_entries.chain(of_steps).collect()
 }

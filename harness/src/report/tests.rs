@@ -5,7 +5,7 @@ use super::{markdown, terminal_of};
 use crate::arrival::PhaseKind;
 use crate::record::{
     Blast, BoundKind, Cell, ChangeResult, Durations, FaultResult, GateSnapshot, JoinSide, Neighbours, OperationResult,
-    Quantiles, Retries, Run, ShardBlast, ShardTimeline, Timeline, Verdict,
+    Quantiles, Retries, Run, SessionsResult, ShardBlast, ShardTimeline, Timeline, Verdict,
 };
 
 /// The report for a terminal, checked for its width.
@@ -472,6 +472,32 @@ fn what_a_rejection_cost_is_shown_by_variant() {
     run.header.workload.traffic[0].retries = true;
     terminal(&run, 80);
     insta::assert_snapshot!(terminal(&run, 120));
+}
+
+#[test]
+fn what_became_of_sessions_is_shown_with_the_steps_at_which_they_ended() {
+    let mut cell = outage_cell("none", 35, 4_000, None);
+    (cell.faults, cell.changes, cell.timeline) = (vec![], vec![], None);
+    let sessions = SessionsResult {
+        started: 900,
+        completed: 880,
+        ended_at: [("login", 0), ("pay", 13), ("look", 4)]
+            .map(|(step, count)| (step.to_owned(), count))
+            .into(),
+        cut_off: 3,
+    };
+    let operation = OperationResult {
+        scheduled: 900,
+        sessions: Some(sessions),
+        ..OperationResult::default()
+    };
+    cell.phases[1].operations = [("count".to_owned(), operation)].into();
+    let mut run = outage(vec![cell]);
+    run.header.workload.traffic[0].steps = ["login", "look", "pay"].map(str::to_owned).to_vec();
+    let text = markdown(&run);
+    let table = text.split("## Sessions").nth(1).unwrap();
+    let row = table.lines().find(|line| line.contains("| none |")).unwrap();
+    assert_eq!(row, "| none | count | constant | 900 | 880 | 3 | look 4, pay 13 |");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::plan::{Call, Place, Scenario, ScenarioPlan, Todo};
 use crate::arrival::Arrival;
-use crate::record::{Outcome, Recorder};
+use crate::record::{Outcome, Recorder, Sample, UnsentCause};
 use crate::transport::{Address, Answer, Request, Wanted};
 
 /// A held connection of one of a worker's scenarios.
@@ -50,6 +50,11 @@ impl Scenarios {
         self.of(arrival).place(arrival)
     }
 
+    /// As [`Scenario::due`].
+    pub(crate) fn due(&mut self, call: &Call, recorder: &mut Recorder) {
+        self.of_mut(&call.arrival).due(call, recorder);
+    }
+
     /// As [`Scenario::begin`].
     pub(crate) fn begin(&mut self, call: &Call, request: &mut Request) -> Wanted {
         self.of_mut(&call.arrival).begin(call, request)
@@ -68,9 +73,14 @@ impl Scenarios {
         part.answered(call, outcome, answer, now_ns, recorder)
     }
 
+    /// As [`Scenario::measured`].
+    pub(crate) fn measured(&mut self, call: &Call, sample: &Sample, recorder: &mut Recorder) {
+        self.of_mut(&call.arrival).measured(call, sample, recorder);
+    }
+
     /// As [`Scenario::unsent`].
-    pub(crate) fn unsent(&mut self, arrival: &Arrival, now_ns: u64) {
-        self.of_mut(arrival).unsent(arrival, now_ns);
+    pub(crate) fn unsent(&mut self, call: &Call, cause: UnsentCause, now_ns: u64, recorder: &mut Recorder) {
+        self.of_mut(&call.arrival).unsent(call, cause, now_ns, recorder);
     }
 
     /// Whether one of them ever acts on its own.
@@ -119,6 +129,13 @@ impl Scenarios {
     pub(crate) fn close(&mut self, end_ns: u64, recorder: &mut Recorder) {
         for part in &mut self.parts {
             part.close(end_ns, recorder);
+        }
+    }
+
+    /// As [`Scenario::end`].
+    pub(crate) fn end(&mut self, now_ns: u64, recorder: &mut Recorder) {
+        for part in &mut self.parts {
+            part.end(now_ns, recorder);
         }
     }
 

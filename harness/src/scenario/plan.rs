@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::arrival::Arrival;
-use crate::record::{Due, Outcome, Recorder};
+use crate::record::{Due, Outcome, Recorder, Sample, UnsentCause};
 use crate::transport::{Address, Answer, Request, Wanted};
 
 /// What a scenario has decided before a cell begins; shared by all workers.
@@ -54,6 +54,9 @@ pub trait Scenario {
     /// Where the arrival belongs.
     fn place(&self, arrival: &Arrival) -> Place;
 
+    /// An arrival is due; it will be answered, told as unsent, or cut off by the end.
+    fn due(&mut self, _call: &Call, _recorder: &mut Recorder) {}
+
     /// Writes the request of a call.
     fn begin(&mut self, call: &Call, request: &mut Request) -> Wanted;
 
@@ -68,8 +71,11 @@ pub trait Scenario {
         recorder: &mut Recorder,
     ) -> Outcome;
 
+    /// What was answered is measured like that.
+    fn measured(&mut self, _call: &Call, _sample: &Sample, _recorder: &mut Recorder) {}
+
     /// An arrival could not even be sent.
-    fn unsent(&mut self, _arrival: &Arrival, _now_ns: u64) {}
+    fn unsent(&mut self, _call: &Call, _cause: UnsentCause, _now_ns: u64, _recorder: &mut Recorder) {}
 
     /// Whether it ever acts on its own.
     fn acts(&self) -> bool {
@@ -91,6 +97,9 @@ pub trait Scenario {
 
     /// The last phase has ended at `end_ns`: from now on it acts no more, and what happens is not counted.
     fn close(&mut self, _end_ns: u64, _recorder: &mut Recorder) {}
+
+    /// The run has ended at `now_ns`: what is still under way has no other end.
+    fn end(&mut self, _now_ns: u64, _recorder: &mut Recorder) {}
 
     /// How many connections it may hold.
     fn sockets(&self) -> usize {

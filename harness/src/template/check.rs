@@ -9,8 +9,43 @@ use serde_json::Value as Json;
 pub struct Check {
     /// The statuses that are right; any from 200 to 299 where there are none.
     pub status: Vec<u16>,
+    /// What its headers have to be like.
+    pub headers: Vec<HeaderCheck>,
+    /// How many bytes its body has to have at least, and may have at most.
+    pub size: (Option<u64>, Option<u64>),
     /// What its body has to be like.
     pub body: Vec<BodyCheck>,
+}
+
+/// What a header has to be like: one of those of its name is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderCheck {
+    /// Its name, in lower case.
+    pub name: String,
+    /// What its value has to be like.
+    pub must: HeaderMust,
+}
+
+/// What the value of a header has to be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderMust {
+    /// It is there.
+    Exist,
+    /// It is this.
+    Equal(String),
+    /// It has this text in it.
+    Contain(String),
+}
+
+impl HeaderCheck {
+    /// Whether a value of the header is as it has to be.
+    pub(crate) fn holds(&self, value: &[u8]) -> bool {
+        match &self.must {
+            HeaderMust::Exist => true,
+            HeaderMust::Equal(text) => value == text.as_bytes(),
+            HeaderMust::Contain(text) => memchr::memmem::find(value, text.as_bytes()).is_some(),
+        }
+    }
 }
 
 /// What a body has to be like.
@@ -46,13 +81,23 @@ impl Check {
         (!self.status.is_empty()).then(|| self.status.contains(&status))
     }
 
+    /// Whether more than the status has to be read.
+    pub(crate) fn reads_answer(&self) -> bool {
+        self.reads_body() || !self.headers.is_empty()
+    }
+
     /// Whether the body has to be read.
     pub(crate) fn reads_body(&self) -> bool {
-        !self.body.is_empty()
+        !self.body.is_empty() || self.size != (None, None)
     }
 
     /// Whether the body is as it has to be.
     pub(crate) fn has_right_body(&self, body: &[u8]) -> bool {
+        let (least, most) = self.size;
+        let bytes = body.len() as u64;
+        if least.is_some_and(|least| bytes < least) || most.is_some_and(|most| bytes > most) {
+            return false;
+        }
         let is_json = |check: &BodyCheck| matches!(check, BodyCheck::Json { .. });
         let json = match self.body.iter().any(is_json) {
             true => serde_json::from_slice::<Json>(body).ok(),
@@ -93,8 +138,8 @@ mod tests {
     fn at(pointer: &str, must: Must) -> Check {
         let pointer = pointer.to_owned();
         Check {
-            status: vec![],
             body: vec![BodyCheck::Json { pointer, must }],
+            ..Check::default()
         }
     }
 
@@ -132,10 +177,37 @@ mod tests {
     }
 
     #[test]
+    fn a_header_and_the_size_of_a_body_are_looked_at() {
+        for (must, value, holds) in [
+            (HeaderMust::Exist, "", true),
+            (HeaderMust::Equal("a/b".to_owned()), "a/b", true),
+            (HeaderMust::Equal("a/b".to_owned()), "a/b; c", false),
+            (HeaderMust::Contain("a/b".to_owned()), "a/b; c", true),
+            (HeaderMust::Contain("a/b".to_owned()), "a/c", false),
+        ] {
+            let name = "x".to_owned();
+            let check = HeaderCheck { name, must };
+            assert_eq!(check.holds(value.as_bytes()), holds, "{check:?}");
+        }
+        for (size, holds) in [
+            ((None, None), true),
+            ((Some(3), Some(3)), true),
+            ((Some(4), None), false),
+            ((None, Some(2)), false),
+        ] {
+            let check = Check {
+                size,
+                ..Check::default()
+            };
+            assert_eq!(check.has_right_body(b"abc"), holds, "{size:?}");
+        }
+    }
+
+    #[test]
     fn a_status_is_judged_where_one_is_asked_for() {
         let check = Check {
             status: vec![201, 404],
-            body: vec![],
+            ..Check::default()
         };
         assert_eq!(check.has_right_status(404), Some(true));
         assert_eq!(check.has_right_status(200), Some(false));

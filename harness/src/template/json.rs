@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
     use crate::arrival::Arrival;
-    use crate::template::{Pick, Rows, Source, Table, Values};
+    use crate::template::{Captured, Pick, Rows, Source, Table, Values};
 
     fn sources() -> Sources {
         let table = Table::from_jsonl(br#"{"name":"a\"b","age":41}"#).unwrap();
@@ -93,6 +93,7 @@ mod tests {
             seed: 1,
             arrival: &arrival,
             hides_secrets: false,
+            captured: Captured::NOTHING,
         };
         template.with(values).to_string()
     }

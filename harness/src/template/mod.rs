@@ -1,8 +1,8 @@
 //! Requests as templates: text with values in it, and what their answers have to be like.
 //!
 //! ```text
-//!   request ──► check, source, text          json ──► error, escape, source, text
-//!   text ──► error, escape, parse, source, value          value ──► error, escape, parse, source
+//!   session ──► request ──► check, source, text          json ──► error, escape, source, text
+//!   text ──► error, escape, parse, source, value          value ──► error, escape, parse, source, table
 //!   error ──► parse          source ──► table          check, escape, parse, table (leaves)
 //! ```
 //!
@@ -18,18 +18,20 @@ mod escape;
 mod json;
 mod parse;
 mod request;
+mod session;
 mod source;
 mod table;
 mod text;
 mod value;
 
-pub use check::{BodyCheck, Check, Must};
+pub use check::{BodyCheck, Check, HeaderCheck, HeaderMust, Must};
 pub use error::TemplateError;
 pub use request::{Ask, Body, Method, RequestTemplate};
+pub use session::{Capture, CaptureFrom, Session, Step};
 pub use source::{Pick, Range, Rows, Source, Sources};
-pub use table::{Table, TableError};
+pub use table::{Cell, Table, TableError};
 pub use text::Template;
-pub use value::Values;
+pub use value::{Captured, Values};
 
 pub(crate) use escape::Escape;
 pub(crate) use json::{compile as compile_json, compile_form};

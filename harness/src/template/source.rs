@@ -1,6 +1,7 @@
 //! Where values come from, and which one an arrival gets: a function of the seed and the arrival.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rand::distr::Distribution as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -155,23 +156,57 @@ fn count(rows: &Rows) -> u64 {
     }
 }
 
-/// All sources of a workload.
+/// All sources of a workload, and what a step of a session knows besides.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    sources: Vec<Source>,
+    sources: Arc<[Source]>,
     /// Names of those that could not be made.
     broken: Vec<String>,
+    /// Names that earlier steps have captured, by slot; `None` of a slot that is filled later.
+    captured: Vec<Option<String>>,
+    /// Names that are captured later, and where.
+    later: Vec<(String, String)>,
 }
 
 impl Sources {
     /// These sources, beside which there are others that could not be made.
     #[must_use]
     pub fn new(sources: Vec<Source>, broken: Vec<String>) -> Self {
-        Self { sources, broken }
+        Self {
+            sources: sources.into(),
+            broken,
+            ..Self::default()
+        }
+    }
+
+    /// The same, with names that earlier steps have captured, by slot, and those that are captured later, and where.
+    pub(crate) fn knowing(&self, captured: Vec<Option<String>>, later: Vec<(String, String)>) -> Self {
+        Self {
+            captured,
+            later,
+            ..self.clone()
+        }
+    }
+
+    /// The slot of a captured name.
+    pub(super) fn slot(&self, name: &str) -> Option<usize> {
+        let mut captured = self.captured.iter();
+        captured.position(|captured| captured.as_deref() == Some(name))
+    }
+
+    /// Where a name is captured that is not known yet.
+    pub(super) fn captured_later(&self, name: &str) -> Option<&str> {
+        let mut later = self.later.iter();
+        later.find(|(later, _)| later == name).map(|(_, place)| place.as_str())
     }
 
     pub(super) fn is_broken(&self, name: &str) -> bool {
         self.broken.iter().any(|broken| broken == name)
+    }
+
+    /// Whether there is a source of this name, even one that could not be made.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some() || self.is_broken(name)
     }
 
     /// Those that give each row to one arrival.
@@ -186,7 +221,8 @@ impl Sources {
     /// All names, of those that could not be made as well.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let broken = self.broken.iter().map(String::as_str);
-        self.sources.iter().map(Source::name).chain(broken)
+        let captured = self.captured.iter().flatten().map(String::as_str);
+        self.sources.iter().map(Source::name).chain(broken).chain(captured)
     }
 
     pub(super) fn find(&self, name: &str) -> Option<(usize, &Source)> {

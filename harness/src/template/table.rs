@@ -12,9 +12,9 @@ pub struct Table {
     cells: Vec<Cell>,
 }
 
-/// One cell.
+/// One cell, or what was captured from an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cell {
+pub struct Cell {
     pub(super) text: Box<str>,
     /// It is a JSON value as it stands: a number, true, false, null, a list or a mapping.
     pub(super) is_bare: bool,
@@ -51,10 +51,7 @@ impl Table {
         let mut cells = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| unreadable(&error, bytes))?;
-            cells.extend(record.iter().map(|text| Cell {
-                text: text.into(),
-                is_bare: false,
-            }));
+            cells.extend(record.iter().map(Cell::text));
         }
         Self { columns, cells }.judged()
     }
@@ -82,7 +79,7 @@ impl Table {
                 let value = row
                     .get(column)
                     .ok_or_else(|| TableError::new(number, format!("has no `{column}`, which the first row has")))?;
-                cells.push(cell(value));
+                cells.push(Cell::json(value));
             }
         }
         Self { columns, cells }.judged()
@@ -121,16 +118,32 @@ impl Table {
     }
 }
 
-fn cell(value: &Json) -> Cell {
-    match value {
-        Json::String(text) => Cell {
-            text: text.as_str().into(),
+impl Cell {
+    /// A text.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self {
+            text: text.into(),
             is_bare: false,
-        },
-        value => Cell {
-            text: value.to_string().into(),
-            is_bare: true,
-        },
+        }
+    }
+
+    /// A value that keeps its type.
+    #[must_use]
+    pub fn json(value: &Json) -> Self {
+        match value {
+            Json::String(text) => Self::text(text),
+            value => Self {
+                text: value.to_string().into(),
+                is_bare: true,
+            },
+        }
+    }
+
+    /// As it stands in plain text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 

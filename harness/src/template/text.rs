@@ -120,6 +120,11 @@ impl Template {
         names
     }
 
+    /// Whether what was captured in a slot is written as it is.
+    pub(crate) fn shows_slot(&self, slot: usize) -> bool {
+        self.values().any(|value| value.shows_slot(slot))
+    }
+
     fn values(&self) -> impl Iterator<Item = &Value> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Value { value, .. } => Some(value),
@@ -169,7 +174,7 @@ impl Display for Filled<'_> {
 mod tests {
     use super::*;
     use crate::arrival::Arrival;
-    use crate::template::{Pick, Rows, Source, Table};
+    use crate::template::{Captured, Cell, Pick, Rows, Source, Table};
 
     fn sources() -> Sources {
         let table = Table::from_csv(b"name,full name\nann,Ann \"A\" Lee\nbob,Bob/\n").unwrap();
@@ -196,6 +201,7 @@ mod tests {
             seed: 1,
             arrival: &arrival,
             hides_secrets: false,
+            captured: Captured::NOTHING,
         };
         template.with(values).to_string()
     }
@@ -243,6 +249,7 @@ mod tests {
                 seed: 1,
                 arrival: &arrival,
                 hides_secrets,
+                captured: Captured::NOTHING,
             };
             template.with(values).to_string()
         };
@@ -317,6 +324,55 @@ mod tests {
                 (problem, allowed),
                 "{text}"
             );
+        }
+    }
+    #[test]
+    fn what_is_captured_is_written_as_its_place_wants_it() {
+        let sources = sources().knowing(
+            vec![Some("token".to_owned()), None],
+            vec![("csrf".to_owned(), "later".to_owned())],
+        );
+        let arrival = Arrival {
+            intended_ns: 0,
+            flow: 0,
+            ordinal: 0,
+            item: 0,
+        };
+        let values = Values {
+            sources: &sources,
+            seed: 1,
+            arrival: &arrival,
+            hides_secrets: false,
+            captured: Captured::NOTHING,
+        };
+        let written_with =
+            |template: &Template, captured: Captured<'_>| template.with(Values { captured, ..values }).to_string();
+        let number = Cell::json(&serde_json::json!(17));
+        for (text, cell, escape, written) in [
+            ("{{token}}", Cell::text("a b\""), Escape::Url, "a%20b%22"),
+            ("{{token}}", Cell::text("a\""), Escape::JsonValue, "\"a\\\"\""),
+            ("{{token}}", number.clone(), Escape::JsonValue, "17"),
+            ("{{text(token)}}", number.clone(), Escape::JsonValue, "\"17\""),
+            ("{{token}}", number, Escape::Plain, "17"),
+        ] {
+            let template = Template::compile(text, &sources, escape).unwrap();
+            let captured = [Some(cell), None];
+            assert_eq!(written_with(&template, Captured::Values(&captured)), written);
+            assert!(template.shows_slot(0) && !template.shows_slot(1));
+            let names = ["token".to_owned(), "csrf".to_owned()];
+            assert!(written_with(&template, Captured::Names(&names)).contains("<token>"));
+        }
+        for (text, problem) in [
+            ("{{csrf}}", "`csrf` is captured later, and not known before"),
+            (
+                "{{token.x}}",
+                "`token.x`: `token` is captured from an answer and has no columns",
+            ),
+            ("{{tokn}}", "there is no value `tokn`"),
+        ] {
+            let error = Template::compile(text, &sources, Escape::Plain).unwrap_err();
+            assert_eq!(error.problem, problem);
+            assert!(error.allowed.contains("token"), "{}", error.allowed);
         }
     }
 }

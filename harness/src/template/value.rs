@@ -11,6 +11,7 @@ use super::error::TemplateError;
 use super::escape::{self, Escape};
 use super::parse::{Expression, Reference, is_name};
 use super::source::{Rows, Sources};
+use super::table::Cell;
 use crate::arrival::{Arrival, mixed};
 
 const UUID: &str = "uuid";
@@ -38,6 +39,22 @@ pub struct Values<'a> {
     pub arrival: &'a Arrival,
     /// Whether what comes from the environment is not to be seen.
     pub hides_secrets: bool,
+    /// What its session has captured so far.
+    pub captured: Captured<'a>,
+}
+
+/// What a session has captured, by slot.
+#[derive(Debug, Clone, Copy)]
+pub enum Captured<'a> {
+    /// The values.
+    Values(&'a [Option<Cell>]),
+    /// Only the names, for people: `<token>`.
+    Names(&'a [String]),
+}
+
+impl Captured<'_> {
+    /// Nothing.
+    pub const NOTHING: Self = Self::Values(&[]);
 }
 
 /// A value, its names looked up.
@@ -49,6 +66,7 @@ pub(super) enum Value {
     Now,
     Quoted(String),
     Secret(Secret),
+    Captured { slot: usize },
     Text(Box<Self>),
     Hmac { key: Box<Self>, of: Box<Self> },
 }
@@ -107,12 +125,25 @@ impl Value {
             (ENVIRONMENT, Some(name)) => return Self::of_environment(name),
             _ => {}
         }
+        if let Some(slot) = sources.slot(name) {
+            return match column {
+                None => Ok(Self::Captured { slot }),
+                Some(column) => Err(TemplateError::new(
+                    format!("`{name}.{column}`: `{name}` is captured from an answer and has no columns"),
+                    format!("{{{{{name}}}}}"),
+                )),
+            };
+        }
+        if let Some(place) = sources.captured_later(name) {
+            return Err(TemplateError::new(
+                format!("`{name}` is captured {place}, and not known before"),
+                known(sources).join(", "),
+            ));
+        }
         let Some((source, found)) = sources.find(name) else {
-            let others = [UUID, NOW, "env.NAME"].map(str::to_owned);
-            let known = sources.names().map(str::to_owned).chain(others);
             return Err(TemplateError {
                 is_told: sources.is_broken(name),
-                ..TemplateError::unknown("value", name, known.collect())
+                ..TemplateError::unknown("value", name, known(sources))
             });
         };
         match (found.rows(), column) {
@@ -170,6 +201,13 @@ impl Value {
             Self::Quoted(text) => escape::write(f, text, false, escape),
             Self::Secret(_) if values.hides_secrets => escape::write(f, HIDDEN, false, escape),
             Self::Secret(secret) => escape::write(f, &secret.text, false, escape),
+            Self::Captured { slot } => match values.captured {
+                Captured::Names(names) => write!(f, "<{}>", names.get(*slot).map_or("", String::as_str)),
+                Captured::Values(captured) => {
+                    let cell = captured.get(*slot).and_then(Option::as_ref);
+                    cell.map_or(Ok(()), |cell| escape::write(f, &cell.text, cell.is_bare, escape))
+                }
+            },
             Self::Text(of) => escape::write(f, &of.plain(values), false, escape),
             Self::Hmac { .. } if values.hides_secrets => escape::write(f, HIDDEN, false, escape),
             Self::Hmac { key, of } => escape::write(f, &hmac(&key.plain(values), &of.plain(values)), false, escape),
@@ -183,7 +221,8 @@ impl Value {
     /// The first line end or other control sign among all that it can be.
     pub(super) fn control_sign(&self, sources: &Sources) -> Option<String> {
         match self {
-            Self::Number { .. } | Self::Uuid | Self::Now | Self::Hmac { .. } => None,
+            // What is captured is not known yet; it is judged when it is.
+            Self::Number { .. } | Self::Uuid | Self::Now | Self::Hmac { .. } | Self::Captured { .. } => None,
             Self::Text(of) => of.control_sign(sources),
             Self::Quoted(text) => text
                 .contains(char::is_control)
@@ -202,6 +241,15 @@ impl Value {
         }
     }
 
+    /// Whether it is, or is as a text, what was captured in a slot.
+    pub(super) fn shows_slot(&self, wanted: usize) -> bool {
+        match self {
+            Self::Captured { slot } => *slot == wanted,
+            Self::Text(of) => of.shows_slot(wanted),
+            _ => false,
+        }
+    }
+
     /// Adds the names of the sources that it comes from.
     pub(super) fn note_sources<'a>(&self, sources: &'a Sources, names: &mut BTreeSet<&'a str>) {
         match self {
@@ -213,9 +261,15 @@ impl Value {
                 key.note_sources(sources, names);
                 of.note_sources(sources, names);
             }
-            Self::Uuid | Self::Now | Self::Quoted(_) | Self::Secret(_) => {}
+            Self::Uuid | Self::Now | Self::Quoted(_) | Self::Secret(_) | Self::Captured { .. } => {}
         }
     }
+}
+
+/// Names of all values that there are.
+fn known(sources: &Sources) -> Vec<String> {
+    let others = [UUID, NOW, "env.NAME"].map(str::to_owned);
+    sources.names().map(str::to_owned).chain(others).collect()
 }
 
 fn with_control_sign(what: &str) -> String {

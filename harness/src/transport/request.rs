@@ -21,6 +21,7 @@ const HEADERS_MAX: usize = 100;
 pub struct Origin {
     authority: String,
     base: String,
+    is_tls: bool,
 }
 
 impl Origin {
@@ -30,7 +31,26 @@ impl Origin {
         Self {
             authority: authority.to_owned(),
             base: base.to_owned(),
+            is_tls: false,
         }
+    }
+
+    /// The same, reached over TLS or not.
+    #[must_use]
+    pub fn over_tls(self, is_tls: bool) -> Self {
+        Self { is_tls, ..self }
+    }
+
+    /// What every path starts with.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether it is reached over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// The URL of a WebSocket at `path`.
@@ -62,7 +82,7 @@ impl Request {
     /// Begins a request in place of the one before. `path` follows the base of `to`.
     pub fn start(&mut self, method: &str, to: &Origin, path: Arguments<'_>) -> Head<'_> {
         self.0.clear();
-        let Origin { authority, base } = to;
+        let Origin { authority, base, .. } = to;
         self.write(format_args!(
             "{method} {base}{path} HTTP/1.1\r\n{HOST}: {authority}\r\n"
         ));

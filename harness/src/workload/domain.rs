@@ -7,7 +7,7 @@ use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation,
 use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
-use crate::template::{Ask, Sources, Template};
+use crate::template::{Ask, Session, Sources, Step, Template};
 use crate::transport::{Http, TlsOptions};
 
 /// A validated workload.
@@ -65,6 +65,23 @@ pub struct Traffic {
     pub retry: Option<RetryFile>,
 }
 
+impl Traffic {
+    /// The steps of its session; none where it is no session.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        match &self.work {
+            Work::Session(session) => &session.steps,
+            Work::Chat(_) | Work::Http(_) => &[],
+        }
+    }
+
+    /// The name under which the result reports a step.
+    #[must_use]
+    pub fn step_name(&self, step: &Step) -> String {
+        format!("{}.{}", self.name, step.name)
+    }
+}
+
 /// What one arrival of a traffic entry does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
@@ -72,6 +89,8 @@ pub enum Work {
     Chat(Operation),
     /// A request that the workload describes.
     Http(Ask),
+    /// Several such requests after one another.
+    Session(Session),
 }
 
 /// One configuration under test.
@@ -226,7 +245,7 @@ impl Workload {
     pub fn has_chats(&self) -> bool {
         self.traffic.iter().any(|traffic| match &traffic.work {
             Work::Chat(_) => true,
-            Work::Http(_) => false,
+            Work::Http(_) | Work::Session(_) => false,
         })
     }
 
@@ -240,6 +259,15 @@ impl Workload {
     #[must_use]
     pub fn injects(&self, any: fn(Injection) -> bool) -> bool {
         self.faults.iter().any(|fault| any(fault.inject))
+    }
+
+    /// How many steps the sessions among the first `entries` traffic entries have together.
+    #[must_use]
+    pub fn steps_before(&self, entries: usize) -> usize {
+        self.traffic[..entries]
+            .iter()
+            .map(|traffic| traffic.steps().len())
+            .sum()
     }
 
     /// The flows of all traffic entries, in order.

@@ -105,7 +105,8 @@ impl Judge<'_> {
     /// The operation that the figure is of.
     fn gate_operation(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
         let at = join(path, "operation");
-        let operations: Vec<&str> = file.traffic.keys().map(String::as_str).collect();
+        let operations = operations(file);
+        let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
         match &gate.operation {
             Some(_) if gate.metric == Metric::JoinsAdmitted => {
                 self.mistake(
@@ -128,8 +129,10 @@ impl Judge<'_> {
 
     /// Only operations whose callers retry have metrics of retries.
     fn gate_retries(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
-        let operation = gate.operation.as_ref().and_then(|name| file.traffic.get(name));
-        if gate.metric.scope() == Scope::Retries && operation.is_some_and(|entry| entry.retry.is_none()) {
+        let retries = |name: &String| file.traffic.get(name).is_some_and(|entry| entry.retry.is_some());
+        let is_known = |name: &&String| operations(file).contains(name);
+        let operation = gate.operation.as_ref().filter(is_known);
+        if gate.metric.scope() == Scope::Retries && operation.is_some_and(|name| !retries(name)) {
             self.mistake(
                 &join(path, "metric"),
                 "the metric is of retries, and callers of the operation do not retry",
@@ -287,6 +290,18 @@ impl Judge<'_> {
         }
         bounds
     }
+}
+
+/// Traffic entries, and the steps of those that are sessions.
+fn operations(file: &WorkloadFile) -> Vec<String> {
+    let entries = file.traffic.iter();
+    entries
+        .flat_map(|(name, entry)| {
+            let steps = entry.steps.iter().flatten().filter_map(|step| step.name.as_ref());
+            let steps = steps.map(move |step| format!("{name}.{step}"));
+            std::iter::once(name.clone()).chain(steps)
+        })
+        .collect()
 }
 
 /// A limit in the metric's unit, or the form that it should have.

@@ -3,6 +3,8 @@
 //! `text → located tree → (+ --quick, --set) → judged by the schema → typed file → judged by meaning → Workload`.
 //! Every step reports all the mistakes it can tell apart, each with its place.
 
+mod check;
+mod data;
 mod domain;
 mod file;
 mod folder;
@@ -19,6 +21,7 @@ mod reach;
 mod request;
 mod resolve;
 mod schema;
+mod session;
 mod settle;
 mod shape;
 mod target_url;
@@ -107,7 +110,8 @@ fn judged(text: &str, overrides: &Overrides, folder: &Folder) -> Result<Workload
     let mut plain = Node::parse(text, None).map_err(|error| vec![Malformed::new(&error, text, None).into()])?;
     let schema = schema();
     let shape = shape::Shape::new(&schema);
-    let written = shape.judge(&plain, "");
+    let mut written = shape.judge(&plain, "");
+    check::explain(&mut written);
     if !written.is_empty() {
         return Err(written);
     }
@@ -160,7 +164,8 @@ fn judged_form(
     overrides: &Overrides,
     folder: &Folder,
 ) -> Result<Workload, Vec<Mistake>> {
-    let mistakes = shape.judge(tree, "");
+    let mut mistakes = shape.judge(tree, "");
+    check::explain(&mut mistakes);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }

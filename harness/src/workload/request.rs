@@ -1,18 +1,14 @@
-//! Requests, their values and their checks: what the schema cannot judge.
+//! Requests: what the schema cannot judge.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::domain::{Traffic, Work};
-use super::file::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile, TrafficFile, WorkloadFile};
-use super::folder::{Folder, Refused};
+use super::file::{CheckFile, RequestFile, TrafficFile};
+use super::folder::Folder;
 use super::judge::Judge;
 use super::mistake::nearest;
 use super::shape::join;
-use crate::arrival::{Arrivals, Flow, Profile};
 use crate::template::{
-    Ask, Body, BodyCheck, Check, Escape, Method, Must, Pick, RESERVED, Range, RequestTemplate, Rows, Source, Sources,
-    Table, Template, TemplateError, compile_form, compile_json, is_name,
+    Ask, Body, Escape, Method, RequestTemplate, Sources, Template, TemplateError, compile_form, compile_json,
 };
 
 const CONTENT_TYPE: &str = "content-type";
@@ -28,139 +24,7 @@ const OWN_HEADERS: [&str; 6] = [
 const METHODS: &str = "get, head, options, post, put, patch or delete, with a path";
 const BODIES: &str = "json, form, text or file";
 
-/// How many arrivals an entry has in a cell at most; of independent ones there are more only once in a billion cells.
-fn arrivals_max(flow: &Flow, profile: &Profile, arrivals: Arrivals) -> u64 {
-    let phases = profile.phases().iter();
-    let mean: f64 = phases
-        .map(|phase| flow.rate_in(phase) * (phase.end - phase.start).as_secs_f64())
-        .sum();
-    let more = match arrivals {
-        Arrivals::Uniform => 1.0,
-        // Six standard deviations, and some for means too small for that to be a bound.
-        Arrivals::Poisson => 6.0 * mean.sqrt() + 20.0,
-    };
-    (mean + more).ceil() as u64
-}
-
 impl Judge<'_> {
-    /// The sources of values.
-    pub(super) fn data(&mut self, data: &BTreeMap<String, DataFile>, folder: &Folder) -> Sources {
-        let (mut sources, mut broken) = (Vec::new(), Vec::new());
-        for (name, file) in data {
-            match self.source(name, file, folder) {
-                Some(source) => sources.push(source),
-                None => broken.push(name.clone()),
-            }
-        }
-        Sources::new(sources, broken)
-    }
-
-    fn source(&mut self, name: &str, file: &DataFile, folder: &Folder) -> Option<Source> {
-        let path = join("data", name);
-        if !is_name(name) || RESERVED.contains(&name) {
-            self.mistake(
-                &path,
-                format!("`{name}` cannot be the name of a value"),
-                format!(
-                    "a letter or _, then letters, digits, _ or -; not {}",
-                    RESERVED.join(" and not ")
-                ),
-            );
-        }
-        let pick = file.pick.parse::<Pick>();
-        if pick.is_err() {
-            self.mistake(&join(&path, "pick"), format!("cannot read `{}`", file.pick), Pick::FORM);
-        }
-        let rows = match (&file.csv, &file.jsonl, &file.range) {
-            (Some(csv), None, None) => self.table(&join(&path, "csv"), csv, folder, Table::from_csv),
-            (None, Some(jsonl), None) => self.table(&join(&path, "jsonl"), jsonl, folder, Table::from_jsonl),
-            (None, None, Some(range)) => self.range(&join(&path, "range"), range),
-            _ => {
-                self.mistake(
-                    &path,
-                    "needs exactly one of `csv`, `jsonl` and `range`",
-                    "a file, or a range such as 1..1000",
-                );
-                None
-            }
-        };
-        Some(Source::new(name, rows?, pick.ok()?))
-    }
-
-    /// A source that gives each row to one arrival belongs to one entry, and has as many rows as that has arrivals.
-    pub(super) fn once(&mut self, file: &WorkloadFile, traffic: &[Traffic], data: &Sources, profile: &Profile) {
-        for source in data.once() {
-            let path = join(&join("data", source.name()), "pick");
-            let takes = |traffic: &&Traffic| match &traffic.work {
-                Work::Http(ask) => ask.request.sources(data).contains(source.name()),
-                Work::Chat(_) => false,
-            };
-            let takers: Vec<&Traffic> = traffic.iter().filter(takes).collect();
-            if let [one, other, ..] = takers[..] {
-                self.mistake(
-                    &path,
-                    format!(
-                        "`{}` and `{}` would both begin with the first row",
-                        one.name, other.name
-                    ),
-                    "once: for a source that one entry takes from",
-                );
-            } else if let [entry] = takers[..] {
-                let needed = arrivals_max(&entry.flow, profile, file.arrivals);
-                if needed > source.count() {
-                    self.mistake(
-                        &path,
-                        format!(
-                            "`{}` may send {needed} requests in a cell, and there are {} rows",
-                            entry.name,
-                            source.count()
-                        ),
-                        format!("at least {needed} rows, or in_turn"),
-                    );
-                }
-            }
-        }
-    }
-
-    fn table(
-        &mut self,
-        path: &str,
-        name: &str,
-        folder: &Folder,
-        read: fn(&[u8]) -> Result<Table, crate::template::TableError>,
-    ) -> Option<Rows> {
-        let bytes = self.file(path, name, folder)?;
-        match read(&bytes) {
-            Ok(table) => Some(Rows::Table(table)),
-            Err(error) => {
-                self.mistake(
-                    path,
-                    format!("`{name}` {error}"),
-                    "csv: a line with the names of the columns, then lines with as many cells; jsonl: on each line an object with the same keys",
-                );
-                None
-            }
-        }
-    }
-
-    fn file(&mut self, path: &str, name: &str, folder: &Folder) -> Option<Vec<u8>> {
-        match folder.read(name) {
-            Ok(bytes) => Some(bytes),
-            Err(Refused { problem, allowed }) => {
-                self.mistake(path, problem, allowed);
-                None
-            }
-        }
-    }
-
-    fn range(&mut self, path: &str, range: &str) -> Option<Rows> {
-        let parsed = range.parse::<Range>();
-        if parsed.is_err() {
-            self.mistake(path, format!("cannot read `{range}`"), Range::FORM);
-        }
-        parsed.ok().map(Rows::Range)
-    }
-
     /// The short form of a request.
     pub(super) fn get(&mut self, path: &str, target: &str, entry: &TrafficFile, data: &Sources) -> Option<Ask> {
         let check = self.check(path, entry.check.as_ref(), Method::Get);
@@ -173,28 +37,28 @@ impl Judge<'_> {
         Some(Ask { request, check })
     }
 
-    /// What an entry with `request` asks for; `None` where that is not to be made out.
+    /// What the request at `at` asks for, whose `check` is below `path`; `None` where that is not to be made out.
     pub(super) fn ask(
         &mut self,
         path: &str,
+        at: &str,
         request: &RequestFile,
         check: Option<&CheckFile>,
         data: &Sources,
         folder: &Folder,
     ) -> Option<Ask> {
-        let at = join(path, "request");
-        let (method, target) = self.method(&at, request)?;
+        let (method, target) = self.method(at, request)?;
         let check = self.check(path, check, method);
-        let target = self.target(&join(&at, method.key()), target, data);
-        let mut headers = self.headers(&join(&at, "headers"), request, data);
-        let (body, content_type) = self.body(&at, request, method, data, folder)?;
+        let target = self.target(&join(at, method.key()), target, data);
+        let mut headers = self.headers(&join(at, "headers"), request, data);
+        let (body, content_type) = self.body(at, request, method, data, folder)?;
         let is_given = headers.iter().any(|(name, _)| name == CONTENT_TYPE);
         if let Some(content_type) = content_type.filter(|_| !is_given) {
             headers.push((CONTENT_TYPE.to_owned(), Template::text(content_type)));
         }
         if check.reads_body() && headers.iter().any(|(name, _)| name == "accept-encoding") {
             self.mistake(
-                &join(&at, "headers.accept-encoding"),
+                &join(at, "headers.accept-encoding"),
                 "an answer whose body is checked may not come compressed",
                 "leave `accept-encoding` out",
             );
@@ -276,16 +140,28 @@ impl Judge<'_> {
             .collect()
     }
 
-    pub(super) fn header(&mut self, path: &str, name: &str, value: &str, data: &Sources) -> Option<(String, Template)> {
+    /// The name of a header in lower case; `None` of what can be none.
+    pub(super) fn header_name(&mut self, path: &str, name: &str) -> Option<String> {
+        self.token(path, name, "header").map(str::to_ascii_lowercase)
+    }
+
+    /// The name of a header or a cookie (RFC 9110, section 5.6.2).
+    pub(super) fn token<'a>(&mut self, path: &str, name: &'a str, what: &str) -> Option<&'a str> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        let lower = name.to_ascii_lowercase();
         if name.is_empty() || !name.bytes().all(is_token) {
             self.mistake(
                 path,
-                format!("`{name}` cannot be the name of a header"),
+                format!("`{name}` cannot be the name of a {what}"),
                 "letters, digits and !#$%&'*+-.^_`|~",
             );
-        } else if OWN_HEADERS.contains(&lower.as_str()) {
+            return None;
+        }
+        Some(name)
+    }
+
+    pub(super) fn header(&mut self, path: &str, name: &str, value: &str, data: &Sources) -> Option<(String, Template)> {
+        let lower = self.header_name(path, name)?;
+        if OWN_HEADERS.contains(&lower.as_str()) {
             self.mistake(
                 path,
                 format!("`{name}` is what bmt says itself"),
@@ -351,95 +227,5 @@ impl Judge<'_> {
             return Some((Some(Body::Bytes(Arc::from(bytes))), Some("application/octet-stream")));
         }
         Some((None, None))
-    }
-
-    fn check(&mut self, path: &str, check: Option<&CheckFile>, method: Method) -> Check {
-        let path = join(path, "check");
-        let Some(check) = check else {
-            return Check::default();
-        };
-        let status = check.status.as_ref().map_or(&[][..], OneOrMany::as_slice);
-        if let Some(wrong) = status.iter().find(|status| !(200..=599).contains(*status)) {
-            self.mistake(
-                &join(&path, "status"),
-                format!("no answer ends with status {wrong}"),
-                "whole numbers from 200 to 599",
-            );
-        }
-        let bodies = check.body.as_ref().map_or(&[][..], OneOrMany::as_slice);
-        let empty = [
-            ("status", check.status.is_some() && status.is_empty()),
-            ("body", check.body.is_some() && bodies.is_empty()),
-        ];
-        for (key, _) in empty.into_iter().filter(|(_, is_empty)| *is_empty) {
-            self.mistake(
-                &join(&path, key),
-                "an empty list checks nothing",
-                format!("at least one, or leave `{key}` out"),
-            );
-        }
-        if method == Method::Head && !bodies.is_empty() {
-            self.mistake(
-                &join(&path, "body"),
-                "the answer to a `head` has no body",
-                "leave `body` out",
-            );
-        }
-        let at = join(&path, "body");
-        let place = |index: usize| match check.body {
-            Some(OneOrMany::Many(_)) => join(&at, &index.to_string()),
-            _ => at.clone(),
-        };
-        let body = bodies.iter().enumerate();
-        Check {
-            status: status.to_vec(),
-            body: body
-                .flat_map(|(index, body)| self.body_check(&place(index), body))
-                .collect(),
-        }
-    }
-
-    fn body_check(&mut self, path: &str, check: &BodyCheckFile) -> Vec<BodyCheck> {
-        let has_value = |text: &String| text.contains("{{");
-        let equals = check
-            .equals
-            .as_ref()
-            .and_then(|equals| equals.as_str().map(str::to_owned));
-        if check.contains.iter().chain(&equals).any(has_value) {
-            self.mistake(
-                path,
-                "a check is the same for all arrivals and has no values in it",
-                "text without {{",
-            );
-        }
-        let limits = [check.above.map(Must::BeAbove), check.below.map(Must::BeBelow)];
-        let equal = check.equals.clone().map(Must::Equal);
-        let musts: Vec<Must> = equal.into_iter().chain(limits.into_iter().flatten()).collect();
-        match (&check.contains, &check.json) {
-            (Some(text), None) if musts.is_empty() => vec![BodyCheck::Contains(text.clone())],
-            (None, Some(pointer)) => {
-                if !(pointer.is_empty() || pointer.starts_with('/')) {
-                    self.mistake(
-                        &join(path, "json"),
-                        format!("`{pointer}` is not a pointer into JSON"),
-                        "a pointer such as /items/0/price, in which ~1 is a / and ~0 is a ~; an empty one is the whole",
-                    );
-                }
-                let musts = if musts.is_empty() { vec![Must::Exist] } else { musts };
-                let of = |must| BodyCheck::Json {
-                    pointer: pointer.clone(),
-                    must,
-                };
-                musts.into_iter().map(of).collect()
-            }
-            _ => {
-                self.mistake(
-                    path,
-                    "it is not clear what the body has to be like",
-                    "either contains: TEXT, or json: POINTER, with equals, above or below where the value matters",
-                );
-                vec![]
-            }
-        }
     }
 }

@@ -25,6 +25,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 /// The longest cell: every second of it is kept in memory.
 const LENGTH_MAX: Duration = Duration::from_secs(7 * 86_400);
 
+/// Stands where nothing could be made of an entry; that is told, so nobody will see it.
+const UNKNOWN: Work = Work::Chat(Operation::Count);
+
 /// Judges what the schema cannot, and builds the domain.
 pub(crate) fn resolve(
     file: WorkloadFile,
@@ -145,7 +148,7 @@ impl Judge<'_> {
         }
         let group = self.chats_of(&path, entry, chats);
         let written = group.and_then(|group| file.chats.get(&chats[group].name));
-        Traffic {
+        let traffic = Traffic {
             name: name.to_owned(),
             work: self.work(&path, entry, values),
             group,
@@ -156,14 +159,34 @@ impl Judge<'_> {
                 items: written.map_or(0, |chats| chats.count),
                 zipf: written.map_or(0.0, |chats| chats.zipf),
             },
+        };
+        let mut steps = traffic.steps().iter().map(|step| traffic.step_name(step));
+        if let Some(taken) = steps.find(|name| file.traffic.contains_key(name)) {
+            self.mistake(
+                &join(&path, "steps"),
+                format!("there is a traffic entry `{taken}`, as this step would be called"),
+                "another name for the step or for the entry",
+            );
         }
+        traffic
     }
 
     /// What an entry does, and whether it says so at all.
     fn work(&mut self, path: &str, entry: &TrafficFile, (data, folder): (&Sources, &Folder)) -> Work {
-        let ask = match (&entry.operation, &entry.request) {
-            (Some(Operation::Get { path: target }), None) => self.get(path, target, entry, data),
-            (Some(operation), None) => {
+        if entry.cookies.is_some() && entry.steps.is_none() {
+            self.mistake(
+                &join(path, "cookies"),
+                "only sessions keep cookies: a single request has none to send back",
+                "leave `cookies` out, or describe `steps`",
+            );
+        }
+        let ask = match (&entry.operation, &entry.request, &entry.steps) {
+            (Some(Operation::Get { path: target }), None, None) => self.get(path, target, entry, data),
+            (None, None, Some(steps)) => {
+                let session = self.session(path, entry, steps, data, folder);
+                return session.map_or(UNKNOWN, Work::Session);
+            }
+            (Some(operation), None, None) => {
                 if entry.check.is_some() {
                     self.mistake(
                         &join(path, "check"),
@@ -173,18 +196,21 @@ impl Judge<'_> {
                 }
                 return Work::Chat(operation.clone());
             }
-            (None, Some(request)) => self.ask(path, request, entry.check.as_ref(), data, folder),
-            (_, _) => {
+            (None, Some(request), None) => {
+                let at = join(path, "request");
+                self.ask(path, &at, request, entry.check.as_ref(), data, folder)
+            }
+            (_, _, _) => {
                 self.mistake(
                     path,
-                    "needs either `operation` or `request`",
-                    "operation: what is done to chats; request: what is sent to any HTTP server, such as {get: /items}",
+                    "needs either `operation`, `request` or `steps`",
+                    "operation: what is done to chats; request: what is sent to any HTTP server, such as {get: /items}; steps: several \
+                     requests after one another",
                 );
                 None
             }
         };
-        // What could not be made of it is told, so nobody will see this in its place.
-        ask.map_or(Work::Chat(Operation::Count), Work::Http)
+        ask.map_or(UNKNOWN, Work::Http)
     }
 
     /// The group of chats that an entry is done to.

@@ -1,4 +1,4 @@
-//! The end of the profile: requests in flight and pending retries settle while nothing more is offered.
+//! The end of the profile: requests in flight, pending retries and sessions settle while nothing more is offered.
 
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// The profile with one phase more in which nothing is offered, where something has to settle:
 ///
 /// - pending retries go on for as long as `retry.settle` says;
+/// - a session that goes on without a step that is slow ends with its pauses, and one time-out lets one step be slow;
 /// - where members are online, a message is acknowledged one time-out after its intended start at the latest, and every
 ///   member must have it `stale_after` later.
 ///
-/// Both go on at the same time, unless messages to online members are themselves retried.
+/// All go on at the same time, unless messages to online members are themselves retried.
 pub(super) fn settled(profile: Profile, file: &WorkloadFile) -> Profile {
     let retried = retrying(file).map(|(_, retry)| retry.settle.0).max();
     let followed = following(file).map(|(entry, stale_after)| {
@@ -27,8 +28,13 @@ pub(super) fn settled(profile: Profile, file: &WorkloadFile) -> Profile {
             .map(|retry| retry.settle.0);
         late.max().unwrap_or_default() + file.generator.timeout.0 + stale_after + MARGIN
     });
+    let sessions = file.traffic.values().filter_map(|entry| entry.steps.as_ref());
+    let visited = sessions.map(|steps| {
+        let pauses = steps.iter().filter_map(|step| step.think);
+        pauses.map(|pause| pause.0).sum::<Duration>() + file.generator.timeout.0
+    });
     // `None` is less than any time, and a phase of no length is left out.
-    let time = retried.max(followed).unwrap_or_default();
+    let time = retried.max(followed).max(visited.max()).unwrap_or_default();
     profile.then("settle", PhaseKind::Settle, time, 0.0)
 }
 

@@ -1,12 +1,19 @@
 use super::*;
 use crate::analyze::fixture;
-use crate::record::{Due, PhaseBounds, Recorder, Sample};
+use crate::record::{Due, PhaseBounds, Recorder, Sample, SeriesName};
 
 const MS: u64 = 1_000_000;
 
 /// The only phase of a cell into which `note` puts what a worker saw; the generator may open 100 connections.
 fn phase(note: impl Fn(&mut Recorder)) -> PhaseResult {
+    phase_of(fixture::snapshot(&["a"], 1).traffic, note)
+}
+
+/// The same, with a series for each of these entries.
+fn phase_of(traffic: Vec<TrafficSnapshot>, note: impl Fn(&mut Recorder)) -> PhaseResult {
+    let entries = traffic.len();
     let workload = Snapshot {
+        traffic,
         phases: vec![crate::arrival::Phase {
             start: std::time::Duration::ZERO,
             end: std::time::Duration::from_secs(10),
@@ -14,11 +21,15 @@ fn phase(note: impl Fn(&mut Recorder)) -> PhaseResult {
         }],
         ..fixture::snapshot(&["a"], 1)
     };
-    let header = fixture::cell("a", 1, vec![]).header;
+    let series = (0..entries).map(|entry| SeriesName { entry, placement: None });
+    let header = CellHeader {
+        series: series.collect(),
+        ..fixture::cell("a", 1, vec![]).header
+    };
     let bounds = PhaseBounds::new(workload.phases.iter().map(|phase| (phase.start, phase.end)));
-    let mut recorder = Recorder::new(0, 1, 0, bounds);
+    let mut recorder = Recorder::new(0, entries, 0, bounds);
     note(&mut recorder);
-    let mut merged = Merged::new(1, 1);
+    let mut merged = Merged::new(1, entries);
     recorder.drain().for_each(|interval| assert!(merged.take(&interval)));
     let parts = Parts {
         workload: &workload,
@@ -144,4 +155,78 @@ fn every_arrival_has_one_fate() {
     let ended: u64 = get.outcomes.values().sum();
     assert_eq!(get.scheduled, ended + get.unsent + get.cut_off);
     assert_eq!(get.unsent, get.unsent_causes.values().sum::<u64>());
+}
+
+#[test]
+fn sessions_are_an_operation_and_only_their_steps_are_requests() {
+    let entry = |name: &str, steps: &[&str]| TrafficSnapshot {
+        name: name.to_owned(),
+        steps: steps.iter().map(ToString::to_string).collect(),
+        ..fixture::snapshot(&["a"], 1).traffic[0].clone()
+    };
+    let traffic = vec![
+        entry("order", &["login", "pay"]),
+        entry("order.login", &[]),
+        entry("order.pay", &[]),
+    ];
+    let of = |series: usize, ms: u64| Due { series, ..due(ms) };
+    let done = |due: Due, takes_ms: u64, outcome: Outcome| Sample {
+        due,
+        sent_ns: due.intended_ns,
+        done_ns: due.intended_ns + takes_ms * MS,
+        outcome,
+        own_ns: 0,
+    };
+    // Of a hundred, ten fail at the login, twenty when they pay, five are never sent, and five cut off.
+    let phase = phase_of(traffic, |recorder| {
+        for number in 0..100 {
+            let (whole, login, pay) = (of(0, number * 10), of(1, number * 10), of(2, number * 10 + 500));
+            recorder.sessions(&whole, whole.intended_ns).whole.scheduled += 1;
+            recorder.due(&login, login.intended_ns);
+            let mut ends = |step: usize, outcome: Outcome, ms: u64| {
+                *recorder.sessions(&whole, 0).ended_at.entry(step).or_default() += 1;
+                recorder.session_done(&done(whole, ms, outcome));
+            };
+            match number {
+                0..10 => ends(0, Outcome::ClientError, 5),
+                10..30 => ends(1, Outcome::ServerError, 505),
+                30..35 => {
+                    let sessions = recorder.sessions(&whole, 0);
+                    *sessions.ended_at.entry(0).or_default() += 1;
+                    *sessions.whole.unsent.entry(UnsentCause::QueueFull).or_default() += 1;
+                    recorder.unsent(&login, UnsentCause::QueueFull);
+                    continue;
+                }
+                35..40 => recorder.sessions(&whole, 0).whole.cut_off += 1,
+                _ => recorder.session_done(&done(whole, 505, Outcome::Ok)),
+            }
+            let outcome = if number < 10 { Outcome::ClientError } else { Outcome::Ok };
+            recorder.done(&done(login, 5, outcome));
+            if (10..35).contains(&number) || number >= 40 {
+                recorder.due(&pay, pay.intended_ns);
+                let outcome = if number < 30 { Outcome::ServerError } else { Outcome::Ok };
+                recorder.done(&done(pay, 5, outcome));
+            }
+        }
+    });
+    let order = &phase.operations["order"];
+    let sessions = order.sessions.as_ref().unwrap();
+    assert_eq!((sessions.started, sessions.completed, sessions.cut_off), (100, 60, 5));
+    assert_eq!(
+        sessions.ended_at,
+        [("login".to_owned(), 15), ("pay".to_owned(), 20)].into()
+    );
+    assert_eq!((order.scheduled, order.outcomes[&Outcome::Ok]), (100, 60));
+    assert!((order.figures["error_share"] - 0.4).abs() < 1e-9);
+    assert_eq!(order.response_us["ok"].p50.map(|us| us / 1000), Some(505));
+    assert!(
+        (order.goodput_rate - 6.0).abs() < 1e-9,
+        "completed in 10 s: {}",
+        order.goodput_rate
+    );
+    let requests: u64 = phase.requests().map(|operation| operation.scheduled).sum();
+    assert_eq!(requests, 100 + 80);
+    let of_steps = ["order.login", "order.pay"].map(|step| phase.operations[step].scheduled);
+    assert_eq!(of_steps, [100, 80]);
+    assert!(phase.operations["order.login"].sessions.is_none());
 }

@@ -83,12 +83,38 @@ pub struct OperationResult {
     /// What became of callers who retry; left out where none do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retries>,
+    /// What became of sessions, where the operation is one: then all other counts and times are of whole sessions, from
+    /// the intended start of the first step to the last answer, and the requests are those of the steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsResult>,
     /// Every metric of the operation that has a figure, by name and in its own unit (`docs/METRICS.md`).
     #[serde(default)]
     pub figures: BTreeMap<String, f64>,
     /// The same, apart by where the chat lives; empty inside.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placements: BTreeMap<Placement, OperationResult>,
+}
+
+/// What became of the sessions whose first step was due in the phase, however long they took: started = completed +
+/// all that ended at a step + cut off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionsResult {
+    /// Sessions that began: the arrivals of the entry.
+    pub started: u64,
+    /// Those in which every step was `ok`.
+    pub completed: u64,
+    /// Those that could not go on, by the step at which they ended: it was not `ok`, or could not be sent.
+    pub ended_at: BTreeMap<String, u64>,
+    /// Those that the end of the run ended.
+    pub cut_off: u64,
+}
+
+impl PhaseResult {
+    /// The operations whose arrivals are requests: all but sessions, which are made of the requests of their steps.
+    pub fn requests(&self) -> impl Iterator<Item = &OperationResult> {
+        let operations = self.operations.values();
+        operations.filter(|operation| operation.sessions.is_none())
+    }
 }
 
 /// What became of the callers of one traffic entry who retry. All but `retries` and `retries_max` are of the callers

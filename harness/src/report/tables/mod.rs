@@ -11,6 +11,7 @@ mod joins;
 mod operations;
 mod phases;
 mod retries;
+mod sessions;
 
 pub(super) use figures::figures;
 pub(super) use phases::phases;
@@ -29,6 +30,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         },
         operations::operations(run),
         retries::retries(run),
+        sessions::sessions(run),
         fanout::fanout(run),
         joins::joins(run),
         bystanders::bystanders(run),

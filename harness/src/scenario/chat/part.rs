@@ -6,7 +6,7 @@ use super::follow::FollowPlan;
 use super::members::Members;
 use super::request::{RequestPlan, Write};
 use crate::arrival::Arrival;
-use crate::record::{Outcome, Recorder};
+use crate::record::{Outcome, Recorder, UnsentCause};
 use crate::scenario::{Call, Place, Scenario, ScenarioPlan, Todo};
 use crate::transport::{Address, Answer, Request, Wanted};
 
@@ -89,9 +89,9 @@ impl Scenario for Part {
         outcome
     }
 
-    fn unsent(&mut self, arrival: &Arrival, now_ns: u64) {
+    fn unsent(&mut self, call: &Call, _cause: UnsentCause, now_ns: u64, _recorder: &mut Recorder) {
         if let Some(members) = &mut self.members {
-            members.unsent(arrival, now_ns);
+            members.unsent(&call.arrival, now_ns);
         }
     }
 

@@ -9,6 +9,7 @@ mod injections;
 mod profile;
 mod reach;
 mod request;
+mod session;
 mod target;
 mod traffic;
 
@@ -29,7 +30,8 @@ pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
 pub(super) use profile::ProfileFile;
 pub(super) use reach::TlsFile;
-pub(super) use request::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile};
+pub(super) use request::{BodyCheckFile, CheckFile, DataFile, HeaderCheckFile, OneOrMany, RequestFile, SizeFile};
+pub(super) use session::{CaptureFile, StepFile};
 pub(super) use traffic::{ChatsFile, TrafficFile};
 
 use crate::arrival::Arrivals;

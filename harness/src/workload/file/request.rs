@@ -74,7 +74,7 @@ pub struct RequestFile {
 }
 
 /// A value that is given, even as null.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
 }
 
@@ -86,9 +86,41 @@ pub struct CheckFile {
     /// counts as `ok` where it is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<OneOrMany<u16>>,
+    /// What a header has to be like; of several all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<OneOrMany<HeaderCheckFile>>,
+    /// How many bytes the body has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeFile>,
     /// What the body has to be like; of several all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<OneOrMany<BodyCheckFile>>,
+}
+
+/// What a header has to be like: it is there and, where that is given, equal to something, or has a text in it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderCheckFile {
+    /// Its name.
+    pub name: String,
+    /// What its value is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<String>,
+    /// A text that is in its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+}
+
+/// How many bytes a body has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SizeFile {
+    /// It has no fewer bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u64>,
+    /// It has no more bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u64>,
 }
 
 /// One, or a list.

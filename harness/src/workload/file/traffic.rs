@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::request::{CheckFile, RequestFile};
+use super::session::StepFile;
 use crate::workload::quantity::{Rate, Span};
 
 /// A group of chats made before each cell.
@@ -26,7 +27,8 @@ pub struct ChatsFile {
     pub zipf: f64,
 }
 
-/// One stream of operations on chats, or of requests: it has either `operation` or `request`.
+/// One stream of operations on chats, of requests, or of sessions: it has exactly one of `operation`, `request` and
+/// `steps`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficFile {
@@ -36,6 +38,13 @@ pub struct TrafficFile {
     /// The request that is sent, to any HTTP server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestFile>,
+    /// The steps of a session, in order: requests, and pauses between them. An arrival starts a session; each further
+    /// request is due when the answer before it has come and the pauses are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<StepFile>>,
+    /// Whether a session keeps the cookies that it is given, and sends them back; it does unless this says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookies: Option<bool>,
     /// What the answer to the request has to be like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckFile>,
