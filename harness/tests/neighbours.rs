@@ -324,7 +324,7 @@ fn every_bad_neighbour_is_an_outcome_with_its_name() {
         let operation = &phase["operations"]["get"];
         let outcomes = operation["outcomes"].as_object().unwrap();
         let ended: u64 = outcomes.values().map(|count| count.as_u64().unwrap()).sum();
-        let unsent: u64 = operation["unsent"]
+        let unsent: u64 = operation["unsent_causes"]
             .as_object()
             .map_or(0, |causes| causes.values().map(|count| count.as_u64().unwrap()).sum());
         assert_eq!(ended + unsent, ARRIVALS, "{name}: {operation}");
