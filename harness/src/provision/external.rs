@@ -64,6 +64,11 @@ impl External {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// What paths follow: `http://host:port/base`.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}{}", self.authority(), self.base_path)
+    }
+
     /// The address at which it accepts a connection now.
     pub(super) async fn connect(&self) -> Result<SocketAddr, ProvisionError> {
         let unreachable = |reason: String| ProvisionError::Unreachable {

@@ -27,7 +27,7 @@ pub use error::RecordingError;
 pub use event::{RunEvent, Subscriber};
 pub use header::{
     CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, RECORDING_SCHEMA,
-    RunHeader, SeriesName, Snapshot, TrafficSnapshot,
+    RunHeader, SeriesName, Snapshot, StartedProcess, TrafficSnapshot,
 };
 pub use histogram::{DecodeError, Durations};
 pub use interval::{

@@ -15,6 +15,13 @@ pub(super) struct Stage<'a> {
     pub(super) ground: Ground,
 }
 
+impl Stage<'_> {
+    /// CPUs that everything of the target is started on; anywhere if empty.
+    pub(super) fn target_cpus(&self) -> &[usize] {
+        self.options.pin.as_ref().map_or(&[], |pin| &pin.target)
+    }
+}
+
 /// What all cells share: the initialised data directory that shards are copied from, where bmt starts them.
 pub(super) struct Ground {
     pub(super) template: Option<Template>,
@@ -24,7 +31,7 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) async fn prepare(workload: &Workload, options: &Options) -> Result<Self, ProvisionError> {
-        if options.target.is_some() {
+        if options.target.is_some() || workload.starts_program() {
             return Ok(Self {
                 template: None,
                 _sandbox: None,

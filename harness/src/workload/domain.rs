@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
+use super::launch::{Launch, Step, Variables};
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
 use crate::template::{Ask, Sources};
@@ -27,6 +28,10 @@ pub struct Workload {
     pub traffic: Vec<Traffic>,
     /// The configurations to compare.
     pub variants: Vec<Variant>,
+    /// What is done before the load of each cell.
+    pub before: Vec<Step>,
+    /// What is done after it.
+    pub after: Vec<Step>,
     /// Changes of live settings, in order of time.
     pub changes: Vec<Change>,
     /// Faults, in order of time.
@@ -79,6 +84,10 @@ pub struct Variant {
     pub name: String,
     /// The reference server's settings: the target's, with the variant's laid over.
     pub settings: Settings,
+    /// What bmt starts in place of the reference server.
+    pub launch: Option<Launch>,
+    /// The environment of all commands.
+    pub env: Variables,
 }
 
 /// A change of the server's live settings.
@@ -190,6 +199,12 @@ impl Workload {
             let group = self.traffic[index].group.map(|group| &self.chats[group]);
             group.map_or(0, |group| group.count.saturating_mul(follow.online))
         })
+    }
+
+    /// Whether bmt starts a program in place of the reference server.
+    #[must_use]
+    pub fn starts_program(&self) -> bool {
+        self.variants.iter().any(|variant| variant.launch.is_some())
     }
 
     /// Whether the server needs Redis.

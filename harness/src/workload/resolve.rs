@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use super::domain::{ChatGroup, Traffic, Variant, Work, Workload, directory_name};
 use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
 use super::folder::Folder;
-use super::judge::Judge;
+use super::judge::{Foreign, Judge};
+use super::launch::Variables;
 use super::mistake::Mistake;
 use super::overrides::Overrides;
 use super::quantity::RATE_MAX;
@@ -32,7 +33,12 @@ pub(crate) fn resolve(
     overrides: &Overrides,
     folder: &Folder,
 ) -> Result<Workload, Vec<Mistake>> {
-    let mut judge = Judge::new(tree, overrides.foreign);
+    let foreign = match (overrides.foreign, file.has_command()) {
+        (true, _) => Some(Foreign::Target),
+        (false, true) => Some(Foreign::Command),
+        (false, false) => None,
+    };
+    let mut judge = Judge::new(tree, foreign);
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
@@ -50,7 +56,10 @@ pub(crate) fn resolve(
     judge.retries(&file);
     let faults = judge.faults(&file, &profile);
     let changes = judge.changes(&file, &profile, &faults);
-    let variants = judge.variants(&file);
+    let mut variants = judge.variants(&file);
+    judge.launches(&file, &mut variants, folder, overrides);
+    let before = judge.steps("target.before", &file.target.before, folder);
+    let after = judge.steps("target.after", &file.target.after, folder);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {
@@ -65,6 +74,8 @@ pub(crate) fn resolve(
         data: Arc::new(data),
         traffic,
         variants,
+        before,
+        after,
         changes,
         faults,
         gates,
@@ -277,6 +288,8 @@ impl Judge<'_> {
                 Variant {
                     name: variant.name.clone(),
                     settings,
+                    launch: None,
+                    env: Variables::new(),
                 }
             })
             .collect()

@@ -6,6 +6,7 @@
 mod gate;
 mod generator;
 mod injections;
+mod process;
 mod profile;
 mod request;
 mod target;
@@ -25,6 +26,8 @@ pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
+pub(crate) use process::{HIDDEN, looks_secret};
+pub(super) use process::{ReadyFile, StepFile};
 pub(super) use profile::ProfileFile;
 pub(super) use request::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile};
 pub(super) use traffic::{ChatsFile, TrafficFile};
@@ -100,6 +103,11 @@ impl WorkloadFile {
     pub(super) fn follows(&self) -> bool {
         let mut entries = self.traffic.values();
         entries.any(|entry| matches!(entry.operation, Some(Operation::Follow(_))))
+    }
+
+    /// Whether bmt is to start a program as the target, in some variant at least.
+    pub(crate) fn has_command(&self) -> bool {
+        self.target.command.is_some() || self.variants.iter().any(|variant| variant.command.is_some())
     }
 
     /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted

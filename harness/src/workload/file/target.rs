@@ -1,9 +1,14 @@
 //! What is driven, and the configurations to compare, as they are written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is driven: the reference server on its database shards, unless `--target URL` names another.
+use super::process::{ReadyFile, StepFile, without_secrets};
+
+/// What is driven: the reference server on its database shards, unless `command` starts another, or `--target URL` names
+/// one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetFile {
@@ -16,6 +21,28 @@ pub struct TargetFile {
     pub database_options: Vec<String>,
     /// Settings of the reference server that every variant starts from (see `reference-server/settings.schema.json`).
     pub settings: Settings,
+    /// A program that bmt starts anew for each cell in place of the reference server, and its arguments; `{{port}}` is
+    /// a free port that it is to listen on, `{{env.NAME}}` a variable of bmt's environment. It runs in the folder of
+    /// the workload, and a name with a `/` is relative to that. Needs `--allow-commands`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// Variables of the environment of every command, besides those of bmt's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "without_secrets")]
+    pub env: BTreeMap<String, String>,
+    /// When `command` is ready; by default when it accepts a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<ReadyFile>,
+    /// Where `command` listens; by default `http://127.0.0.1:{{port}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What is done in each cell once the target is ready, before chats are made and load is offered. What fails keeps
+    /// the cell from being begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<StepFile>,
+    /// What is done in each cell after the load, whatever ended it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepFile>,
 }
 
 /// A block of reference-server settings.
@@ -27,6 +54,12 @@ impl Default for TargetFile {
             shards: 2,
             database_options: Vec::new(),
             settings: Settings::new(),
+            command: None,
+            env: BTreeMap::new(),
+            ready: None,
+            url: None,
+            before: Vec::new(),
+            after: Vec::new(),
         }
     }
 }
@@ -41,4 +74,15 @@ pub struct VariantFile {
     /// Settings of the reference server, laid over `target.settings`.
     #[serde(default)]
     pub settings: Settings,
+    /// A program of its own, in place of `target.command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// Variables of the environment, laid over `target.env`.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "without_secrets"
+    )]
+    pub env: BTreeMap<String, String>,
 }
