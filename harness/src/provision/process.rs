@@ -129,22 +129,25 @@ impl Process {
     ) -> Result<SocketAddr, ProvisionError> {
         let Launch { ready, within, .. } = plan.launch;
         let began = Instant::now();
+        let mut tried = None;
         loop {
             let patience = ATTEMPT.min(within.saturating_sub(began.elapsed()));
-            let tried = match tokio::time::timeout(patience, look(external, ready)).await {
+            match tokio::time::timeout(patience, look(external, ready)).await {
                 Ok(Ok(address)) => {
                     self.ensure_running()?;
                     return Ok(address);
                 }
-                Ok(Err(problem)) => problem,
-                Err(_) => format!("{} was not answered within {patience:?}", asked(external, ready)),
-            };
+                Ok(Err(problem)) => tried = Some(problem),
+                // A look that was cut short says less than the one before.
+                Err(_) if patience < ATTEMPT && tried.is_some() => {}
+                Err(_) => tried = Some(format!("{} was not answered", asked(external, ready))),
+            }
             self.ensure_running()?;
             if began.elapsed() >= *within {
                 return Err(ProvisionError::NotReady {
                     name: name(plan.launch, port),
                     waited: *within,
-                    tried,
+                    tried: tried.unwrap_or_default(),
                     log: self.child.log_end(),
                 });
             }
