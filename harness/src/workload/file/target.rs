@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::process::{ReadyFile, StepFile, without_secrets};
 
-/// What is driven: the reference server on its database shards, unless `command` starts another, or `--target URL` names
-/// one.
+/// What is driven: the reference server on its database shards, unless `command` starts another, or `--target URL`
+/// names one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetFile {
