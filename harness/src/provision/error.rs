@@ -61,10 +61,10 @@ pub enum ProvisionError {
         target: String,
     },
     /// What is to be done before or after the load failed.
-    #[error("{step} failed: {reason}")]
-    Step {
+    #[error("{hook} failed: {reason}")]
+    Hook {
         /// Where it stands in the workload, and what it does.
-        step: String,
+        hook: String,
         /// What came of it.
         reason: String,
     },

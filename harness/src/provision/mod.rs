@@ -5,7 +5,7 @@
 //! target ──► local ──► roles ──► table_lock      populate ──► placement
 //!    │         └──► whereabouts ◄─┘                  │
 //!    ├──► external ──► admin ◄───────────────────────┘      settings, check ──► external, admin
-//!    └──► process ──► command, external             steps ──► command, target
+//!    └──► process ──► command, external             hooks ──► command, target
 //! ```
 //!
 //! A workload and a template come in; a [`Target`] with its chats goes out. Nothing here knows of arrivals, phases or
@@ -24,7 +24,7 @@ mod process;
 mod roles;
 mod settings;
 mod silence;
-mod steps;
+mod hooks;
 mod table_lock;
 mod target;
 mod whereabouts;
@@ -41,5 +41,5 @@ pub use process::ProcessPlan;
 pub use roles::Breakable;
 pub use settings::BorrowedSettings;
 pub use silence::Silence;
-pub use steps::Steps;
+pub use hooks::Hooks;
 pub use target::Target;

@@ -16,7 +16,7 @@ use crate::clock::{Clock, Stop};
 use crate::drive::{self, Plan};
 use crate::observe::{Cost, Observer};
 use crate::provision::{
-    BorrowedSettings, Breakable, LocalPlan, Populated, ProcessPlan, ProvisionError, Silence, Steps, Target, populate,
+    BorrowedSettings, Breakable, LocalPlan, Populated, ProcessPlan, ProvisionError, Silence, Hooks, Target, populate,
 };
 use crate::record::{Cell, CellEvent, CellHeader, Ended, ObserverCost, RunEvent};
 use crate::scenario::chat::Signer;
@@ -81,9 +81,9 @@ async fn run_on(
     let workload = stage.workload;
     let logs = listeners.writer.cell_directory(&planned.directory())?;
     listeners.announce(&format!("{}, block {}", planned.variant.name, planned.block));
-    let mut steps = Steps::new(&planned.variant.env, planned.seed, &logs, stage.target_cpus());
+    let mut hooks = Hooks::new(&planned.variant.env, planned.seed, &logs, stage.target_cpus());
     let prepared = tokio::select! {
-        prepared = prepare(stage, planned, borrowed, &logs, &mut steps) => prepared,
+        prepared = prepare(stage, planned, borrowed, &logs, &mut hooks) => prepared,
         () = stage.interrupt.asked() => return Ok(CellEnded::default()),
     };
     let (mut target, signer, chats) = match prepared {
@@ -124,7 +124,7 @@ async fn run_on(
     let cost = observer_cost(&driven.cost, length);
     listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Observed(cost))))?;
     listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Ended(driven.ended))))?;
-    let lost = after(stage, &mut steps, &target, driven.lost).await;
+    let lost = after(stage, &mut hooks, &target, driven.lost).await;
     target.stop().await;
     Ok(CellEnded {
         cell: listeners.finish_cell(),
@@ -136,13 +136,13 @@ async fn run_on(
 /// An interrupt that comes meanwhile ends it: one that came before does not, for here things are put back.
 async fn after(
     stage: &Stage<'_>,
-    steps: &mut Steps<'_>,
+    hooks: &mut Hooks<'_>,
     target: &Target,
     lost: Option<ProvisionError>,
 ) -> Option<ProvisionError> {
     let was_interrupted = stage.interrupt.is_asked();
     let failed = tokio::select! {
-        done = steps.after(target, &stage.workload.after, lost.is_some()) => done.err(),
+        done = hooks.after(target, &stage.workload.after, lost.is_some()) => done.err(),
         () = stage.interrupt.asked(), if !was_interrupted => None,
     };
     if lost.is_none() {
@@ -176,7 +176,7 @@ async fn prepare(
     planned: &Planned,
     borrowed: Option<&mut BorrowedSettings>,
     logs: &Path,
-    steps: &mut Steps<'_>,
+    hooks: &mut Hooks<'_>,
 ) -> Result<(Target, Signer, Populated), ProvisionError> {
     let workload = stage.workload;
     let variant = &planned.variant;
@@ -211,7 +211,7 @@ async fn prepare(
         borrowed.apply(&variant.settings).await?;
         target.settings = Some(borrowed.in_force().clone());
     }
-    if let Err(failed) = steps.before(&target, &workload.before).await {
+    if let Err(failed) = hooks.before(&target, &workload.before).await {
         return Err(target.ensure_running().err().unwrap_or(failed));
     }
     let now_s = SystemTime::now()

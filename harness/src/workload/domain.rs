@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
-use super::launch::{Launch, Step, Variables};
+use super::launch::{Launch, Hook, Variables};
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
 use crate::template::{Ask, Sources};
@@ -29,9 +29,9 @@ pub struct Workload {
     /// The configurations to compare.
     pub variants: Vec<Variant>,
     /// What is done before the load of each cell.
-    pub before: Vec<Step>,
+    pub before: Vec<Hook>,
     /// What is done after it.
-    pub after: Vec<Step>,
+    pub after: Vec<Hook>,
     /// Changes of live settings, in order of time.
     pub changes: Vec<Change>,
     /// Faults, in order of time.

@@ -1,4 +1,4 @@
-//! Programs that bmt starts for a workload: the target of a cell, and steps before and after the load.
+//! Programs that bmt starts for a workload: the target of a cell, and hooks before and after the load.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -86,14 +86,14 @@ pub enum Ready {
 
 /// Something that is done before or after the load.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct Hook {
     /// What is done.
     pub deed: Deed,
     /// How long it may take.
     pub within: Duration,
 }
 
-/// What a step does.
+/// What a hook does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deed {
     /// Sends a request to the target.

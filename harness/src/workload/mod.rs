@@ -31,7 +31,7 @@ pub use file::{
     DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
     SlowQueries, WorkloadFile,
 };
-pub use launch::{Deed, Launch, Program, Ready, Step, Variable, Variables};
+pub use launch::{Deed, Launch, Program, Ready, Hook, Variable, Variables};
 pub use mistake::{Mistake, Mistakes};
 pub use overrides::Overrides;
 pub use quantity::{Rate, Share, Span};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::domain::Variant;
-use super::file::{ReadyFile, StepFile, WorkloadFile, looks_secret};
+use super::file::{ReadyFile, HookFile, WorkloadFile, looks_secret};
 use super::folder::Folder;
 use super::judge::Judge;
-use super::launch::{Deed, Launch, Program, Ready, Step, Variable, Variables};
+use super::launch::{Deed, Launch, Program, Ready, Hook, Variable, Variables};
 use super::overrides::Overrides;
 use super::shape::join;
 use crate::template::{CommandText, Sources};
@@ -82,8 +82,8 @@ impl Judge<'_> {
                 "target.command: [PROGRAM, ARGUMENT, …]; a server that you start yourself is given as --target",
             );
         }
-        let mut steps = target.before.iter().chain(&target.after);
-        if file.has_command() || steps.any(|step| step.command.is_some()) {
+        let mut hooks = target.before.iter().chain(&target.after);
+        if file.has_command() || hooks.any(|hook| hook.command.is_some()) {
             return;
         }
         let of_variants = file.variants.iter().enumerate();
@@ -126,16 +126,16 @@ impl Judge<'_> {
         let variants = file.variants.iter().enumerate();
         let variants =
             variants.map(|(index, variant)| (format!("variants.{index}.command"), variant.command.is_some()));
-        let steps = |name: &'static str, steps: &[StepFile]| -> Vec<(String, bool)> {
-            let steps = steps.iter().enumerate();
-            let steps = steps.map(|(index, step)| (format!("target.{name}.{index}.command"), step.command.is_some()));
-            steps.collect()
+        let hooks = |name: &'static str, hooks: &[HookFile]| -> Vec<(String, bool)> {
+            let hooks = hooks.iter().enumerate();
+            let hooks = hooks.map(|(index, hook)| (format!("target.{name}.{index}.command"), hook.command.is_some()));
+            hooks.collect()
         };
         let started = target.into_iter().chain(variants).filter(|_| !is_foreign);
-        let steps = steps("before", &file.target.before)
+        let hooks = hooks("before", &file.target.before)
             .into_iter()
-            .chain(steps("after", &file.target.after));
-        for (path, _) in started.chain(steps).filter(|(_, is_given)| *is_given) {
+            .chain(hooks("after", &file.target.after));
+        for (path, _) in started.chain(hooks).filter(|(_, is_given)| *is_given) {
             self.mistake(
                 &path,
                 "a workload runs no command unless it is allowed to",
@@ -145,26 +145,26 @@ impl Judge<'_> {
     }
 
     /// What is done before or after the load.
-    pub(super) fn steps(&mut self, path: &str, steps: &[StepFile], folder: &Folder) -> Vec<Step> {
-        let steps = steps.iter().enumerate();
-        steps
-            .filter_map(|(index, step)| self.step(&join(path, &index.to_string()), step, folder))
+    pub(super) fn hooks(&mut self, path: &str, hooks: &[HookFile], folder: &Folder) -> Vec<Hook> {
+        let hooks = hooks.iter().enumerate();
+        hooks
+            .filter_map(|(index, hook)| self.hook(&join(path, &index.to_string()), hook, folder))
             .collect()
     }
 
-    fn step(&mut self, path: &str, step: &StepFile, folder: &Folder) -> Option<Step> {
-        self.positive(&join(path, "within"), step.within);
-        if step.check.is_some() && step.request.is_none() {
+    fn hook(&mut self, path: &str, hook: &HookFile, folder: &Folder) -> Option<Hook> {
+        self.positive(&join(path, "within"), hook.within);
+        if hook.check.is_some() && hook.request.is_none() {
             self.mistake(
                 &join(path, "check"),
                 "it is of the answer to a `request`, and there is none",
                 "leave `check` out: the exit status of a command has to be 0",
             );
         }
-        let deed = match (&step.request, &step.command) {
+        let deed = match (&hook.request, &hook.command) {
             // No arrival, so no values of one.
             (Some(request), None) => {
-                Deed::Request(self.ask(path, request, step.check.as_ref(), &Sources::default(), folder)?)
+                Deed::Request(self.ask(path, request, hook.check.as_ref(), &Sources::default(), folder)?)
             }
             (None, Some(words)) => Deed::Command(self.program(&join(path, "command"), words, folder, false)?),
             _ => {
@@ -176,8 +176,8 @@ impl Judge<'_> {
                 return None;
             }
         };
-        let within = step.within.0;
-        Some(Step { deed, within })
+        let within = hook.within.0;
+        Some(Hook { deed, within })
     }
 
     fn program(&mut self, path: &str, words: &[String], folder: &Folder, may_be_missing: bool) -> Option<Program> {

@@ -58,8 +58,8 @@ pub(crate) fn resolve(
     let changes = judge.changes(&file, &profile, &faults);
     let mut variants = judge.variants(&file);
     judge.launches(&file, &mut variants, folder, overrides);
-    let before = judge.steps("target.before", &file.target.before, folder);
-    let after = judge.steps("target.after", &file.target.after, folder);
+    let before = judge.hooks("target.before", &file.target.before, folder);
+    let after = judge.hooks("target.after", &file.target.after, folder);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {

@@ -27,7 +27,7 @@ pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
 pub(crate) use process::{HIDDEN, looks_secret};
-pub(super) use process::{ReadyFile, StepFile};
+pub(super) use process::{ReadyFile, HookFile};
 pub(super) use profile::ProfileFile;
 pub(super) use request::{BodyCheckFile, CheckFile, DataFile, OneOrMany, RequestFile};
 pub(super) use traffic::{ChatsFile, TrafficFile};

@@ -27,7 +27,7 @@ pub struct ReadyFile {
 /// Something that is done before or after the load: exactly one of `request` and `command`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StepFile {
+pub struct HookFile {
     /// A request to the target, sent once. `{{env.NAME}}`, `{{uuid}}` and `{{now}}` stand for values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestFile>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::process::{ReadyFile, StepFile, without_secrets};
+use super::process::{ReadyFile, HookFile, without_secrets};
 
 /// What is driven: the reference server on its database shards, unless `command` starts another, or `--target URL`
 /// names one.
@@ -39,10 +39,10 @@ pub struct TargetFile {
     /// What is done in each cell once the target is ready, before chats are made and load is offered. What fails keeps
     /// the cell from being begun.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub before: Vec<StepFile>,
+    pub before: Vec<HookFile>,
     /// What is done in each cell after the load, whatever ended it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<StepFile>,
+    pub after: Vec<HookFile>,
 }
 
 /// A block of reference-server settings.

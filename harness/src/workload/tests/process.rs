@@ -1,4 +1,4 @@
-//! A target that bmt starts, and steps before and after the load.
+//! A target that bmt starts, and hooks before and after the load.
 
 use std::path::Path;
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn each_variant_gets_what_is_started_for_it() {
             ("TOKEN", "***".to_owned())
         ]
     );
-    let within: Vec<u64> = workload.before.iter().map(|step| step.within.as_secs()).collect();
+    let within: Vec<u64> = workload.before.iter().map(|hook| hook.within.as_secs()).collect();
     assert_eq!(within, [30, 2]);
     assert!(matches!(&workload.before[1].deed, Deed::Request(ask) if ask.check.status == [204]));
 }
@@ -121,7 +121,7 @@ fn commands_are_refused_where_they_would_be_run_without_permission() {
         );
     }
     assert!(all.contains("3 mistakes"), "{all}");
-    assert!(told(true).contains("1 mistake "), "the step alone: {}", told(true));
+    assert!(told(true).contains("1 mistake "), "the hook alone: {}", told(true));
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn a_target_of_somebody_else_goes_before_the_command_and_has_the_steps_as_well()
 
 #[test]
 fn the_reference_server_has_the_steps_as_well() {
-    let workload = "name: chats\nquestion: Are steps done?\nprofile: {kind: constant, target: 20/s, hold: 1s}\n\
+    let workload = "name: chats\nquestion: Are hooks done?\nprofile: {kind: constant, target: 20/s, hold: 1s}\n\
          target: {shards: 1, before: [{request: {get: /metrics}, check: {body: {contains: hotchat}}}], after: [{request: {get: /nowhere}}]}\n\
          chats: {hot: {members: 1}}\ntraffic: {count: {operation: count, chats: hot, share: 1}}\nvariants: [{name: only}]\n";
     let place = Place::of(workload);

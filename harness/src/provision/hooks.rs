@@ -15,7 +15,7 @@ use super::process::innermost;
 use super::target::Target;
 use crate::arrival::Arrival;
 use crate::template::{Ask, Body, RequestTemplate, Sources, Values};
-use crate::workload::{Deed, Program, Step, Variables};
+use crate::workload::{Deed, Program, Hook, Variables};
 
 /// Bytes of an answer that are read.
 const BODY_MAX: usize = 4 << 20;
@@ -24,9 +24,9 @@ const QUOTED_MAX: usize = 200;
 /// How long a command that takes too long may take to end.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
-/// The steps of one cell. What their commands started ends with it.
+/// The hooks of one cell. What their commands started ends with it.
 #[derive(Debug)]
-pub struct Steps<'a> {
+pub struct Hooks<'a> {
     /// The environment of commands, besides what they inherit.
     pub env: &'a Variables,
     /// Seed of the block.
@@ -39,7 +39,7 @@ pub struct Steps<'a> {
     sandbox: Option<Sandbox>,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> Hooks<'a> {
     /// Nothing done yet.
     #[must_use]
     pub fn new(env: &'a Variables, seed: u64, logs: &'a Path, cpus: &'a [usize]) -> Self {
@@ -56,9 +56,9 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// With the first that failed; those behind it are not done.
-    pub async fn before(&mut self, target: &Target, steps: &[Step]) -> Result<(), ProvisionError> {
-        for (step, number) in steps.iter().zip(1..) {
-            self.step(target, ("before", number), step).await?;
+    pub async fn before(&mut self, target: &Target, hooks: &[Hook]) -> Result<(), ProvisionError> {
+        for (hook, number) in hooks.iter().zip(1..) {
+            self.hook(target, ("before", number), hook).await?;
         }
         Ok(())
     }
@@ -67,24 +67,24 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// With the first that failed.
-    pub async fn after(&mut self, target: &Target, steps: &[Step], is_lost: bool) -> Result<(), ProvisionError> {
+    pub async fn after(&mut self, target: &Target, hooks: &[Hook], is_lost: bool) -> Result<(), ProvisionError> {
         let mut done = Ok(());
-        for (step, number) in steps.iter().zip(1..) {
-            if is_lost && matches!(step.deed, Deed::Request(_)) {
+        for (hook, number) in hooks.iter().zip(1..) {
+            if is_lost && matches!(hook.deed, Deed::Request(_)) {
                 continue;
             }
-            done = done.and(self.step(target, ("after", number), step).await);
+            done = done.and(self.hook(target, ("after", number), hook).await);
         }
         done
     }
 
-    async fn step(
+    async fn hook(
         &mut self,
         target: &Target,
         (when, number): (&'static str, usize),
-        step: &Step,
+        hook: &Hook,
     ) -> Result<(), ProvisionError> {
-        let (what, done) = match &step.deed {
+        let (what, done) = match &hook.deed {
             Deed::Request(ask) => {
                 let arrival = Arrival {
                     intended_ns: 0,
@@ -97,16 +97,16 @@ impl<'a> Steps<'a> {
                     seed: self.seed,
                     arrival,
                 };
-                (request.shown(), request.done(target, step.within).await)
+                (request.shown(), request.done(target, hook.within).await)
             }
             Deed::Command(program) => {
                 let shown = program.shown(target.address.port()).join(" ");
                 let log = format!("{when}-{number}.log");
-                (shown, self.run(target, program, &log, step.within).await)
+                (shown, self.run(target, program, &log, hook.within).await)
             }
         };
-        done.map_err(|reason| ProvisionError::Step {
-            step: format!("target.{when}.{}: `{what}`", number - 1),
+        done.map_err(|reason| ProvisionError::Hook {
+            hook: format!("target.{when}.{}: `{what}`", number - 1),
             reason,
         })
     }
@@ -124,7 +124,7 @@ impl<'a> Steps<'a> {
             stderr: log,
         };
         let command = command(program, self.env, target.address.port());
-        let mut child = sandbox.spawn("step", command, &streams).map_err(told)?;
+        let mut child = sandbox.spawn("hook", command, &streams).map_err(told)?;
         match child.wait(within).await.map_err(told)? {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(format!("it ended with {status}; {}", child.log_end())),
