@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStdout;
 
 use crate::SandboxError;
-use crate::log::Log;
+use crate::log::{Log, LogEnd};
 
 /// Where one output stream of a child goes.
 #[derive(Debug, Clone)]
@@ -95,6 +95,11 @@ impl Child {
     /// The last lines of its standard error that matter.
     pub fn log_tail(&self) -> String {
         self.log.end().lines
+    }
+
+    /// The same, and where the whole log is.
+    pub fn log_end(&self) -> LogEnd {
+        self.log.end()
     }
 
     /// What it wrote to its standard error so far, or the end of that.

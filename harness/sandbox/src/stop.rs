@@ -37,14 +37,29 @@ impl Child {
         })
     }
 
-    /// Asks it to end (`SIGTERM`), and kills it if it has not after `grace`.
+    /// Asks its process group to end (`SIGTERM`), and kills what of it is left when the child has ended, or after
+    /// `grace`.
     pub async fn terminate(&mut self, grace: Duration) -> Result<ExitStatus, SandboxError> {
         self.signal(Signal::TERM)?;
         self.signal(Signal::CONT)?; // a paused process does not see a SIGTERM
-        match self.wait(grace).await? {
-            Some(status) => Ok(status),
-            None => self.kill().await,
+        self.ends(grace).await?;
+        // Until the child is waited for, the number of its group is nobody else's.
+        self.kill().await
+    }
+
+    /// Returns when it has ended, without waiting for it, or after `within`.
+    async fn ends(&mut self, within: Duration) -> Result<(), SandboxError> {
+        let pid = Pid::from_child(&self.process);
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let started = Instant::now();
+        while self.ended.is_none() && started.elapsed() < within {
+            let ended = waitid(WaitId::Pid(pid), look).map_err(|e| SandboxError::io(&self.name, e.into()))?;
+            if ended.is_some() {
+                break;
+            }
+            tokio::time::sleep(POLL).await;
         }
+        Ok(())
     }
 
     /// Stops it where it is (`SIGSTOP` to its process group), as a hanging machine would; returns when it stands still.

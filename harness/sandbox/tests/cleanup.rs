@@ -155,3 +155,21 @@ async fn a_program_that_does_not_exist_is_named() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_terminated_child_takes_along_what_of_its_group_does_not_listen() {
+    let sandbox = Sandbox::new().unwrap();
+    let mut command = Command::new("sh");
+    // Without its environment it does not carry the mark of the sandbox either.
+    command.args(["-c", "env -i sh -c 'trap \"\" TERM; echo $$; exec sleep 1000' & wait"]);
+    let streams = Streams {
+        stdout: Stream::Piped,
+        stderr: Stream::Log,
+    };
+    let mut child = sandbox.spawn("sh", command, &streams).unwrap();
+    let deaf: u32 = child.first_line(LIMIT).await.unwrap().parse().unwrap();
+    assert!(runs(deaf));
+    let status = child.terminate(LIMIT).await.unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
+    until("the deaf one is gone", || !runs(deaf));
+}

@@ -60,6 +60,7 @@ pub(crate) fn cell(variant: &str, block: u32, phases: Vec<PhaseResult>) -> Cell 
             number: 1,
             seed: 1,
             server: None,
+            process: None,
             database: None,
             series: vec![SeriesName {
                 entry: 0,

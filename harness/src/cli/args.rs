@@ -75,6 +75,9 @@ pub(crate) struct Run {
     /// Let the workload name files outside its folder
     #[arg(long)]
     pub(crate) allow_files: bool,
+    /// Let the workload run the commands that it names
+    #[arg(long)]
+    pub(crate) allow_commands: bool,
     /// Drive a server that bmt did not start, http://HOST:PORT or http://HOST:PORT/BASE
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,

@@ -8,11 +8,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::args::{self, Format};
 use super::exit::Exit;
 use super::output::{print, rejected};
-use crate::provision::{Admin, External, ProvisionError, SettingsError, check_external, check_settings};
+use crate::provision::{
+    Admin, External, ProvisionError, SettingsError, check_commands, check_external, check_settings,
+};
 use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
 use crate::transport::Http;
-use crate::workload::{self, Overrides, TargetUrl, Workload};
+use crate::workload::{self, HIDDEN, Overrides, TargetUrl, Workload, looks_secret};
 
 /// Runs a workload and prints the result on standard output.
 pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
@@ -23,6 +25,7 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
         set,
         foreign: arguments.target.is_some(),
         blocks: arguments.blocks,
+        refuses_commands: !arguments.allow_commands,
         allow_files: arguments.allow_files,
     };
     let workload = match workload::load(&arguments.workload, &overrides) {
@@ -44,6 +47,9 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    if let Some(target) = options.target.as_ref().filter(|_| workload.file.has_command()) {
+        eprintln!("bmt: --target is driven, {}; `command` is not started", target.url);
+    }
     if let Some(pin) = &options.pin {
         pin_here(&pin.generator)?;
     }
@@ -107,6 +113,7 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
         aa: arguments.aa.clone(),
         variants: arguments.variants.clone(),
         target,
+        target_secret: secret("BMT_TARGET_SECRET"),
         pin: arguments.pin.as_deref().map(pin).transpose()?,
         command: command_line(),
     })
@@ -119,7 +126,7 @@ async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, Strin
     for variant in rehearse::variants(workload, options) {
         match options.external(&variant) {
             Some(external) => foreign.push((variant.name, external)),
-            None if variant.reach.http == Http::One => {}
+            None if variant.launch.is_some() || variant.reach.http == Http::One => {}
             None => {
                 let problem = format!(
                     "variant `{}` is spoken to in HTTP/2, and the reference server speaks HTTP/1.1; give the address of another as \
@@ -140,6 +147,9 @@ async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, Strin
     let Some((_, target)) = foreign.first() else {
         return Ok(());
     };
+    if options.target.is_some() {
+        check_commands(workload, &names).map_err(|problem| (Exit::WorkloadInvalid, problem))?;
+    }
     check_external(workload, target, &names).map_err(|problems| (Exit::WorkloadInvalid, problems))?;
     match check_settings(workload, target, &names).await {
         Ok(()) | Err(SettingsError::Lost(ProvisionError::Unreachable { .. })) => Ok(()),
@@ -148,7 +158,7 @@ async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, Strin
     }
 }
 
-/// The command line as it was typed, with the program's short name.
+/// The command line as it was typed, with the program's short name, and without secrets that `--set` gives commands.
 fn command_line() -> String {
     let mut words = std::env::args();
     let program = words.next().unwrap_or_default();
@@ -156,6 +166,7 @@ fn command_line() -> String {
         .file_name()
         .map_or("bmt".to_owned(), |name| name.to_string_lossy().into_owned());
     let quoted = words.map(|word| {
+        let word = without_secret(word);
         if word.contains(char::is_whitespace) {
             format!("'{word}'")
         } else {
@@ -163,6 +174,28 @@ fn command_line() -> String {
         }
     });
     std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// A word of the command line, without the value where it sets a variable that looks like a secret, or a whole
+/// environment.
+fn without_secret(word: String) -> String {
+    let (flag, set) = match word.strip_prefix("--set=") {
+        Some(set) => ("--set=", set),
+        None => ("", word.as_str()),
+    };
+    let Some((path, value)) = set.split_once('=') else {
+        return word;
+    };
+    let mut keys = path.rsplit('.');
+    let is_secret = match (keys.next(), keys.next()) {
+        (Some("env"), Some(_)) => true,
+        (Some(name), Some("env")) => looks_secret(name, value),
+        _ => false,
+    };
+    match is_secret {
+        true => format!("{flag}{path}={HIDDEN}"),
+        false => word,
+    }
 }
 
 /// `1`, `0,2` or `2-3`: the generator's CPUs; the target gets the others.
@@ -231,6 +264,20 @@ fn check_limits(workload: &Workload) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_that_are_set_are_not_recorded() {
+        for (word, recorded) in [
+            ("target.env.MODE=safe", "target.env.MODE=safe"),
+            ("target.env.API_TOKEN=x", "target.env.API_TOKEN=***"),
+            ("--set=variants.a.env.PASSWORD=x=y", "--set=variants.a.env.PASSWORD=***"),
+            ("target.env={A: b}", "target.env=***"),
+            ("profile.target=500/s", "profile.target=500/s"),
+            ("results/token=1", "results/token=1"),
+        ] {
+            assert_eq!(without_secret(word.to_owned()), recorded);
+        }
+    }
 
     #[test]
     fn pinning_needs_cpus_that_exist_and_leaves_some_to_the_target() {

@@ -26,6 +26,27 @@ pub enum SettingsError {
     Lost(#[from] ProvisionError),
 }
 
+/// Refuses variants that differ in what bmt would start, which it does not: they would be run as if they differed.
+/// Only `variants` are looked at; all if empty.
+///
+/// # Errors
+/// With what to do about it.
+pub fn check_commands(workload: &Workload, variants: &[String]) -> Result<(), String> {
+    let chosen = workload.file.variants.iter();
+    let mut chosen = chosen.filter(|variant| variants.is_empty() || variants.contains(&variant.name));
+    let Some(first) = chosen.next() else {
+        return Ok(());
+    };
+    match chosen.find(|other| (&other.command, &other.env) != (&first.command, &first.env)) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "variants `{}` and `{}` differ in `command` or `env`, and --target is one server; start it as one of them says, and \
+             run that one with --variant, or run without --target",
+            first.name, other.name
+        )),
+    }
+}
+
 /// Refuses what needs the target's admin API where none is given: changes of settings, and variants with settings of
 /// their own, which would otherwise run as if they differed. Only `variants` are looked at; all if empty.
 ///

@@ -1,6 +1,8 @@
 //! Why there is nothing to drive.
 
-use bmt_sandbox::SandboxError;
+use std::time::Duration;
+
+use bmt_sandbox::{LogEnd, SandboxError};
 
 /// Why there is nothing to drive. All of them end a run with exit code 121.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,36 @@ pub enum ProvisionError {
     Puzzling {
         /// Its first line.
         said: String,
+    },
+    /// A program runs and is not ready.
+    #[error(
+        "{name} was not ready within {waited:?}: {tried}; {log}\nmend what the log names, or give it more time with `ready: {{within: …}}`"
+    )]
+    NotReady {
+        /// As messages call it.
+        name: String,
+        /// How long it was given.
+        waited: Duration,
+        /// The last look, and what it found.
+        tried: String,
+        /// The lines of its log that matter.
+        log: LogEnd,
+    },
+    /// Somebody listens where a program that is to be started would.
+    #[error(
+        "somebody listens at {target} already; end that, or let bmt choose the port: `{{{{port}}}}` in `command` and `url`"
+    )]
+    Taken {
+        /// Where.
+        target: String,
+    },
+    /// What is to be done before or after the load failed.
+    #[error("{hook} failed: {reason}")]
+    Hook {
+        /// Where it stands in the workload, and what it does.
+        hook: String,
+        /// What came of it.
+        reason: String,
     },
     /// A target that somebody else started cannot be reached.
     #[error("cannot reach the target {target}: {reason}; start it first, or check the address")]

@@ -49,6 +49,12 @@ impl External {
         }
     }
 
+    /// What paths follow: `http://host:port/base`.
+    pub(super) fn base(&self) -> String {
+        let scheme = if self.url.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.url.authority(), self.url.base_path)
+    }
+
     /// What TLS connections to it are made with; `None` where it wants none.
     pub(super) fn tls(&self) -> Result<Option<Tls>, ProvisionError> {
         if !self.url.is_tls {

@@ -1,9 +1,11 @@
-//! Starts what is under test and stops it, or reaches a server that somebody else started.
+//! Starts what is under test and stops it, or reaches a server that somebody else started; does what a workload wants
+//! done before and after the load.
 //!
 //! ```text
 //! target ──► local ──► roles ──► table_lock      populate ──► placement
 //!    │         └──► whereabouts ◄─┘                  │
-//!    └──► external ──► admin ◄───────────────────────┘      settings, check ──► external, admin
+//!    ├──► external ──► admin ◄───────────────────────┘      settings, check ──► external, admin
+//!    └──► process ──► command, external             hooks ──► command, target
 //! ```
 //!
 //! A workload and a template come in; a [`Target`] with its chats goes out. Nothing here knows of arrivals, phases or
@@ -11,12 +13,15 @@
 
 mod admin;
 mod check;
+mod command;
 mod disk;
 mod error;
 mod external;
+mod hooks;
 mod local;
 mod placement;
 mod populate;
+mod process;
 mod roles;
 mod settings;
 mod silence;
@@ -25,13 +30,15 @@ mod target;
 mod whereabouts;
 
 pub use admin::Admin;
-pub use check::{SettingsError, check_external, check_settings};
+pub use check::{SettingsError, check_commands, check_external, check_settings};
 pub use disk::ensure_disk;
 pub use error::ProvisionError;
 pub use external::External;
+pub use hooks::Hooks;
 pub(crate) use local::server_binary;
 pub use local::{Local, LocalPlan};
 pub use populate::{Populated, populate};
+pub use process::ProcessPlan;
 pub use roles::Breakable;
 pub use settings::BorrowedSettings;
 pub use silence::Silence;

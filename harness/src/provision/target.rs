@@ -1,4 +1,5 @@
-//! What is driven: the reference server on its shards, started here, or a server that somebody else started.
+//! What is driven: the reference server on its shards or a program of the workload's, started here, or a server that
+//! somebody else started.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use super::admin::Admin;
 use super::error::ProvisionError;
 use super::external::External;
 use super::local::{Local, LocalPlan};
+use super::process::{Process, ProcessPlan, Running};
 use super::roles::{RedisRole, ShardRole};
 use crate::observe::{Processes, Watched};
+use crate::record::StartedProcess;
 use crate::transport::{Http, Tls};
 use crate::workload::Settings;
 
@@ -41,7 +44,11 @@ pub struct Target {
     pub settings: Option<Settings>,
     /// What bmt started for it.
     local: Option<Local>,
-    /// Where bmt did not start it.
+    /// The program that bmt started as it.
+    process: Option<Process>,
+    /// What that is, without secrets.
+    started: Option<StartedProcess>,
+    /// Where it is not the reference server.
     external: Option<External>,
 }
 
@@ -63,6 +70,8 @@ impl Target {
             watched: started.watched,
             settings: Some(started.settings),
             local: Some(local),
+            process: None,
+            started: None,
             external: None,
         })
     }
@@ -73,6 +82,30 @@ impl Target {
     /// When its name has no address, or nobody listens there.
     pub async fn external(external: &External) -> Result<Self, ProvisionError> {
         let address = external.connect().await?;
+        Self::reached(external, address)
+    }
+
+    /// A program of the workload's, started and ready.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends, or is not ready in time; with what was tried and the end of its log.
+    pub async fn process(plan: ProcessPlan<'_>) -> Result<Self, ProvisionError> {
+        let Running {
+            process,
+            external,
+            address,
+            started,
+        } = Process::start(plan).await?;
+        let target = Self::reached(&external, address)?;
+        target.watched.processes.note_family("server", process.pid());
+        Ok(Self {
+            process: Some(process),
+            started: Some(started),
+            ..target
+        })
+    }
+
+    fn reached(external: &External, address: SocketAddr) -> Result<Self, ProvisionError> {
         Ok(Self {
             address,
             authority: external.url.authority(),
@@ -90,6 +123,8 @@ impl Target {
             },
             settings: None,
             local: None,
+            process: None,
+            started: None,
             external: Some(external.clone()),
         })
     }
@@ -113,10 +148,22 @@ impl Target {
     /// # Errors
     /// With what ended, and the end of its log.
     pub fn ensure_running(&mut self) -> Result<(), ProvisionError> {
-        self.local.as_mut().map_or(Ok(()), Local::ensure_running)
+        self.local.as_mut().map_or(Ok(()), Local::ensure_running)?;
+        self.process.as_mut().map_or(Ok(()), Process::ensure_running)
     }
 
-    /// Whether bmt started it.
+    /// What paths follow: `http://host:port/base`.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}{}", self.authority, self.base_path)
+    }
+
+    /// The program that bmt started as the target, without secrets.
+    #[must_use]
+    pub fn started(&self) -> Option<&StartedProcess> {
+        self.started.as_ref()
+    }
+
+    /// Whether it is the reference server, started by bmt.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.local.is_some()
@@ -177,6 +224,9 @@ impl Target {
     pub async fn stop(self) {
         if let Some(local) = self.local {
             local.stop().await;
+        }
+        if let Some(process) = self.process {
+            process.stop().await;
         }
     }
 }

@@ -4,6 +4,8 @@
 //! Together with intervals and samples they are all that analysis needs. Names of a workload's keys do not occur here:
 //! renaming a key never orphans a recording.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::run::{AcknowledgedResult, BoundKind, ChangeResult, FaultResult, ObserverCost};
@@ -200,12 +202,26 @@ pub struct CellHeader {
     pub seed: u64,
     /// The server's settings, resolved; `None` where the server is somebody else's.
     pub server: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The program that bmt started in place of the reference server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<StartedProcess>,
     /// Version of the database, where bmt started it.
     pub database: Option<String>,
     /// What is kept apart, by index.
     pub series: Vec<SeriesName>,
     /// Shards that are observed.
     pub shards: usize,
+}
+
+/// A program that bmt started as the target. What comes from bmt's environment or looks like a secret is `***`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedProcess {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The variables that the workload gave it.
+    pub env: BTreeMap<String, String>,
+    /// Where it listened.
+    pub url: String,
 }
 
 /// What one series is of.

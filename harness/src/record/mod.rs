@@ -28,7 +28,7 @@ pub use error::RecordingError;
 pub use event::{RunEvent, Subscriber};
 pub use header::{
     CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, RECORDING_SCHEMA,
-    RunHeader, SeriesName, Snapshot, TrafficSnapshot,
+    RunHeader, SeriesName, Snapshot, StartedProcess, TrafficSnapshot,
 };
 pub(crate) use histogram::is_zero;
 pub use histogram::{DecodeError, Durations};

@@ -15,7 +15,9 @@ use super::{acknowledged, load, snapshot};
 use crate::clock::{Clock, Stop};
 use crate::drive::{self, Plan};
 use crate::observe::{Cost, Observer};
-use crate::provision::{BorrowedSettings, Breakable, LocalPlan, Populated, ProvisionError, Silence, Target, populate};
+use crate::provision::{
+    BorrowedSettings, Breakable, Hooks, LocalPlan, Populated, ProcessPlan, ProvisionError, Silence, Target, populate,
+};
 use crate::record::{Cell, CellEvent, CellHeader, Ended, ObserverCost, RunEvent};
 use crate::scenario::chat::Signer;
 use crate::workload::{Injection, Workload};
@@ -79,8 +81,9 @@ async fn run_on(
     let workload = stage.workload;
     let logs = listeners.writer.cell_directory(&planned.directory())?;
     listeners.announce(&format!("{}, block {}", planned.variant.name, planned.block));
+    let mut hooks = Hooks::new(&planned.variant.env, planned.seed, &logs, stage.target_cpus());
     let prepared = tokio::select! {
-        prepared = prepare(stage, planned, borrowed, &logs) => prepared,
+        prepared = prepare(stage, planned, borrowed, &logs, &mut hooks) => prepared,
         () = stage.interrupt.asked() => return Ok(CellEnded::default()),
     };
     let (mut target, signer, chats) = match prepared {
@@ -121,11 +124,34 @@ async fn run_on(
     let cost = observer_cost(&driven.cost, length);
     listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Observed(cost))))?;
     listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Ended(driven.ended))))?;
+    let lost = after(stage, &mut hooks, &target, driven.lost).await;
     target.stop().await;
     Ok(CellEnded {
         cell: listeners.finish_cell(),
-        lost: driven.lost,
+        lost,
     })
+}
+
+/// Does what is to be done after the load, whatever ended that; returns why no further cell can be run, if that is so.
+/// An interrupt that comes meanwhile ends it: one that came before does not, for here things are put back.
+async fn after(
+    stage: &Stage<'_>,
+    hooks: &mut Hooks<'_>,
+    target: &Target,
+    lost: Option<ProvisionError>,
+) -> Option<ProvisionError> {
+    let was_interrupted = stage.interrupt.is_asked();
+    let failed = tokio::select! {
+        done = hooks.after(target, &stage.workload.after, lost.is_some()) => done.err(),
+        () = stage.interrupt.asked(), if !was_interrupted => None,
+    };
+    if lost.is_none() {
+        return failed;
+    }
+    if let Some(problem) = failed {
+        eprintln!("bmt: {problem}");
+    }
+    lost
 }
 
 fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Populated) -> CellHeader {
@@ -137,44 +163,61 @@ fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Popul
         number: planned.number,
         seed: planned.seed,
         server: target.settings.clone(),
+        process: target.started().cloned(),
         database: target.database_version(),
         series: snapshot::series(workload, placed),
         shards: target.watched.shards.len(),
     }
 }
 
-/// Starts the target and makes its chats.
+/// Starts the target, does what is to be done before the load, and makes the chats.
 async fn prepare(
     stage: &Stage<'_>,
     planned: &Planned,
     borrowed: Option<&mut BorrowedSettings>,
     logs: &Path,
+    hooks: &mut Hooks<'_>,
 ) -> Result<(Target, Signer, Populated), ProvisionError> {
     let workload = stage.workload;
-    let mut target = match (stage.options.external(&planned.variant), &stage.ground.template) {
-        (Some(external), _) => Target::external(&external).await?,
-        (None, Some(template)) => {
-            let cpus = stage.options.pin.as_ref().map_or(&[][..], |pin| &pin.target);
+    let variant = &planned.variant;
+    let cpus = stage.target_cpus();
+    let mut target = match (stage.options.external(variant), &variant.launch, &stage.ground.template) {
+        (Some(external), ..) => Target::external(&external).await?,
+        (None, Some(launch), _) => {
+            let plan = ProcessPlan {
+                launch,
+                env: &variant.env,
+                reach: &variant.reach,
+                secret: &stage.options.target_secret,
+                logs,
+                cpus,
+            };
+            Target::process(plan).await?
+        }
+        (None, None, Some(template)) => {
             let plan = LocalPlan {
                 shards: workload.file.target.shards,
                 database_options: &workload.file.target.database_options,
                 redis: workload.needs_redis(),
                 breakable: breakable(workload),
-                settings: &planned.variant.settings,
+                settings: &variant.settings,
                 logs,
                 cpus,
             };
             Target::local(template, plan).await?
         }
-        (None, None) => unreachable!("a run without a target of its own has prepared the ground"),
+        (None, None, None) => unreachable!("a run without a target of its own has prepared the ground"),
     };
     if !target.is_ours() && borrowed.is_none() && !workload.has_chats() {
         // Nobody asked for more than the workload says, and what it drives has no metrics that are known here.
         target.watched.metrics_url = None;
     }
     if let Some(borrowed) = borrowed {
-        borrowed.apply(&planned.variant.settings).await?;
+        borrowed.apply(&variant.settings).await?;
         target.settings = Some(borrowed.in_force().clone());
+    }
+    if let Err(failed) = hooks.before(&target, &workload.before).await {
+        return Err(target.ensure_running().err().unwrap_or(failed));
     }
     let now_s = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -18,6 +18,8 @@ pub struct Options {
     pub aa: Option<String>,
     /// A server that somebody else started.
     pub target: Option<External>,
+    /// Secret that caller tokens are signed with where chats are made on a program of the workload's.
+    pub target_secret: String,
     /// CPUs for the generator, and for everything that bmt starts.
     pub pin: Option<Pin>,
     /// The command line, for the record.

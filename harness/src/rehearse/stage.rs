@@ -15,6 +15,13 @@ pub(super) struct Stage<'a> {
     pub(super) ground: Ground,
 }
 
+impl Stage<'_> {
+    /// CPUs that everything of the target is started on; anywhere if empty.
+    pub(super) fn target_cpus(&self) -> &[usize] {
+        self.options.pin.as_ref().map_or(&[], |pin| &pin.target)
+    }
+}
+
 /// What all cells share: the initialised data directory that shards are copied from, where bmt starts them.
 pub(super) struct Ground {
     pub(super) template: Option<Template>,
@@ -25,7 +32,8 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) async fn prepare(workload: &Workload, options: &Options) -> Result<Self, ProvisionError> {
         let variants = super::plan::variants(workload, options);
-        if variants.iter().all(|variant| options.external(variant).is_some()) {
+        let mut variants = variants.iter();
+        if variants.all(|variant| options.external(variant).is_some() || variant.launch.is_some()) {
             return Ok(Self {
                 template: None,
                 _sandbox: None,

@@ -138,6 +138,7 @@ pub(super) fn cell(variant: &str, block: u32, number: usize) -> Cell {
             number,
             seed: 7,
             server: None,
+            process: None,
             database: None,
             series: vec![],
             shards: 0,

@@ -78,6 +78,17 @@ fn write_method(text: &mut String, run: &Run) {
     let _ = write!(text, "\n## How it was measured\n\n");
     let _ = writeln!(text, "- command: `{}`", header.command);
     let _ = writeln!(text, "- machine: {}", words::machine(&header.environment));
+    for variant in shown::variants(run) {
+        let cells = run.cells.iter();
+        let mut started = cells.filter(|cell| cell.header.variant == *variant);
+        if let Some(process) = started.find_map(|cell| cell.header.process.as_ref()) {
+            let _ = writeln!(
+                text,
+                "- {variant}, started anew for each cell: {}",
+                words::started(process)
+            );
+        }
+    }
     let _ = writeln!(
         text,
         "- started {}, seed {}, {}, bmt {}, commit {}",

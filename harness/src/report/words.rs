@@ -1,6 +1,6 @@
 //! Figures in words.
 
-use crate::record::Environment;
+use crate::record::{Environment, StartedProcess};
 
 /// Where nothing was observed, or too little for the figure.
 pub(super) const NONE: &str = "–";
@@ -133,6 +133,18 @@ pub(super) fn machine(environment: &Environment) -> String {
     parts.join(", ")
 }
 
+/// A program that was started, as it would be typed, and where it listened.
+pub(super) fn started(process: &StartedProcess) -> String {
+    let quoted = |word: &String| match word.is_empty() || word.contains(|c: char| c.is_whitespace() || c == '\'') {
+        true => format!("'{}'", word.replace('\'', "'\\''")),
+        false => word.clone(),
+    };
+    let env = process.env.iter();
+    let env = env.map(|(name, value)| format!("{name}={}", quoted(value)));
+    let words: Vec<String> = env.chain(process.command.iter().map(quoted)).collect();
+    format!("`{}`, at {}", words.join(" "), process.url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +174,20 @@ mod tests {
         ] {
             assert_eq!(spread(figure, form), shown);
         }
+    }
+
+    #[test]
+    fn a_program_is_shown_as_it_would_be_typed() {
+        let text = |text: &str| text.to_owned();
+        let process = StartedProcess {
+            command: vec![text("./shop"), text("--name"), text("the shop's")],
+            env: [(text("KEY"), text("***")), (text("MODE"), text("fast"))].into(),
+            url: text("http://127.0.0.1:4000"),
+        };
+        assert_eq!(
+            started(&process),
+            r"`KEY=*** MODE=fast ./shop --name 'the shop'\''s'`, at http://127.0.0.1:4000"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Requests as templates: text with values in it, and what their answers have to be like.
 //!
 //! ```text
+//!   command ──► error, parse
 //!   session ──► request ──► check, source, text          json ──► error, escape, source, text
 //!   text ──► error, escape, parse, source, value          value ──► error, escape, parse, source, table
 //!   error ──► parse          source ──► table          check, escape, parse, table (leaves)
@@ -13,6 +14,7 @@
 //! [`crate::scenario`].
 
 mod check;
+mod command;
 mod error;
 mod escape;
 mod json;
@@ -25,6 +27,7 @@ mod text;
 mod value;
 
 pub use check::{BodyCheck, Check, HeaderCheck, HeaderMust, Must};
+pub use command::CommandText;
 pub use error::TemplateError;
 pub use request::{Ask, Body, Method, RequestTemplate};
 pub use session::{Capture, CaptureFrom, Session, Step};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
+use super::launch::{Hook, Launch, Variables};
 use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
@@ -29,6 +30,10 @@ pub struct Workload {
     pub traffic: Vec<Traffic>,
     /// The configurations to compare.
     pub variants: Vec<Variant>,
+    /// What is done before the load of each cell.
+    pub before: Vec<Hook>,
+    /// What is done after it.
+    pub after: Vec<Hook>,
     /// Changes of live settings, in order of time.
     pub changes: Vec<Change>,
     /// Faults, in order of time.
@@ -102,6 +107,10 @@ pub struct Variant {
     pub settings: Settings,
     /// How its target is reached.
     pub reach: Reach,
+    /// What bmt starts in place of the reference server.
+    pub launch: Option<Launch>,
+    /// The environment of all commands.
+    pub env: Variables,
 }
 
 /// How a target is reached.
@@ -247,6 +256,12 @@ impl Workload {
             Work::Chat(_) => true,
             Work::Http(_) | Work::Session(_) => false,
         })
+    }
+
+    /// Whether bmt starts a program in place of the reference server.
+    #[must_use]
+    pub fn starts_program(&self) -> bool {
+        self.variants.iter().any(|variant| variant.launch.is_some())
     }
 
     /// Whether the server needs Redis.

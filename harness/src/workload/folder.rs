@@ -31,6 +31,11 @@ impl Folder {
         Self { root, allow_others }
     }
 
+    /// The folder, wherever bmt was started.
+    pub(super) fn absolute(&self) -> PathBuf {
+        self.root.canonicalize().unwrap_or_else(|_| self.root.clone())
+    }
+
     /// Reads the file called `name`.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, Refused> {
         let refused = |problem: String, allowed| Refused { problem, allowed };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::domain::{Change, Fault};
 use super::file::{ChangeFile, FaultFile, Injection, WorkloadFile};
-use super::judge::Judge;
+use super::judge::{Foreign, Judge};
 use super::quantity::Span;
 use super::shape::join;
 use crate::arrival::Profile;
@@ -190,25 +190,30 @@ impl Judge<'_> {
         if let Some((name, length)) = length {
             self.positive(&join(&key, name), length);
         }
-        if self.foreign {
-            self.ours(path, inject);
+        if let Some(foreign) = self.foreign {
+            self.ours(path, inject, foreign);
         }
     }
 
     /// Notes a fault of a process that bmt did not start: if bmt is killed, its reaper cannot undo the fault, and the
     /// owner does not know of it.
-    fn ours(&mut self, path: &str, inject: Injection) {
+    fn ours(&mut self, path: &str, inject: Injection, foreign: Foreign) {
         let problem = match inject {
             // Its members are bmt's own.
             Injection::DisconnectMembers(_) => return,
+            _ if foreign == Foreign::Command => "is done to the reference server or to what that uses",
             Injection::StopPublish => "would outlast a bmt that is killed",
             _ => "would touch a process that bmt did not start",
         };
         let kind = inject.kind();
+        let (because, without) = match foreign {
+            Foreign::Target => ("because of --target", "a run without --target"),
+            Foreign::Command => ("which `command` takes the place of", "a workload without `command`"),
+        };
         self.mistake(
             path,
-            format!("`{kind}` {problem}, because of --target"),
-            "disconnect_members; or a run without --target",
+            format!("`{kind}` {problem}, {because}"),
+            format!("disconnect_members; or {without}"),
         );
     }
 

@@ -4,15 +4,24 @@ use super::mistake::{Mistake, nearest};
 use super::quantity::Span;
 use super::tree::Node;
 
+/// Why bmt may not break the processes of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// Somebody else started them: `--target`.
+    Target,
+    /// It is a program of the workload's own, of which bmt knows nothing: `command`.
+    Command,
+}
+
 /// Collects the mistakes of one file.
 pub(super) struct Judge<'a> {
     tree: &'a Node,
-    pub(super) foreign: bool,
+    pub(super) foreign: Option<Foreign>,
     pub(super) found: Vec<Mistake>,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(tree: &'a Node, foreign: bool) -> Self {
+    pub(super) fn new(tree: &'a Node, foreign: Option<Foreign>) -> Self {
         Self {
             tree,
             foreign,

@@ -12,9 +12,11 @@ mod follow;
 mod gate;
 mod injections;
 mod judge;
+mod launch;
 mod malformed;
 mod mistake;
 mod overrides;
+mod process;
 mod profile;
 mod quantity;
 mod reach;
@@ -34,12 +36,15 @@ pub use file::{
     DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
     SlowQueries, WorkloadFile,
 };
+pub use launch::{Deed, Hook, Launch, Program, Ready, Variable, Variables};
 pub use mistake::{Mistake, Mistakes};
 pub use overrides::Overrides;
 pub use quantity::{Rate, Share, Span};
 pub use schema::schema;
 pub use target_url::TargetUrl;
 pub use tree::Origin;
+
+pub(crate) use file::{HIDDEN, looks_secret};
 
 use folder::Folder;
 use malformed::Malformed;

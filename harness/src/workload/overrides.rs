@@ -15,6 +15,8 @@ pub struct Overrides {
     pub blocks: Option<u32>,
     /// Whether bmt did not start the target: fewer faults may be injected there.
     pub foreign: bool,
+    /// Whether a workload that names commands is refused, for they would be run.
+    pub refuses_commands: bool,
     /// Whether the workload may name files outside its folder.
     pub allow_files: bool,
 }

@@ -20,11 +20,20 @@ impl Judge<'_> {
     /// How the target of each variant is reached.
     pub(super) fn reaches(&mut self, file: &WorkloadFile, data: &Sources, folder: &Folder) -> Vec<Reach> {
         let tls = self.tls(&file.target.tls, folder);
-        let url = file.target.url.as_ref().and_then(|url| self.url("target.url", url));
+        // With a program, the address is where that listens, which it judges.
+        let given = file.target.url.as_ref().filter(|_| !file.has_command());
+        let url = given.and_then(|url| self.url("target.url", url));
         let variants = file.variants.iter().enumerate();
         variants
             .map(|(index, variant)| {
                 let path = format!("variants.{index}");
+                if variant.url.is_some() && file.has_command() {
+                    self.mistake(
+                        &join(&path, "url"),
+                        "variants of a program that bmt starts all listen where `target.url` says",
+                        "leave it out; variants of a program differ in `command` and `env`",
+                    );
+                }
                 let own = variant.url.as_ref().map(|url| self.url(&join(&path, "url"), url));
                 Reach {
                     is_own: own.is_some(),

@@ -120,8 +120,13 @@ impl Judge<'_> {
 
     /// The template, or `None` and a mistake.
     fn template(&mut self, path: &str, compiled: Result<Template, TemplateError>) -> Option<Template> {
+        self.compiled(path, compiled)
+    }
+
+    /// What was compiled, or `None` and a mistake.
+    pub(super) fn compiled<T>(&mut self, path: &str, compiled: Result<T, TemplateError>) -> Option<T> {
         match compiled {
-            Ok(template) => Some(template),
+            Ok(compiled) => Some(compiled),
             Err(error) if error.is_told => None,
             Err(error) => {
                 self.mistake(path, error.problem, error.allowed);

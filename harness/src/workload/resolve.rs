@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use super::domain::{ChatGroup, Reach, Traffic, Variant, Work, Workload, directory_name};
 use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
 use super::folder::Folder;
-use super::judge::Judge;
+use super::judge::{Foreign, Judge};
+use super::launch::Variables;
 use super::mistake::Mistake;
 use super::overrides::Overrides;
 use super::quantity::RATE_MAX;
@@ -35,7 +36,12 @@ pub(crate) fn resolve(
     overrides: &Overrides,
     folder: &Folder,
 ) -> Result<Workload, Vec<Mistake>> {
-    let mut judge = Judge::new(tree, overrides.foreign || file.is_foreign());
+    let foreign = match (overrides.foreign || file.is_foreign(), file.has_command()) {
+        (true, _) => Some(Foreign::Target),
+        (false, true) => Some(Foreign::Command),
+        (false, false) => None,
+    };
+    let mut judge = Judge::new(tree, foreign);
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
     judge.generator(&file.generator);
@@ -54,9 +60,12 @@ pub(crate) fn resolve(
     let faults = judge.faults(&file, &profile);
     let changes = judge.changes(&file, &profile, &faults);
     let reaches = judge.reaches(&file, &data, folder);
-    let variants = judge.variants(&file, reaches);
+    let mut variants = judge.variants(&file, reaches);
     let works: Vec<&Work> = traffic.iter().map(|entry| &entry.work).collect();
     judge.chats_are_plain(&file, &variants, &works);
+    judge.launches(&file, &mut variants, folder, overrides);
+    let before = judge.hooks("target.before", &file.target.before, folder);
+    let after = judge.hooks("target.after", &file.target.after, folder);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {
@@ -71,6 +80,8 @@ pub(crate) fn resolve(
         data: Arc::new(data),
         traffic,
         variants,
+        before,
+        after,
         changes,
         faults,
         gates,
@@ -308,6 +319,8 @@ impl Judge<'_> {
                     name: variant.name.clone(),
                     settings,
                     reach,
+                    launch: None,
+                    env: Variables::new(),
                 }
             })
             .collect()

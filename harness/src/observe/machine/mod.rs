@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::processes::Processes;
 use accounts::Accounts;
 use listener::Listener;
-use table::Table;
+pub(super) use table::Table;
 
 /// What the machine, bmt and the target had used at one moment. Only differences between two samples mean anything.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 /// What the kernel says of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) parent: u32,
+pub(in crate::observe) struct Process {
+    pub(in crate::observe) parent: u32,
     /// Clock ticks from the start of the machine to that of the process. With its number, that is its identity:
     /// numbers are reused.
     pub(super) started: u64,
@@ -17,11 +17,11 @@ pub(super) struct Process {
 
 /// By process number.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table(BTreeMap<u32, Process>);
+pub(in crate::observe) struct Table(BTreeMap<u32, Process>);
 
 impl Table {
     /// `None` where `/proc` cannot be read. A process that ends meanwhile is left out.
-    pub(super) fn read() -> Option<Self> {
+    pub(in crate::observe) fn read() -> Option<Self> {
         let entries = std::fs::read_dir("/proc").ok()?;
         let pids = entries
             .flatten()
@@ -37,7 +37,7 @@ impl Table {
         self.0.get(&pid)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Process)> {
+    pub(in crate::observe) fn iter(&self) -> impl Iterator<Item = (u32, &Process)> {
         self.0.iter().map(|(pid, process)| (*pid, process))
     }
 
@@ -47,7 +47,7 @@ impl Table {
     }
 
     /// A process and its ancestors, nearest first.
-    pub(super) fn line(&self, pid: u32) -> impl Iterator<Item = u32> {
+    pub(in crate::observe) fn line(&self, pid: u32) -> impl Iterator<Item = u32> {
         std::iter::successors(Some(pid), |pid| Some(self.get(*pid)?.parent))
             // A table that was read while processes changed their parents may hold a circle.
             .take(self.0.len() + 1)

@@ -6,6 +6,7 @@
 mod gate;
 mod generator;
 mod injections;
+mod process;
 mod profile;
 mod reach;
 mod request;
@@ -28,6 +29,8 @@ pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
+pub(crate) use process::{HIDDEN, looks_secret};
+pub(super) use process::{HookFile, ReadyFile};
 pub(super) use profile::ProfileFile;
 pub(super) use reach::TlsFile;
 pub(super) use request::{BodyCheckFile, CheckFile, DataFile, HeaderCheckFile, OneOrMany, RequestFile, SizeFile};
@@ -104,13 +107,19 @@ impl WorkloadFile {
     /// Whether it says of every variant where its target is.
     pub(super) fn is_foreign(&self) -> bool {
         let mut variants = self.variants.iter();
-        self.target.url.is_some() || variants.all(|variant| variant.url.is_some())
+        let is_named = self.target.url.is_some() || variants.all(|variant| variant.url.is_some());
+        is_named && !self.has_command()
     }
 
     /// Whether members are online.
     pub(super) fn follows(&self) -> bool {
         let mut entries = self.traffic.values();
         entries.any(|entry| matches!(entry.operation, Some(Operation::Follow(_))))
+    }
+
+    /// Whether bmt is to start a program as the target, in some variant at least.
+    pub(crate) fn has_command(&self) -> bool {
+        self.target.command.is_some() || self.variants.iter().any(|variant| variant.command.is_some())
     }
 
     /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::process::{HookFile, ReadyFile, without_secrets};
 use super::reach::{HttpFile, TlsFile};
 
-/// What is driven: the reference server on its database shards, unless `url` or `--target URL` names another.
+/// What is driven: the reference server on its database shards, unless `command` starts another, or `url` or
+/// `--target URL` names one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetFile {
@@ -20,7 +22,8 @@ pub struct TargetFile {
     pub database_options: Vec<String>,
     /// Settings of the reference server that every variant starts from (see `reference-server/settings.schema.json`).
     pub settings: Settings,
-    /// A server that bmt does not start: `http://HOST:PORT`, `https://HOST`, either with a base path. `--target` wins.
+    /// A server that bmt does not start: `http://HOST:PORT`, `https://HOST`, either with a base path; `--target` wins.
+    /// With `command`: where that listens, by default `http://127.0.0.1:{{port}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Which HTTP is spoken to it.
@@ -29,6 +32,25 @@ pub struct TargetFile {
     /// What TLS is spoken with, where it is.
     #[serde(skip_serializing_if = "is_default")]
     pub tls: TlsFile,
+    /// A program that bmt starts anew for each cell in place of the reference server, and its arguments; `{{port}}` is
+    /// a free port that it is to listen on, `{{env.NAME}}` a variable of bmt's environment. It runs in the folder of
+    /// the workload, and a name with a `/` is relative to that. Needs `--allow-commands`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// Variables of the environment of every command, besides those of bmt's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "without_secrets")]
+    pub env: BTreeMap<String, String>,
+    /// When `command` is ready; by default when it accepts a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<ReadyFile>,
+    /// What is done in each cell once the target is ready, before chats are made and load is offered. What fails keeps
+    /// the cell from being begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<HookFile>,
+    /// What is done in each cell after the load, whatever ended it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<HookFile>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -47,6 +69,11 @@ impl Default for TargetFile {
             url: None,
             http: HttpFile::default(),
             tls: TlsFile::default(),
+            command: None,
+            env: BTreeMap::new(),
+            ready: None,
+            before: Vec::new(),
+            after: Vec::new(),
         }
     }
 }
@@ -78,4 +105,15 @@ pub struct VariantFile {
     /// Headers that every `request` of this variant has besides its own, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// A program of its own, in place of `target.command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+    /// Variables of the environment, laid over `target.env`.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "without_secrets"
+    )]
+    pub env: BTreeMap<String, String>,
 }
