@@ -21,6 +21,7 @@ pub(super) struct Recorded {
 
 /// Reads a body that was sent with `content_type`.
 pub(super) fn recorded(text: &str, content_type: Option<&str>) -> Recorded {
+    let content_type = content_type.filter(|said| !said.contains(char::is_control));
     let media = content_type.unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let said = |usual: &str| content_type.filter(|_| media != usual).map(str::to_owned);
@@ -80,10 +81,13 @@ fn replaced_note(replaced: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// Names and values.
+type Fields = Vec<(String, String)>;
+
 /// The fields of a form, and the names of those whose values were replaced; `None` of a text that is no form, or has a
 /// field twice.
-fn form(text: &str) -> Option<(Vec<(String, String)>, Vec<String>)> {
-    let (mut fields, mut replaced) = (Vec::<(String, String)>::new(), Vec::new());
+fn form(text: &str) -> Option<(Fields, Vec<String>)> {
+    let (mut fields, mut replaced) = (Fields::new(), Vec::new());
     for (name, value) in pairs(text) {
         let (name, value) = (decoded(name, true)?, decoded(value?, true)?);
         if name.is_empty() || name.contains(char::is_control) || fields.iter().any(|(known, _)| *known == name) {

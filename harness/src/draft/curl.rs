@@ -2,109 +2,17 @@
 
 use super::address::{Address, encoded_value};
 use super::body::recorded;
+use super::curl_option::Does::{
+    self, Agent, Data, EncodedData, Get, Head, Json, Method, Nothing, NothingOfIts, RawData, Referer, Refused, Secret,
+    Url,
+};
+use super::curl_option::{lettered, named, unknown};
 use super::entries::{Entries, entries};
 use super::error::DraftError;
 use super::found::{Found, is_safe, method_key};
 use super::groups::{Example, Groups, Request};
 use super::secret::{self, Header};
 use super::shell::words;
-
-/// What an option does to the request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Does {
-    Method,
-    Header,
-    Data,
-    RawData,
-    EncodedData,
-    Json,
-    Url,
-    Agent,
-    Referer,
-    /// It carries a secret, which goes into the header of this name.
-    Secret(&'static str),
-    Get,
-    Head,
-    /// Nothing that a workload would have.
-    Nothing,
-    /// The same, and an argument comes with it.
-    NothingOfIts,
-    /// It cannot be left out without another request, and this one says what to do.
-    Refused(&'static str),
-}
-
-use Does::{
-    Agent, Data, EncodedData, Get, Head, Json, Method, Nothing, NothingOfIts, RawData, Referer, Refused, Secret, Url,
-};
-
-const PARTS: &str = "leave it out, and give a body recorded in a file as `file: NAME` in the workload";
-const ONE: &str = "give one request at a time";
-
-/// Options by their long names, and their short ones where they have any.
-const OPTIONS: [(&str, char, Does); 62] = [
-    ("request", 'X', Method),
-    ("header", 'H', Does::Header),
-    ("data", 'd', Data),
-    ("data-ascii", ' ', Data),
-    ("data-binary", ' ', Data),
-    ("data-raw", ' ', RawData),
-    ("data-urlencode", ' ', EncodedData),
-    ("json", ' ', Json),
-    ("url", ' ', Url),
-    ("user-agent", 'A', Agent),
-    ("referer", 'e', Referer),
-    ("user", 'u', Secret("authorization")),
-    ("oauth2-bearer", ' ', Secret("authorization")),
-    ("cookie", 'b', Secret("cookie")),
-    ("get", 'G', Get),
-    ("head", 'I', Head),
-    ("insecure", 'k', Nothing),
-    ("compressed", ' ', Nothing),
-    ("location", 'L', Nothing),
-    ("silent", 's', Nothing),
-    ("show-error", 'S', Nothing),
-    ("verbose", 'v', Nothing),
-    ("include", 'i', Nothing),
-    ("fail", 'f', Nothing),
-    ("fail-with-body", ' ', Nothing),
-    ("globoff", 'g', Nothing),
-    ("no-buffer", 'N', Nothing),
-    ("progress-bar", '#', Nothing),
-    ("no-progress-meter", ' ', Nothing),
-    ("http1.0", '0', Nothing),
-    ("http1.1", ' ', Nothing),
-    ("http2", ' ', Nothing),
-    ("http3", ' ', Nothing),
-    ("ipv4", '4', Nothing),
-    ("ipv6", '6', Nothing),
-    ("remote-name", 'O', Nothing),
-    ("remote-header-name", 'J', Nothing),
-    ("basic", ' ', Nothing),
-    ("disable", 'q', Nothing),
-    ("path-as-is", ' ', Nothing),
-    ("tlsv1.2", ' ', Nothing),
-    ("tlsv1.3", ' ', Nothing),
-    ("ssl-no-revoke", ' ', Nothing),
-    ("output", 'o', NothingOfIts),
-    ("max-time", 'm', NothingOfIts),
-    ("connect-timeout", ' ', NothingOfIts),
-    ("write-out", 'w', NothingOfIts),
-    ("retry", ' ', NothingOfIts),
-    ("retry-delay", ' ', NothingOfIts),
-    ("max-redirs", ' ', NothingOfIts),
-    ("cookie-jar", 'c', NothingOfIts),
-    ("cacert", ' ', NothingOfIts),
-    ("cert", 'E', NothingOfIts),
-    ("key", ' ', NothingOfIts),
-    ("resolve", ' ', NothingOfIts),
-    ("proxy", 'x', NothingOfIts),
-    ("limit-rate", ' ', NothingOfIts),
-    ("form", 'F', Refused(PARTS)),
-    ("form-string", ' ', Refused(PARTS)),
-    ("upload-file", 'T', Refused(PARTS)),
-    ("next", ':', Refused(ONE)),
-    ("config", 'K', Refused("write its options into the command")),
-];
 
 #[derive(Default)]
 struct Command {
@@ -152,20 +60,6 @@ pub fn from_curl(command: &str) -> Result<Found, DraftError> {
     read.found()
 }
 
-fn named(long: &str) -> Option<Does> {
-    OPTIONS
-        .iter()
-        .find(|(name, _, _)| *name == long)
-        .map(|(_, _, does)| *does)
-}
-
-fn unknown(option: &str) -> DraftError {
-    DraftError::new(
-        format!("the option {option} of curl is not understood"),
-        "leave it out, if the request is the same without it",
-    )
-}
-
 impl Command {
     /// `-sSL`, `-XPOST`, `-H name:value`.
     fn short(&mut self, word: &str, words: &mut impl Iterator<Item = String>) -> Result<(), DraftError> {
@@ -173,14 +67,13 @@ impl Command {
         rest.next();
         while let Some(letter) = rest.next() {
             let option = format!("-{letter}");
-            let known = OPTIONS.iter().find(|(_, short, _)| *short == letter && letter != ' ');
-            let (_, _, does) = known.ok_or_else(|| unknown(&option))?;
+            let does = lettered(letter).ok_or_else(|| unknown(&option))?;
             if matches!(does, Get | Head | Nothing | Refused(_)) {
-                self.option(&option, *does, || None)?;
+                self.option(&option, does, || None)?;
                 continue;
             }
             let attached = rest.as_str().to_owned();
-            return self.option(&option, *does, || {
+            return self.option(&option, does, || {
                 (!attached.is_empty()).then_some(attached).or_else(|| words.next())
             });
         }
@@ -287,7 +180,7 @@ impl Command {
                 "expected http://HOST:PORT/PATH",
             )
         })?;
-        let has_body = !self.in_query && !(body.is_empty() && self.files.is_empty());
+        let has_body = !(self.in_query || body.is_empty() && self.files.is_empty());
         let usual = match (self.is_head, has_body) {
             (true, _) => "HEAD",
             (false, true) => "POST",

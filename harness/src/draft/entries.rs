@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::address::encoded_value;
-use super::found::{Data, Entry, Piece, Values, counted, is_safe, literal, snake, unique, value_name};
-use super::groups::{Example, Group, Groups, Part, Slot};
+use super::address::decoded;
+use super::found::{Data, Entry, Piece, counted, is_safe, literal, snake, unique, withheld_note};
+use super::groups::{Example, Group, Groups};
+use super::parts::Part;
+use super::place::PerPlace;
 
 /// Entries that a draft has at most; what is rarer is left out.
 const ENTRIES_MAX: usize = 12;
 /// Kinds of requests that are named among what was left out.
 const NAMED_MAX: usize = 6;
-/// A range takes the place of a list of numbers where at least one in so many of it was seen.
-const SPARSE: u64 = 4;
-/// Digits up to which whole numbers can be a range.
-const DIGITS_MAX: usize = 15;
 const NAME_MAX: usize = 40;
 
 /// Entries, their data, and what was left out.
@@ -79,7 +77,7 @@ fn name(group: &Group) -> String {
     let mut words = vec![group.method.to_owned()];
     for part in &group.path {
         words.push(match part {
-            Part::Word(word) => snake(word, NAME_MAX),
+            Part::Word(word) => snake(&decoded(word, false).unwrap_or_default(), NAME_MAX),
             Part::Value(_) => "id".to_owned(),
         });
     }
@@ -88,129 +86,6 @@ fn name(group: &Group) -> String {
         words.push("root".to_owned());
     }
     snake(&words.join("_"), NAME_MAX)
-}
-
-/// The values of each place, by the path up to it, and for parameters by the whole path and the name.
-#[derive(Default)]
-struct PerPlace {
-    places: BTreeMap<String, Place>,
-    /// Names that are taken.
-    names: Vec<String>,
-}
-
-struct Place {
-    name: String,
-    slot: Slot,
-}
-
-impl PerPlace {
-    fn collect(&mut self, group: &mut Group) {
-        let mut at = String::new();
-        let mut before = String::new();
-        for part in &mut group.path {
-            at.push('/');
-            match part {
-                Part::Word(word) => {
-                    at.push_str(word);
-                    before.clone_from(word);
-                }
-                Part::Value(slot) => {
-                    at.push_str("{}");
-                    self.add(&at, &value_name(&id_name(&before)), std::mem::take(slot));
-                }
-            }
-        }
-        for (parameter, slot) in &mut group.query {
-            if let Some(slot) = slot {
-                self.add(
-                    &format!("{at}?{parameter}"),
-                    &value_name(parameter),
-                    std::mem::take(slot),
-                );
-            }
-        }
-    }
-
-    fn add(&mut self, at: &str, wanted: &str, slot: Slot) {
-        if let Some(place) = self.places.get_mut(at) {
-            return place.slot.merge(slot);
-        }
-        let name = unique(wanted, |name| self.names.iter().any(|taken| taken == name));
-        self.names.push(name.clone());
-        self.places.insert(at.to_owned(), Place { name, slot });
-    }
-
-    /// What stands in a place: its only value, or one of its data.
-    fn piece(&self, at: &str, is_id: bool, notes: &mut Vec<String>) -> Piece {
-        let Some(place) = self.places.get(at) else {
-            return Piece::Text(String::new());
-        };
-        let mut values = place.slot.values.keys();
-        match (values.next(), values.next()) {
-            (Some(only), None) if place.slot.beyond == 0 => {
-                if is_id {
-                    notes.push(format!(
-                        "fill in: {only} looks like an id, and no other was seen in its place"
-                    ));
-                }
-                Piece::Text(encoded_value(only))
-            }
-            (None, _) => Piece::Text(String::new()),
-            _ => Piece::Value(place.name.clone()),
-        }
-    }
-
-    fn into_data(self) -> Vec<Data> {
-        let places = self.places.into_values();
-        let varied = places.filter(|place| place.slot.values.len() + usize::from(place.slot.beyond > 0) > 1);
-        let mut data: Vec<Data> = varied.map(|place| data(place.name, place.slot)).collect();
-        data.sort_by(|one, other| one.name.cmp(&other.name));
-        data
-    }
-}
-
-/// `items` is `item_id`.
-fn id_name(before: &str) -> String {
-    let word = snake(before, NAME_MAX);
-    let one = match word.strip_suffix("ies") {
-        Some(stem) => format!("{stem}y"),
-        None if word.ends_with("ss") => word,
-        None => word.strip_suffix('s').unwrap_or(&word).to_owned(),
-    };
-    match one.is_empty() {
-        true => "id".to_owned(),
-        false => format!("{one}_id"),
-    }
-}
-
-/// A number as it is in a range: without signs and leading zeros.
-pub(super) fn number(text: &str) -> Option<i64> {
-    let is_plain = text.len() <= DIGITS_MAX && (text == "0" || !text.starts_with('0'));
-    (is_plain && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-fn data(name: String, slot: Slot) -> Data {
-    let seen = slot.values.len();
-    let total: u64 = slot.values.values().sum::<u64>() + slot.beyond;
-    let mut notes = Vec::new();
-    let mut values: Vec<(String, u64)> = slot.values.into_iter().collect();
-    values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let top = values.first().map_or(0, |(_, count)| *count);
-    let numbers: Option<Vec<i64>> = values.iter().map(|(value, _)| number(value)).collect();
-    let ends = numbers.and_then(|numbers| Some((*numbers.iter().min()?, *numbers.iter().max()?)));
-    let dense = ends.filter(|(first, last)| last.abs_diff(*first) < SPARSE * seen as u64 && slot.beyond == 0);
-    notes.push(format!(
-        "{seen} different values were seen; the most frequent one {} of {} times.",
-        top, total
-    ));
-    if slot.beyond > 0 {
-        notes.push("fill in: there were more values than are kept here".to_owned());
-    }
-    let values = match dense {
-        Some((first, last)) => Values::Range(first, last),
-        None => Values::Listed(values.into_iter().map(|(value, _)| value).collect()),
-    };
-    Data { name, values, notes }
 }
 
 fn entry(name: String, group: Group, values: &PerPlace) -> Entry {
@@ -237,12 +112,7 @@ fn entry(name: String, group: Group, values: &PerPlace) -> Entry {
         notes.push("fill in: the body, which the log does not tell, as `json`, `form`, `text` or `file`".to_owned());
     }
     notes.extend(recorded.notes);
-    for header in withheld {
-        notes.push(format!(
-            "fill in: the header {0}, whose value was left out; for example {0}: \"{{{{env.BMT_TOKEN}}}}\"",
-            header.to_ascii_lowercase()
-        ));
-    }
+    notes.extend(withheld.iter().map(|header| withheld_note(header)));
     let statuses = statuses(&group.statuses, &mut notes);
     let content_type = recorded
         .content_type

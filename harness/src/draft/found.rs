@@ -36,6 +36,8 @@ pub(super) struct Load {
 pub(super) struct Data {
     pub(super) name: String,
     pub(super) values: Values,
+    /// A list has the most frequent values first.
+    pub(super) by_frequency: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -98,6 +100,13 @@ pub(super) fn is_safe(method: &str) -> bool {
 /// Text that stands for itself in a template.
 pub(super) fn literal(text: &str) -> String {
     text.replace("{{", "{{\"{{\"}}")
+}
+
+/// What is said of a header whose value is not written.
+pub(super) fn withheld_note(header: &str) -> String {
+    let header = header.to_ascii_lowercase();
+    let scheme = if header == "authorization" { "Bearer " } else { "" };
+    format!("fill in: the header {header}, such as `{header}: \"{scheme}{{{{env.BMT_TOKEN}}}}\"`")
 }
 
 /// A count with its noun.

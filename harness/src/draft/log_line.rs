@@ -286,6 +286,10 @@ mod tests {
             };
             assert_eq!(Line::read(line), Some(read), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_no_request_is_none() {
         for line in [
             "",
             "x",

@@ -5,7 +5,7 @@
 //!   har ────────┐
 //!   access_log ─┼─► groups ──► entries ──┐
 //!   curl ───────┘                        ├─► Found ──► write ──► Drafted: YAML, and files of values
-//!   openapi ────────► schema, parameter ─┘               └─► yaml
+//!   openapi ────────► schema, parameter ─┘               └─► values, shares, yaml
 //!
 //!   what they share: address (parts of URLs), secret (what is not written), body, clock (rates), found (the terms)
 //! ```
@@ -21,6 +21,7 @@ mod address;
 mod body;
 mod clock;
 mod curl;
+mod curl_option;
 mod document;
 mod entries;
 mod error;
@@ -30,9 +31,14 @@ mod har;
 mod log_line;
 mod openapi;
 mod parameter;
+mod parts;
+mod place;
+mod request_body;
 mod schema;
 mod secret;
+mod shares;
 mod shell;
+mod values;
 mod write;
 mod yaml;
 

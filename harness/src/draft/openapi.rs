@@ -5,16 +5,15 @@ use serde_json::Value as Json;
 use super::address::{Address, encoded, encoded_value};
 use super::document::Document;
 use super::error::DraftError;
-use super::found::{Body, Entry, Found, Piece, counted, is_safe, literal, method_key, snake, unique};
+use super::found::{Entry, Found, Piece, counted, is_safe, literal, method_key, snake, unique, withheld_note};
 use super::parameter::{Parameters, text};
-use super::schema::{as_template, example};
+use super::request_body::add_body;
+use super::schema::example;
 use super::secret::{self, Header};
 
 /// Operations that a draft has at most.
 const OPERATIONS_MAX: usize = 500;
 const NAME_MAX: usize = 60;
-/// Bytes of a body.
-const BODY_MAX: usize = 16 * 1024;
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// What a document tells of the requests that its server takes.
@@ -124,7 +123,7 @@ impl<'a> Operation<'a> {
         self.headers(&mut entry);
         self.security(&mut entry.notes);
         if !is_safe(method) {
-            self.body(&mut entry);
+            add_body(self.document, self.operation, &mut entry);
         }
         entry.statuses = self.status().into_iter().collect();
         entry
@@ -205,7 +204,7 @@ impl<'a> Operation<'a> {
                     entry.notes.push(format!("fill in: the header {name}"));
                     entry.headers.push((name.to_ascii_lowercase(), literal(&value)));
                 }
-                Header::Kept | Header::Withheld => entry.notes.push(withheld(name)),
+                Header::Kept | Header::Withheld => entry.notes.push(withheld_note(name)),
                 Header::Dropped => {}
             }
         }
@@ -235,68 +234,10 @@ impl<'a> Operation<'a> {
             let header = scheme["name"].as_str().unwrap_or("authorization");
             notes.push(match scheme["in"].as_str() {
                 Some("query") => format!("fill in: the parameter {header}, left out as a secret"),
-                Some("cookie") => withheld("cookie"),
-                Some("header") => withheld(header),
-                _ => withheld("authorization"),
+                Some("cookie") => withheld_note("cookie"),
+                Some("header") => withheld_note(header),
+                _ => withheld_note("authorization"),
             });
-        }
-    }
-
-    fn body(&self, entry: &mut Entry) {
-        let Some(body) = self
-            .operation
-            .get("requestBody")
-            .and_then(|body| self.document.follow(body))
-        else {
-            return;
-        };
-        let Some(content) = body["content"].as_object() else {
-            return;
-        };
-        let first = |fits: fn(&str) -> bool| content.iter().find(|(media, _)| fits(media));
-        let json = first(|media| is_json(media));
-        let form = first(|media| media.starts_with("application/x-www-form-urlencoded"));
-        let plain = first(|media| media.starts_with("text/"));
-        let Some((media, described)) = json.or(form).or(plain) else {
-            let names: Vec<&str> = content.keys().map(String::as_str).collect();
-            entry.notes.push(format!(
-                "fill in: the body, which is {}; `file: NAME` sends a file",
-                names.join(" or ")
-            ));
-            return;
-        };
-        let examples = described["examples"]
-            .as_object()
-            .and_then(|examples| examples.values().next());
-        let named = examples.and_then(|first| self.document.follow(first)?.get("value"));
-        let value = match described.get("example").or(named) {
-            Some(value) => as_template(value),
-            None => {
-                entry
-                    .notes
-                    .push("fill in: the body, which was made from the schema".to_owned());
-                example(self.document, &described["schema"])
-            }
-        };
-        if value.to_string().len() > BODY_MAX {
-            entry
-                .notes
-                .push("fill in: the body; the document's example is longer than 16 KiB".to_owned());
-        } else if json.is_some() {
-            entry.body = Some(Body::Json(value));
-        } else if form.is_some() {
-            let fields = value.as_object().into_iter().flatten();
-            entry.body = Some(Body::Form(
-                fields
-                    .map(|(name, value)| (name.clone(), text(value).unwrap_or_default()))
-                    .collect(),
-            ));
-        } else {
-            entry.body = Some(Body::Text(text(&value).unwrap_or_default()));
-        }
-        let usual = media.starts_with("application/json") || form.is_some() && json.is_none();
-        if !usual && secret::header("content-type", media) == Header::Kept && !media.contains('*') {
-            entry.headers.push(("content-type".to_owned(), literal(media)));
         }
     }
 
@@ -306,16 +247,6 @@ impl<'a> Operation<'a> {
         let statuses = responses.filter_map(|(status, _)| status.parse().ok());
         statuses.filter(|status| (200..400).contains(status)).min()
     }
-}
-
-fn is_json(media: &str) -> bool {
-    let media = media.split(';').next().unwrap_or_default().trim();
-    media == "application/json" || media.ends_with("+json")
-}
-
-fn withheld(header: &str) -> String {
-    let header = header.to_ascii_lowercase();
-    format!("fill in: the header {header}; for example {header}: \"{{{{env.BMT_TOKEN}}}}\"")
 }
 
 /// An `operationId` with what a key of a workload may have.

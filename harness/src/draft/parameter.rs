@@ -76,6 +76,7 @@ impl Parameters {
         self.data.push(Data {
             name: name.clone(),
             values,
+            by_frequency: false,
             notes: vec![note.to_owned()],
         });
         Piece::Value(name)

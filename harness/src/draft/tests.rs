@@ -135,7 +135,10 @@ fn a_recording_becomes_a_workload_without_its_secrets() {
     let (drafted, workload) = judged(&found);
     assert!(!drafted.text.contains("s3cr3t"), "{}", drafted.text);
     assert_eq!(workload.traffic.len(), 2);
-    assert_eq!(drafted.files, []);
+    assert_eq!(
+        drafted.files,
+        [("mine-item_id.csv".to_owned(), b"value\n\"17\"\n\"23\"\n".to_vec())]
+    );
 }
 
 #[test]

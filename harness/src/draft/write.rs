@@ -4,19 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::address::encoded_value;
 use super::clock::figure;
-use super::entries::number;
-use super::found::{Body, Data, Entry, Found, Load, Piece, Values};
+use super::found::{Body, Data, Entry, Found, Load, Values};
+use super::shares::shares;
+use super::values::{csv, ends};
 use super::yaml::{comment, comment_line, entry, flow, key, path, quoted};
 
-/// The column that lists have.
-const COLUMN: &str = "value";
 /// Entries that have gates of their own.
 const GATED_MAX: usize = 12;
-/// Parts that shares are written in.
-const PARTS: u64 = 10_000;
-const PARTS_OF_MANY: u64 = 1_000_000;
 /// The highest rate that a workload may offer.
 const RATE_MAX: f64 = 1e7;
 
@@ -61,7 +56,7 @@ pub fn write(found: &Found, made: &Made<'_>) -> Drafted {
     writer.traffic();
     writer.end();
     Drafted {
-        open: writer.text.matches("# fill in:").count(),
+        open: writer.text.matches("fill in:").count(),
         text: writer.text,
         files: writer.files,
         entries: found.entries.len(),
@@ -99,7 +94,7 @@ impl Writer<'_> {
         comment(out, 0, "What the source does not tell is marked with `fill in`. Then:");
         out.push_str("#\n");
         comment_line(out, 0, &format!("bmt check {file} --show 5"));
-        comment_line(out, 0, &format!("bmt run {file} --target {target}{base} --quick"));
+        comment_line(out, 0, &format!("bmt run {file} --target {target}{base}"));
         if let Some(origin) = self
             .found
             .origin
@@ -155,7 +150,7 @@ impl Writer<'_> {
             for note in &data.notes {
                 comment(&mut self.text, 2, note);
             }
-            let (range, file) = match (&data.values, self.ends(data)) {
+            let (range, file) = match (&data.values, ends(data, self.made.file.is_some())) {
                 (_, Some(ends)) => (Some(ends), None),
                 (Values::Listed(values), None) => (None, Some(values)),
                 (Values::Range(..), None) => continue,
@@ -172,6 +167,10 @@ impl Writer<'_> {
                     key(&data.name)
                 );
             } else if let Some(values) = file {
+                if data.by_frequency {
+                    let note = "The most frequent come first, so `pick: zipf 1.0` takes them most often.";
+                    comment(&mut self.text, 2, note);
+                }
                 let name = format!("{}-{}.csv", self.made.name, data.name);
                 let _ = writeln!(
                     self.text,
@@ -185,22 +184,9 @@ impl Writer<'_> {
         self.text.push('\n');
     }
 
-    /// The range of numbers that stands for data: always of a range, and of a list of numbers that has no file.
-    fn ends(&self, data: &Data) -> Option<(i64, i64)> {
-        match &data.values {
-            Values::Range(first, last) => Some((*first, *last)),
-            Values::Listed(values) if self.made.file.is_none() => {
-                let numbers: Option<Vec<i64>> = values.iter().map(|value| number(value)).collect();
-                let numbers = numbers?;
-                Some((*numbers.iter().min()?, *numbers.iter().max()?))
-            }
-            Values::Listed(_) => None,
-        }
-    }
-
     /// Whether data is written: where there is no file to write texts to, the first of them stands in its place.
     fn shows(&self, data: &Data) -> bool {
-        self.made.file.is_some() || self.ends(data).is_some()
+        self.made.file.is_some() || ends(data, self.made.file.is_some()).is_some()
     }
 
     fn traffic(&mut self) {
@@ -215,7 +201,7 @@ impl Writer<'_> {
     }
 
     fn entry(&mut self, of: &Entry, share: &str) {
-        let (path_text, notes) = self.path(of);
+        let (path_text, notes) = super::values::path(of, &self.found.data, self.made.file.is_some());
         let out = &mut self.text;
         let _ = writeln!(out, "  {}:", key(&of.name));
         for note in of.notes.iter().chain(&notes) {
@@ -245,40 +231,6 @@ impl Writer<'_> {
             }
         }
         let _ = writeln!(out, "    share: {share}");
-    }
-
-    /// The path as a template, and what has to be said of it.
-    fn path(&self, of: &Entry) -> (String, Vec<String>) {
-        let (mut text, mut notes) = (String::new(), Vec::new());
-        for piece in &of.path {
-            match piece {
-                Piece::Text(plain) => text.push_str(plain),
-                Piece::Uuid => text.push_str("{{uuid}}"),
-                Piece::Value(name) => {
-                    let data = self.found.data.iter().find(|data| data.name == *name);
-                    match data.map(|data| (&data.values, self.ends(data))) {
-                        Some((_, Some(_))) => {
-                            let _ = write!(text, "{{{{{name}}}}}");
-                        }
-                        Some((Values::Listed(values), None)) if self.made.file.is_none() => {
-                            let first = values.first().map_or("", String::as_str);
-                            text.push_str(&encoded_value(first));
-                            notes.push(format!(
-                                "fill in: other values of {name}; {} are known, and --out FILE writes them beside the workload",
-                                values.len()
-                            ));
-                        }
-                        _ => {
-                            let _ = write!(text, "{{{{{name}.{COLUMN}}}}}");
-                        }
-                    }
-                }
-            }
-        }
-        if !text.starts_with('/') {
-            text.insert(0, '/');
-        }
-        (text, notes)
     }
 
     fn end(&mut self) {
@@ -327,59 +279,4 @@ fn object(pairs: &[(String, String)]) -> Json {
         .iter()
         .map(|(name, value)| (name.clone(), Json::from(value.as_str())));
     Json::Object(pairs.collect())
-}
-
-/// A file with one column.
-fn csv(values: &[String]) -> Vec<u8> {
-    let mut text = format!("{COLUMN}\n");
-    for value in values {
-        // In quotes also where nothing asks for it, so that an empty value is a row.
-        let _ = writeln!(text, "\"{}\"", value.replace('"', "\"\""));
-    }
-    text.into_bytes()
-}
-
-/// Weights as shares that add up to 1: what rounding takes or gives is the largest one's.
-fn shares(weights: &[u64]) -> Vec<String> {
-    let all: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
-    let whole = if weights.len() > 100 { PARTS_OF_MANY } else { PARTS };
-    let part = |weight: &u64| u128::from(*weight) * u128::from(whole) / all.max(1);
-    let mut parts: Vec<u64> = weights
-        .iter()
-        .map(|weight| u64::try_from(part(weight)).unwrap_or(whole).max(1))
-        .collect();
-    let largest = (0..parts.len()).rev().max_by_key(|at| parts[*at]);
-    if let Some(largest) = largest {
-        let others = parts.iter().sum::<u64>() - parts[largest];
-        parts[largest] = whole.saturating_sub(others);
-    }
-    let share = |part: u64| (part as f64 / whole as f64).to_string();
-    parts.into_iter().map(share).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn shares_are_short_and_rounding_is_the_largest_ones() {
-        for (weights, written) in [
-            (vec![7], vec!["1"]),
-            (vec![1, 1, 1], vec!["0.3334", "0.3333", "0.3333"]),
-            (vec![1, 1_000_000], vec!["0.0001", "0.9999"]),
-            (vec![3, 1], vec!["0.75", "0.25"]),
-        ] {
-            assert_eq!(shares(&weights), written);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn shares_add_up_to_one(weights in prop::collection::vec(1_u64..u64::MAX / 1000, 1..500)) {
-            let sum: f64 = shares(&weights).iter().map(|share| share.parse::<f64>().unwrap()).sum();
-            prop_assert!((sum - 1.0).abs() < 1e-9, "{sum}");
-        }
-    }
 }
