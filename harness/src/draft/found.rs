@@ -36,8 +36,8 @@ pub(super) struct Load {
 pub(super) struct Data {
     pub(super) name: String,
     pub(super) values: Values,
-    /// A list has the most frequent values first.
-    pub(super) by_frequency: bool,
+    /// The exponent of the Zipf law by which the values were asked for, where that was not evenly.
+    pub(super) zipf: Option<f64>,
     pub(super) notes: Vec<String>,
 }
 

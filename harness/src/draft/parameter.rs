@@ -76,7 +76,7 @@ impl Parameters {
         self.data.push(Data {
             name: name.clone(),
             values,
-            by_frequency: false,
+            zipf: None,
             notes: vec![note.to_owned()],
         });
         Piece::Value(name)

@@ -13,6 +13,11 @@ const SPARSE: u64 = 4;
 /// Digits up to which whole numbers can be a range.
 const DIGITS_MAX: usize = 15;
 const NAME_MAX: usize = 40;
+/// Requests from which on they tell how evenly values are asked for, and how many even parts the first one takes where
+/// that is not so.
+const TELLING: u64 = 100;
+const UNEVEN: f64 = 2.5;
+const EXPONENT_MAX: f64 = 5.0;
 
 /// The values of each place, by the path up to it, and for parameters by the whole path and the name.
 #[derive(Default)]
@@ -128,7 +133,9 @@ fn data(name: String, slot: Slot) -> Data {
         let extent = last.abs_diff(*first);
         extent < seen as u64 || seen >= MANY && extent < SPARSE * seen as u64
     };
-    let dense = ends.filter(is_dense).filter(|_| slot.beyond == 0);
+    let zipf = exponent(seen, top, total);
+    // The rows of a range are in the order of their numbers, so no law of frequency fits it.
+    let dense = ends.filter(is_dense).filter(|_| slot.beyond == 0 && zipf.is_none());
     notes.push(format!(
         "{seen} different values were seen, the most frequent one in {top} of {total} requests."
     ));
@@ -145,7 +152,48 @@ fn data(name: String, slot: Slot) -> Data {
     Data {
         name,
         values,
-        by_frequency: true,
+        zipf,
         notes,
+    }
+}
+
+/// The exponent of the Zipf law by which the first of `count` values takes `top` of `total` requests; `None` where it
+/// takes hardly more than its even part, or too few requests tell.
+fn exponent(count: usize, top: u64, total: u64) -> Option<f64> {
+    let share = top as f64 / total as f64;
+    let even = total as f64 / count as f64;
+    // Of many values that are asked for evenly, one is ahead by chance: by less than six standard deviations.
+    let uneven = (even * UNEVEN).max(even + 6.0 * even.sqrt());
+    if count < 2 || total < TELLING || (top as f64) < uneven {
+        return None;
+    }
+    let first = |exponent: f64| 1.0 / (1..=count).map(|row| (row as f64).powf(-exponent)).sum::<f64>();
+    let (mut low, mut high) = (0.0, EXPONENT_MAX);
+    for _ in 0..20 {
+        let middle = f64::midpoint(low, high);
+        if first(middle) < share {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Some(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_law_gives_the_first_value_the_share_that_it_had() {
+        // Of ten values by the Zipf law with exponent 1, the first takes 1 / (1 + 1/2 + … + 1/10).
+        let exponent_of_ten = exponent(10, 34_142, 100_000).unwrap();
+        assert!((exponent_of_ten - 1.0).abs() < 0.001, "{exponent_of_ten}");
+        assert_eq!(exponent(10, 11_000, 100_000), None, "even");
+        assert_eq!(exponent(10, 9, 10), None, "too few to tell");
+        assert_eq!(exponent(600, 11, 2600), None, "by chance");
+        assert_eq!(exponent(1, 1000, 1000), None);
+        assert_eq!(exponent(2, 1999, 2000), None, "twice its even part");
+        assert!(exponent(1000, 99_999, 100_000).unwrap() <= EXPONENT_MAX);
     }
 }

@@ -167,17 +167,17 @@ impl Writer<'_> {
                     key(&data.name)
                 );
             } else if let Some(values) = file {
-                if data.by_frequency {
-                    let note = "The most frequent come first, so `pick: zipf 1.0` takes them most often.";
-                    comment(&mut self.text, 2, note);
-                }
+                let pick = match data.zipf {
+                    Some(exponent) => {
+                        let note = "The most frequent come first, and the law takes the first as often as it was seen.";
+                        comment(&mut self.text, 2, note);
+                        format!("zipf {exponent:.2}")
+                    }
+                    None => "random".to_owned(),
+                };
                 let name = format!("{}-{}.csv", self.made.name, data.name);
-                let _ = writeln!(
-                    self.text,
-                    "  {}: {{csv: {}, pick: random}}",
-                    key(&data.name),
-                    quoted(&name)
-                );
+                let (of, file) = (key(&data.name), quoted(&name));
+                let _ = writeln!(self.text, "  {of}: {{csv: {file}, pick: {pick}}}");
                 self.files.push((name, csv(values)));
             }
         }
