@@ -153,13 +153,19 @@ fn a_log_becomes_a_workload_with_its_rates_and_values() {
         ),
     );
     insta::assert_snapshot!(drafted.text);
-    assert_eq!(
-        drafted.files,
-        [(
-            "mine-q.csv".to_owned(),
-            b"value\n\"word0\"\n\"word1\"\n\"word2\"\n".to_vec()
-        )]
+    let files = drafted.files.iter();
+    let files: Vec<(&str, &str)> = files
+        .map(|(name, content)| (name.as_str(), std::str::from_utf8(content).unwrap()))
+        .collect();
+    let [("mine-item_id.csv", items), ("mine-q.csv", words)] = &files[..] else {
+        panic!("{files:?}");
+    };
+    assert!(
+        items.starts_with("value\n\"16\"\n\"26\"\n"),
+        "the most frequent first: {items}"
     );
+    assert_eq!(items.lines().count(), 25);
+    assert_eq!(*words, "value\n\"word0\"\n\"word1\"\n\"word2\"\n");
     let (_, workload) = judged(&found);
     let highest = workload
         .profile
