@@ -7,6 +7,7 @@
 //! ```
 //!
 //! - [`workload`]: a YAML file becomes a validated workload, or a list of mistakes with their places.
+//! - [`draft`]: a first workload, from a recording, a log, an OpenAPI document or a command of curl.
 //! - [`arrival`]: pure schedules: when which request is due.
 //! - [`template`]: requests with values in them, and what their answers have to be like.
 //! - [`scenario`]: what an arrival asks of the target, and what its answer means: chats, plain HTTP.
@@ -25,6 +26,7 @@ pub mod analyze;
 pub mod arrival;
 pub mod cli;
 pub mod clock;
+pub mod draft;
 pub mod drive;
 pub mod metric;
 pub mod observe;

@@ -352,7 +352,7 @@ fn rooms_know_only_what_they_may() {
     let rooms = rooms(&Sources::read().graph());
     let allowed = |room: &str| -> Option<&[&str]> {
         Some(match room {
-            "clock" | "metric" | "arrival" => &[],
+            "clock" | "draft" | "metric" | "arrival" => &[],
             "observe" => &["clock"],
             "template" => &["arrival"],
             "workload" => &["arrival", "metric", "template", "transport"],

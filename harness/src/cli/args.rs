@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// Rehearse the peak before it happens.
 #[derive(Debug, Parser)]
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Run(Box<Run>),
     /// Validate workloads and say how long they take, without running them
     Check(Check),
+    /// Write a first workload from a recording, a log, an OpenAPI document or a command of curl
+    Init(Init),
     /// Say what this machine can and cannot do, with a remedy for each problem
     Doctor,
     /// Print the JSON Schema of a workload file
@@ -131,6 +133,32 @@ pub(crate) struct Check {
     /// Let the workloads name files outside their folders
     #[arg(long)]
     pub(crate) allow_files: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["har", "access_log", "openapi", "curl"])))]
+pub(crate) struct Init {
+    /// Recording of a browser: HAR 1.2, as the network panel exports it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) har: Option<PathBuf>,
+    /// Access log: common, combined, or a JSON object on each line; it tells the rates as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// OpenAPI 3 document, as JSON or as YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) openapi: Option<PathBuf>,
+    /// Command of curl in one argument, such as a browser copies it for bash
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) curl: Option<String>,
+    /// Write the workload here, and files of values beside it, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over files that are there already
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    /// Name of the workload: lower-case letters, digits and hyphens; that of the file if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod init;
 mod output;
 mod report;
 mod run;
@@ -26,6 +27,7 @@ pub fn main() -> Exit {
     let done = match arguments.command {
         Command::Run(run) => run::run(&run),
         Command::Check(check) => check::check(&check),
+        Command::Init(init) => init::init(&init),
         Command::Doctor => doctor::doctor(),
         Command::Schema => print(&format!("{:#}\n", schema()))
             .map(|()| Exit::Done)
