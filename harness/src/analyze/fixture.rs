@@ -91,6 +91,7 @@ pub(crate) fn snapshot(variants: &[&str], blocks: u32) -> Snapshot {
             start: Duration::from_secs(10),
             end: Duration::from_secs(15),
             rate: 1000.0,
+            hosts: Vec::new(),
         }],
         traffic: vec![TrafficSnapshot {
             name: "get".to_owned(),

@@ -82,6 +82,7 @@ mod tests {
             flow,
             ordinal,
             item: 0,
+            host: 0,
         }
     }
 

@@ -44,6 +44,9 @@ pub struct Phase {
     pub end: Duration,
     /// Offered rate of the profile, in arrivals per second. Streams with a rate of their own come on top.
     pub rate: f64,
+    /// Parts of the arrivals that each of several hosts gets, in order; they add up to 1. Empty where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<f64>,
 }
 
 /// Phases one after another, the first at offset zero.
@@ -64,6 +67,7 @@ impl Profile {
                 start,
                 end: start + hold,
                 rate,
+                hosts: Vec::new(),
             });
         }
         self
@@ -75,6 +79,15 @@ impl Profile {
         for step in 1..=count {
             let rate = base + (target - base) * f64::from(step) / f64::from(count);
             self = self.then(format!("step {step}"), PhaseKind::Step, hold, rate);
+        }
+        self
+    }
+
+    /// The same, its arrivals dealt out to several hosts: in each phase by the parts that `shares` gives for its index.
+    #[must_use]
+    pub fn among_hosts(mut self, shares: impl Fn(usize) -> Vec<f64>) -> Self {
+        for (index, phase) in self.phases.iter_mut().enumerate() {
+            phase.hosts = shares(index);
         }
         self
     }

@@ -1,7 +1,7 @@
 //! Which connection serves which arrival.
 //!
-//! A *slot* is a place for one request at a time. An HTTP/1.1 connection is one; an HTTP/2 connection has one for each of
-//! its streams, of which the first, its *lead*, has its number.
+//! A *slot* is a place for one request at a time. An HTTP/1.1 connection is one; an HTTP/2 connection has one for each
+//! of its streams, of which the first, its *lead*, has its number.
 //!
 //! Idle connections are taken last-in first-out, as pools do: the connection used most recently is the one least likely
 //! to have been closed, and connections that the load does not need stay idle and visible as such. When none is idle,

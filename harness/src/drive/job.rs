@@ -55,6 +55,7 @@ impl Job {
             series: self.series,
             phase: self.phase,
             shard: self.shard,
+            host: self.arrival.host,
             intended_ns: self.arrival.intended_ns,
             is_retry: self.tried.is_some(),
         }
@@ -134,6 +135,7 @@ pub(crate) mod tests {
                 flow: 0,
                 ordinal: intended_ns,
                 item: 0,
+                host: 0,
             },
             phase: 0,
             series: 0,

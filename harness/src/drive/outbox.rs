@@ -78,6 +78,7 @@ mod tests {
             series: 0,
             phase: 0,
             shard: None,
+            host: 0,
             intended_ns: second * SECOND_NS,
             is_retry: false,
         }

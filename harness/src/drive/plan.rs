@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dispatch::Dispatch;
 use super::retries::RetryPlan;
 use crate::arrival::{Profile, Schedule};
 use crate::clock::nanos;
@@ -12,8 +13,8 @@ use crate::transport::{Dial, Http};
 /// Everything that the generator needs to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How the server is reached.
-    pub dial: Dial,
+    /// How each host is reached.
+    pub dials: Vec<Dial>,
     /// What to send.
     pub scenarios: Vec<Arc<dyn ScenarioPlan>>,
     /// By traffic entry: which of the scenarios it belongs to.
@@ -37,11 +38,11 @@ pub struct Plan {
 /// Bounds of the generator.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections that may be open at once.
+    /// Connections that may be open at once to each host.
     pub connections: usize,
     /// Requests that may be under way at once on an HTTP/2 connection.
     pub streams: usize,
-    /// Arrivals that may wait for a connection at once.
+    /// Arrivals that may wait at once for a connection to each host.
     pub waiting: usize,
     /// A request is given up this long after its intended start.
     pub timeout: Duration,
@@ -60,12 +61,23 @@ impl Plan {
         Scenarios::new(&self.scenarios, Arc::clone(&self.owners), worker, self.workers)
     }
 
-    /// Requests that a connection is expected to carry at once before one has been opened.
-    pub(super) fn slots_each(&self) -> usize {
-        match self.dial.http {
-            Http::Two => self.limits.streams,
-            Http::One | Http::Auto => 1,
-        }
+    /// The connections of worker number `worker` to each host.
+    pub(super) fn dispatches(&self, worker: usize) -> Vec<Dispatch> {
+        let Limits {
+            connections,
+            waiting,
+            idle,
+            ..
+        } = self.limits;
+        let dispatch = |dial: &Dial| {
+            let (connections, waiting) = (self.share(connections, worker), self.share(waiting, worker));
+            let mut dispatch = Dispatch::new(connections, waiting, nanos(idle));
+            if dial.http == Http::Two {
+                dispatch.expect_slots(self.limits.streams);
+            }
+            dispatch
+        };
+        self.dials.iter().map(dispatch).collect()
     }
 
     /// When the last phase ends.

@@ -56,6 +56,7 @@ struct Pending {
     flow: usize,
     ordinal: u64,
     item: usize,
+    host: usize,
     tried: Tried,
 }
 
@@ -66,6 +67,7 @@ impl Pending {
             flow: self.flow,
             ordinal: self.ordinal,
             item: self.item,
+            host: self.host,
         }
     }
 }
@@ -147,7 +149,11 @@ impl Retries {
             return Then::GivesUp;
         }
         let Arrival {
-            flow, ordinal, item, ..
+            flow,
+            ordinal,
+            item,
+            host,
+            ..
         } = job.arrival;
         let tried = Tried {
             first_ns: job.first_ns(),
@@ -160,6 +166,7 @@ impl Retries {
             flow,
             ordinal,
             item,
+            host,
             tried,
         }));
         Then::Again(at_ns)
@@ -210,6 +217,7 @@ mod tests {
             flow: 2,
             ordinal,
             item: 5,
+            host: 0,
         };
         Job {
             arrival,
@@ -249,6 +257,7 @@ mod tests {
                 flow,
                 ordinal,
                 item,
+                ..
             } = job.arrival;
             assert_eq!((intended_ns, flow, ordinal, item), (done_ns + 30 * MS, 2, 77, 5));
             assert_eq!(

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::retries::{Retries, Then};
 use crate::arrival::Arrival;
 use crate::clock::nanos;
-use crate::record::{LogicalCalls, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
+use crate::record::{ClientConnections, LogicalCalls, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
 use crate::scenario::{Scenarios, SocketId, Todo};
 use crate::transport::{Answer, Exchange, Failure, Parts, Request, Wanted};
 
@@ -31,8 +31,36 @@ pub(super) enum Step {
     Later(Option<u64>),
 }
 
+/// A place for one request at a time, on a connection to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) host: usize,
+    pub(super) place: usize,
+}
+
+fn places(slots: &[Slot]) -> Vec<usize> {
+    slots.iter().map(|slot| slot.place).collect()
+}
+
+fn note_parts(connections: &mut ClientConnections, parts: Parts) {
+    let Parts {
+        connect,
+        tls,
+        is_resumed,
+        upgrade,
+    } = parts;
+    connections.resumed += u64::from(is_resumed);
+    if tls.is_some() || upgrade.is_some() {
+        connections.connect.record_ns(nanos(connect));
+    }
+    for (took, times) in [(tls, &mut connections.tls), (upgrade, &mut connections.upgrade)] {
+        took.into_iter().for_each(|took| times.record_ns(nanos(took)));
+    }
+}
+
 pub(super) struct State {
-    pub(super) dispatch: Dispatch,
+    /// By host.
+    dispatches: Vec<Dispatch>,
     pub(super) recorder: Recorder,
     pub(super) outbox: Outbox,
     pub(super) meter: Meter,
@@ -41,8 +69,8 @@ pub(super) struct State {
     retries: Option<Retries>,
     timeout_ns: u64,
     arrivals: Peekable<Box<dyn Iterator<Item = Arrival>>>,
-    /// Whether a connection was to be had when the pacer fell behind what was due; `None` while it is not behind.
-    had_room: Option<bool>,
+    /// By host, whether a connection was to be had when the pacer fell behind what was due; `None` while it is not behind.
+    had_room: Vec<Option<bool>>,
     /// Arrivals admitted whose fate is not known yet.
     pending: usize,
 }
@@ -57,18 +85,17 @@ impl State {
         let arrivals: Box<dyn Iterator<Item = Arrival>> = Box::new(plan.schedule.clone().share_of(index, plan.workers));
         let retries =
             |retries: &Arc<super::retries::RetryPlan>| Retries::new(Arc::clone(retries), share(retries.waiting));
-        let mut dispatch = Dispatch::new(share(limits.connections), share(limits.waiting), nanos(limits.idle));
-        dispatch.expect_slots(plan.slots_each());
+        let recorder = Recorder::new(number, plan.series, plan.shards, PhaseBounds::new(phases));
         Self {
-            dispatch,
-            recorder: Recorder::new(number, plan.series, plan.shards, PhaseBounds::new(phases)),
+            dispatches: plan.dispatches(index),
+            recorder: recorder.among_hosts(plan.dials.len()),
             outbox,
             meter: Meter::new(plan.end_ns(), first),
             scenarios,
             retries: plan.retries.as_ref().map(retries),
             timeout_ns: nanos(limits.timeout),
             arrivals: arrivals.peekable(),
-            had_room: None,
+            had_room: vec![None; plan.dials.len()],
             pending: 0,
         }
     }
@@ -97,11 +124,11 @@ impl State {
     pub(super) fn admit_next(&mut self, now_ns: u64) -> Step {
         let scheduled_ns = self.arrivals.peek().map(|arrival| arrival.intended_ns);
         let Some(next_ns) = scheduled_ns.into_iter().chain(self.next_caused_ns()).min() else {
-            self.had_room = None;
+            self.had_room.fill(None);
             return Step::Later(None);
         };
         if next_ns > now_ns || now_ns == 0 {
-            self.had_room = None;
+            self.had_room.fill(None);
             return Step::Later(Some(next_ns));
         }
         if scheduled_ns == Some(next_ns) {
@@ -145,7 +172,8 @@ impl State {
     }
 
     fn admit(&mut self, arrival: Arrival, tried: Option<Tried>, now_ns: u64) {
-        let had_room = *self.had_room.get_or_insert_with(|| self.dispatch.has_room());
+        let dispatch = &self.dispatches[arrival.host];
+        let had_room = *self.had_room[arrival.host].get_or_insert_with(|| dispatch.has_room());
         let mut job = self.job(arrival, tried, now_ns);
         if had_room {
             job.behind_ns = now_ns.saturating_sub(arrival.intended_ns);
@@ -155,7 +183,7 @@ impl State {
             self.unsent(&job, UnsentCause::TooLate, now_ns);
             return;
         }
-        match self.dispatch.place(job) {
+        match self.dispatches[arrival.host].place(job) {
             Placed::Rejected => self.unsent(&job, UnsentCause::QueueFull, now_ns),
             Placed::Handed | Placed::Waits => self.pending += 1,
         }
@@ -180,10 +208,10 @@ impl State {
     }
 
     /// Writes the request of a job that a connection takes on.
-    pub(super) fn begin(&mut self, id: usize, job: &Job, request: &mut Request) -> Wanted {
+    pub(super) fn begin(&mut self, slot: Slot, job: &Job, request: &mut Request) -> Wanted {
         let wanted = self.scenarios.begin(&job.call(), request);
-        self.dispatch
-            .begin(id, *job, job.arrival.intended_ns.saturating_add(self.timeout_ns));
+        let deadline_ns = job.arrival.intended_ns.saturating_add(self.timeout_ns);
+        self.dispatches[slot.host].begin(slot.place, *job, deadline_ns);
         Wanted {
             reads_answer: wanted.reads_answer || self.concerns_retries(job),
             ..wanted
@@ -258,9 +286,10 @@ impl State {
     }
 
     /// A connection could not be opened since `since_ns`. The job that has waited longest shares its fate.
-    pub(super) fn open_failed(&mut self, id: usize, since_ns: u64, failure: Failure, now_ns: u64) {
-        self.recorder.connections(now_ns).failed += 1;
-        let Some(job) = self.dispatch.open_failed(id) else {
+    pub(super) fn open_failed(&mut self, slot: Slot, since_ns: u64, failure: Failure, now_ns: u64) {
+        self.recorder
+            .connections(slot.host, now_ns, |connections| connections.failed += 1);
+        let Some(job) = self.dispatches[slot.host].open_failed(slot.place) else {
             return;
         };
         let sent_ns = since_ns.max(job.arrival.intended_ns);
@@ -275,56 +304,89 @@ impl State {
     }
 
     /// A connection is open, since `since_ns` on its way.
-    pub(super) fn opened(&mut self, id: usize, since_ns: u64, parts: Parts, slots: usize, now_ns: u64) {
-        self.dispatch.opened(id, slots);
-        let open = self.dispatch.open() as u64;
-        let connections = self.recorder.connections(now_ns);
-        connections.opened += 1;
-        connections.open_max = connections.open_max.max(open);
-        connections.handshake.record_ns(now_ns.saturating_sub(since_ns));
-        connections.resumed += u64::from(parts.is_resumed);
-        let Parts {
-            connect, tls, upgrade, ..
-        } = parts;
-        if tls.is_some() || upgrade.is_some() {
-            connections.connect.record_ns(nanos(connect));
-        }
-        for (took, times) in [(tls, &mut connections.tls), (upgrade, &mut connections.upgrade)] {
-            took.into_iter().for_each(|took| times.record_ns(nanos(took)));
-        }
+    pub(super) fn opened(&mut self, slot: Slot, since_ns: u64, parts: Parts, slots: usize, now_ns: u64) {
+        self.dispatches[slot.host].opened(slot.place, slots);
+        self.recorder.connections(slot.host, now_ns, |connections| {
+            connections.opened += 1;
+            connections.handshake.record_ns(now_ns.saturating_sub(since_ns));
+            note_parts(connections, parts);
+        });
+        self.note_open(now_ns);
+    }
+
+    fn note_open(&mut self, now_ns: u64) {
+        let open = self.dispatches.iter().map(Dispatch::open);
+        self.recorder.open(now_ns, open);
     }
 
     /// A connection is gone, with the slots that were added to it; where the server closed it while it was idle, a job
     /// that was handed to it meanwhile is another's.
-    pub(super) fn closed(&mut self, id: usize, added: &[usize], by_server: bool, now_ns: u64) {
-        let handed = self.dispatch.closed(id, added);
-        self.recorder.connections(now_ns).closed += 1;
-        self.hand_back(handed, by_server, now_ns);
+    pub(super) fn closed(&mut self, slot: Slot, added: &[Slot], by_server: bool, now_ns: u64) {
+        let handed = self.dispatches[slot.host].closed(slot.place, &places(added));
+        self.recorder
+            .connections(slot.host, now_ns, |connections| connections.closed += 1);
+        self.hand_back(slot.host, handed, by_server, now_ns);
     }
 
     /// A slot takes no more jobs, while its connection is still open.
-    pub(super) fn left(&mut self, id: usize, by_server: bool, now_ns: u64) {
-        let handed = self.dispatch.left(id);
-        self.hand_back(handed, by_server, now_ns);
+    pub(super) fn left(&mut self, slot: Slot, by_server: bool, now_ns: u64) {
+        let handed = self.dispatches[slot.host].left(slot.place);
+        self.hand_back(slot.host, handed, by_server, now_ns);
     }
 
-    fn hand_back(&mut self, handed: Option<Job>, by_server: bool, now_ns: u64) {
+    fn hand_back(&mut self, host: usize, handed: Option<Job>, by_server: bool, now_ns: u64) {
         if let Some(job) = handed {
-            self.recorder.connections(now_ns).replaced += u64::from(by_server);
-            self.dispatch.place_first(job);
+            self.recorder.connections(host, now_ns, |connections| {
+                connections.replaced += u64::from(by_server);
+            });
+            self.dispatches[host].place_first(job);
         }
     }
 
+    /// A host refused to begin with a request.
+    pub(super) fn refused(&mut self, host: usize, now_ns: u64) {
+        self.recorder
+            .connections(host, now_ns, |connections| connections.streams_refused += 1);
+    }
+
+    /// No more requests can be sent on these slots of a connection.
+    pub(super) fn retire(&mut self, slots: &[Slot]) {
+        if let Some(slot) = slots.first() {
+            self.dispatches[slot.host].retire(&places(slots));
+        }
+    }
+
+    /// The connections to a host.
+    pub(super) fn dispatch(&mut self, host: usize) -> &mut Dispatch {
+        &mut self.dispatches[host]
+    }
+
+    /// One more connection that shall be opened from now on, if one is wanted.
+    pub(super) fn wants_connection(&mut self, now_ns: impl Fn() -> u64) -> Option<Slot> {
+        let mut hosts = self.dispatches.iter_mut().enumerate();
+        hosts.find_map(|(host, dispatch)| {
+            let place = dispatch.wants_connection(&now_ns)?;
+            Some(Slot { host, place })
+        })
+    }
+
     /// A connection turned out to be closed when a job was to be sent, or had been.
-    pub(super) fn replace(&mut self, id: usize, job: Job, own_ns: u64, now_ns: u64) {
-        self.dispatch.end(id);
-        self.recorder.connections(now_ns).replaced += 1;
-        self.dispatch.place_first(job.again(own_ns, now_ns));
+    pub(super) fn replace(&mut self, slot: Slot, job: Job, own_ns: u64, now_ns: u64) {
+        self.recorder
+            .connections(slot.host, now_ns, |connections| connections.replaced += 1);
+        let dispatch = &mut self.dispatches[slot.host];
+        dispatch.end(slot.place);
+        dispatch.place_first(job.again(own_ns, now_ns));
     }
 
     /// Looks for what has run out of time.
     pub(super) fn expire(&mut self, now_ns: u64) {
-        for Waited { job, is_opening } in self.dispatch.expire(now_ns, self.timeout_ns) {
+        let timeout_ns = self.timeout_ns;
+        let expired = self.dispatches.iter_mut();
+        let expired: Vec<Waited> = expired
+            .flat_map(|dispatch| dispatch.expire(now_ns, timeout_ns))
+            .collect();
+        for Waited { job, is_opening } in expired {
             let intended_ns = job.arrival.intended_ns;
             if is_opening {
                 self.finish_unanswered(&job, Outcome::NotAccepted, intended_ns, now_ns);
@@ -352,9 +414,7 @@ impl State {
             return;
         }
         self.meter.book(reading(), &mut self.recorder);
-        let open = self.dispatch.open() as u64;
-        let connections = self.recorder.connections(now_ns);
-        connections.open_max = connections.open_max.max(open);
+        self.note_open(now_ns);
         self.scenarios.look(now_ns, &mut self.recorder);
         self.outbox.send(&mut self.recorder);
     }
@@ -363,7 +423,12 @@ impl State {
     pub(super) fn end(&mut self, last: Reading) {
         let now_ns = last.wall_ns;
         self.meter.book(last, &mut self.recorder);
-        let (waiting, sent) = self.dispatch.abandon();
+        let (mut waiting, mut sent) = (Vec::new(), Vec::new());
+        for dispatch in &mut self.dispatches {
+            let (own_waiting, own_sent) = dispatch.abandon();
+            waiting.extend(own_waiting);
+            sent.extend(own_sent);
+        }
         for job in &waiting {
             // One that has to be sent again was sent.
             match job.replaced {

@@ -138,7 +138,7 @@ fn plan(address: SocketAddr, asks: Asks, rate: f64, hold: Duration) -> Plan {
         zipf: 0.0,
     };
     Plan {
-        dial: Dial::plain(Sources::new(address, vec![], 100)),
+        dials: vec![Dial::plain(Sources::new(address, vec![], 100))],
         scenarios: vec![asks(address)],
         owners: [0].into(),
         series: SeriesTable::len(1),

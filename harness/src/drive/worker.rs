@@ -23,7 +23,7 @@ use super::meter::Reading;
 use super::outbox::Outbox;
 use super::plan::Plan;
 use super::priority::raise_priority;
-use super::state::{State, Step};
+use super::state::{Slot, State, Step};
 use super::timer::{Lead, Timer};
 use super::{coalesce, run_delay};
 use crate::clock::{Clock, Stop, nanos};
@@ -166,7 +166,8 @@ struct Worker {
     clock: Clock,
     timeout: Duration,
     end_ns: u64,
-    dial: Dial,
+    /// By host.
+    dials: Vec<Dial>,
     streams: usize,
     alarm: Alarm,
     lead: Lead,
@@ -184,7 +185,7 @@ impl Worker {
             clock,
             timeout: plan.limits.timeout,
             end_ns: plan.end_ns(),
-            dial: plan.dial.clone(),
+            dials: plan.dials.clone(),
             streams: plan.limits.streams,
             alarm: Alarm::default(),
             lead: Lead::default(),
@@ -266,6 +267,7 @@ impl Worker {
 
 impl Owner for Worker {
     type Job = Job;
+    type Slot = Slot;
 
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
@@ -275,71 +277,68 @@ impl Owner for Worker {
         self.timeout
     }
 
-    async fn dial(&self, id: usize) -> std::io::Result<Dialed> {
-        self.dial.dial(id * self.workers + self.index).await
+    async fn dial(&self, id: Slot) -> std::io::Result<Dialed> {
+        self.dials[id.host].dial(id.place * self.workers + self.index).await
     }
 
     fn streams(&self) -> usize {
         self.streams
     }
 
-    fn opened(&self, id: usize, since_ns: u64, parts: Parts, slots: usize) {
+    fn opened(&self, id: Slot, since_ns: u64, parts: Parts, slots: usize) {
         let now_ns = self.clock.now_ns();
         self.state.borrow_mut().opened(id, since_ns, parts, slots, now_ns);
     }
 
-    fn add_slot(&self, id: usize) -> usize {
-        self.state.borrow_mut().dispatch.add_slot(id)
+    fn add_slot(&self, id: Slot) -> Slot {
+        let place = self.state.borrow_mut().dispatch(id.host).add_slot(id.place);
+        Slot { place, ..id }
     }
 
-    fn retire(&self, slots: &[usize]) {
-        self.state.borrow_mut().dispatch.retire(slots);
+    fn retire(&self, slots: &[Slot]) {
+        self.state.borrow_mut().retire(slots);
     }
 
-    fn left(&self, id: usize, by_server: bool) {
+    fn left(&self, id: Slot, by_server: bool) {
         self.state.borrow_mut().left(id, by_server, self.clock.now_ns());
     }
 
-    fn refused(&self) {
-        let now_ns = self.clock.now_ns();
-        self.state.borrow_mut().recorder.connections(now_ns).streams_refused += 1;
+    fn refused(&self, id: Slot) {
+        self.state.borrow_mut().refused(id.host, self.clock.now_ns());
     }
 
-    fn open_failed(&self, id: usize, since_ns: u64, failure: Failure) {
+    fn open_failed(&self, id: Slot, since_ns: u64, failure: Failure) {
         let now_ns = self.clock.now_ns();
         self.change(|state| state.open_failed(id, since_ns, failure, now_ns));
     }
 
-    fn closed(&self, id: usize, added: &[usize], by_server: bool) {
+    fn closed(&self, id: Slot, added: &[Slot], by_server: bool) {
         let now_ns = self.clock.now_ns();
         self.state.borrow_mut().closed(id, added, by_server, now_ns);
     }
 
     fn open_wanted(self: &Rc<Self>) {
         loop {
-            let wanted = self
-                .state
-                .borrow_mut()
-                .dispatch
-                .wants_connection(|| self.clock.now_ns());
+            let wanted = self.state.borrow_mut().wants_connection(|| self.clock.now_ns());
             let Some(id) = wanted else { return };
             spawn_local(connection::run(Rc::clone(self), id));
         }
     }
 
-    fn poll_job(&self, id: usize, since_ns: u64, context: &Context<'_>) -> Poll<Job> {
-        self.state.borrow_mut().dispatch.poll_job(id, since_ns, context)
+    fn poll_job(&self, id: Slot, since_ns: u64, context: &Context<'_>) -> Poll<Job> {
+        let mut state = self.state.borrow_mut();
+        state.dispatch(id.host).poll_job(id.place, since_ns, context)
     }
 
-    fn is_expired(&self, id: usize) -> bool {
-        self.state.borrow().dispatch.is_expired(id)
+    fn is_expired(&self, id: Slot) -> bool {
+        self.state.borrow_mut().dispatch(id.host).is_expired(id.place)
     }
 
-    fn wait(&self, id: usize, waker: &Waker) {
-        self.state.borrow_mut().dispatch.wait(id, waker);
+    fn wait(&self, id: Slot, waker: &Waker) {
+        self.state.borrow_mut().dispatch(id.host).wait(id.place, waker);
     }
 
-    fn begin(&self, id: usize, job: &Job, request: &mut Request) -> Wanted {
+    fn begin(&self, id: Slot, job: &Job, request: &mut Request) -> Wanted {
         self.state.borrow_mut().begin(id, job, request)
     }
 
@@ -347,7 +346,7 @@ impl Owner for Worker {
         job.own_ns(free, sent_ns)
     }
 
-    fn ended(&self, id: usize, job: &Job, exchange: &Exchange, answer: &Answer<'_>) {
+    fn ended(&self, id: Slot, job: &Job, exchange: &Exchange, answer: &Answer<'_>) {
         // What the thread waited for its CPU before this turn made the answer late, if the request was on its way by
         // then.
         let in_flight_ns = exchange.done_ns.saturating_sub(exchange.sent_ns);
@@ -357,12 +356,12 @@ impl Owner for Worker {
             ..*exchange
         };
         self.change(|state| {
-            state.dispatch.end(id);
+            state.dispatch(id.host).end(id.place);
             state.finish(job, &exchange, answer);
         });
     }
 
-    fn replace(&self, id: usize, job: Job, own_ns: u64) {
+    fn replace(&self, id: Slot, job: Job, own_ns: u64) {
         self.state.borrow_mut().replace(id, job, own_ns, self.clock.now_ns());
     }
 
@@ -388,7 +387,7 @@ impl Listener for Worker {
     }
 
     async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
-        self.dial.sources.connect_held(number).await
+        self.dials[0].sources.connect_held(number).await
     }
 
     fn opened(&self, socket: SocketId, since_ns: u64) {

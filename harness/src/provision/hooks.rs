@@ -92,6 +92,7 @@ impl<'a> Hooks<'a> {
                     flow: usize::from(when == "after"),
                     ordinal: number as u64,
                     item: 0,
+                    host: 0,
                 };
                 let request = Once {
                     ask,

@@ -65,9 +65,30 @@ pub struct Interval {
     /// The same calls by shard, in tenths of a second; empty where that is not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardSecond>,
+    /// The same requests by host; empty where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostSeries>,
     /// Writes that were acknowledged; `None` where they are not looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Box<Acknowledged>>,
+}
+
+/// What went to one of several hosts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostSeries {
+    /// The requests of all traffic entries.
+    pub requests: Series,
+    /// The generator's connections to it.
+    pub connections: ClientConnections,
+}
+
+impl HostSeries {
+    /// Adds everything but the most connections at once, of which several workers' and several seconds' fold
+    /// differently.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests.merge(&other.requests);
+        self.connections.merge_counts(&other.connections);
+    }
 }
 
 /// Times of the requests that ended in one way.

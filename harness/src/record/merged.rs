@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Acknowledged, ClientConnections, Durations, Following, Interval, Series, TimeAxis, WorkerUse};
+use super::{Acknowledged, ClientConnections, Durations, Following, HostSeries, Interval, Series, TimeAxis, WorkerUse};
 
 /// What a whole cell measured.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +27,7 @@ pub struct PhaseTotals {
     /// By worker.
     pub workers: BTreeMap<u32, WorkerUse>,
     connections: ClientConnections,
+    hosts: Vec<HostSeries>,
     following: Option<Following>,
     seconds: BTreeMap<u64, Second>,
 }
@@ -43,6 +44,8 @@ struct Second {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Looks {
     open_max: u64,
+    /// By host.
+    hosts_max: Vec<u64>,
     sockets_max: u64,
     stale: Option<u64>,
 }
@@ -93,6 +96,16 @@ impl PhaseTotals {
         self.workers.entry(interval.worker).or_default().add(interval.used);
         let looks = second.workers.entry(interval.worker).or_default();
         looks.open_max = looks.open_max.max(interval.connections.open_max);
+        for (host, theirs) in interval.hosts.iter().enumerate() {
+            if self.hosts.len() <= host {
+                self.hosts.resize_with(host + 1, HostSeries::default);
+            }
+            self.hosts[host].merge(theirs);
+            if looks.hosts_max.len() <= host {
+                looks.hosts_max.resize(host + 1, 0);
+            }
+            looks.hosts_max[host] = looks.hosts_max[host].max(theirs.connections.open_max);
+        }
         if let Some(theirs) = &interval.following {
             self.following.get_or_insert_default().merge_counts(theirs);
             looks.sockets_max = looks.sockets_max.max(theirs.sockets.open_max);
@@ -107,6 +120,19 @@ impl PhaseTotals {
             open_max: self.most(|looks| looks.open_max),
             ..self.connections.clone()
         }
+    }
+
+    /// What went to each of several hosts, in order; empty where there is one.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostSeries> {
+        let hosts = self.hosts.iter().cloned().enumerate();
+        hosts
+            .map(|(index, mut host)| {
+                let of_host = |looks: &Looks| looks.hosts_max.get(index).copied().unwrap_or(0);
+                host.connections.open_max = self.most(of_host);
+                host
+            })
+            .collect()
     }
 
     /// What members saw: the most sockets of any second, and who was stale at the end.
@@ -205,6 +231,7 @@ mod tests {
             series,
             phase: phases().at(due_ms * MS),
             shard: Some((due_ms % 2) as u16),
+            host: (due_ms % 2) as usize,
             intended_ns: due_ms * MS,
             is_retry,
         };
@@ -248,9 +275,9 @@ mod tests {
             }
             Note::Unsent { due_ms, series } => recorder.unsent(&due(*series, *due_ms, false), UnsentCause::QueueFull),
             Note::Connected { at_ms, open } => {
-                let connections = recorder.connections(at_ms * MS);
-                connections.opened += 1;
-                connections.open_max = connections.open_max.max(*open);
+                let host = (at_ms % 2) as usize;
+                recorder.connections(host, at_ms * MS, |connections| connections.opened += 1);
+                recorder.open(at_ms * MS, [*open as usize, 1].into_iter());
             }
             Note::Looked { at_ms, stale } => recorder.following(at_ms * MS).stale = Some(*stale),
             Note::Used { at_ms, cpu_ms } => recorder.used(
@@ -282,7 +309,7 @@ mod tests {
             notes in prop::collection::vec(note(), 0..80),
             workers in prop::sample::select(vec![1u32, 3]),
         ) {
-            let recorders = || (0..workers).map(|worker| Recorder::new(worker, 4, 2, phases())).collect::<Vec<_>>();
+            let recorders = || (0..workers).map(|worker| Recorder::new(worker, 4, 2, phases()).among_hosts(2)).collect::<Vec<_>>();
             let (mut reporting, mut silent) = (recorders(), recorders());
             let mut live = Vec::new();
             for (place, note) in notes.iter().enumerate() {

@@ -33,8 +33,8 @@ pub use header::{
 pub(crate) use histogram::is_zero;
 pub use histogram::{DecodeError, Durations};
 pub use interval::{
-    ByOutcome, ClientConnections, Following, INTERVAL_SCHEMA, Interval, IntervalSchema, Series, Sessions, Times,
-    WorkerUse,
+    ByOutcome, ClientConnections, Following, HostSeries, INTERVAL_SCHEMA, Interval, IntervalSchema, Series, Sessions,
+    Times, WorkerUse,
 };
 pub use logical_calls::LogicalCalls;
 pub use merged::{Merged, PhaseTotals};

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{
-    Acknowledged, Calls, ClientConnections, Due, Following, Interval, LogicalCalls, Outcome, Sample, Sessions,
-    ShardSecond, Times, UnsentCause, WorkerUse,
+    Acknowledged, Calls, ClientConnections, Due, Following, HostSeries, Interval, LogicalCalls, Outcome, Sample,
+    Series, Sessions, ShardSecond, Times, UnsentCause, WorkerUse,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -57,6 +57,8 @@ pub struct Recorder {
     worker: u32,
     series: usize,
     shards: usize,
+    /// 0 where there is one, which is not kept apart.
+    hosts: usize,
     phases: PhaseBounds,
     open: VecDeque<Interval>,
 }
@@ -70,9 +72,17 @@ impl Recorder {
             worker,
             series,
             shards,
+            hosts: 0,
             phases,
             open: VecDeque::new(),
         }
+    }
+
+    /// The same, what goes to each of `hosts` hosts kept apart as well, where there are several.
+    #[must_use]
+    pub fn among_hosts(self, hosts: usize) -> Self {
+        let hosts = if hosts > 1 { hosts } else { 0 };
+        Self { hosts, ..self }
     }
 
     /// The phases.
@@ -84,16 +94,19 @@ impl Recorder {
     /// An arrival was due, and whoever sends it was ready to at `now_ns`.
     pub fn due(&mut self, due: &Due, now_ns: u64) {
         let interval = self.at(due.phase, due.intended_ns);
-        let series = &mut interval.series[due.series];
-        series.scheduled += 1;
-        series.retries += u64::from(due.is_retry);
+        for series in counted(interval, due) {
+            series.scheduled += 1;
+            series.retries += u64::from(due.is_retry);
+        }
         interval.schedule_lag.record_ns(now_ns.saturating_sub(due.intended_ns));
     }
 
     /// It was never sent.
     pub fn unsent(&mut self, due: &Due, cause: UnsentCause) {
         let interval = self.at(due.phase, due.intended_ns);
-        *interval.series[due.series].unsent.entry(cause).or_default() += 1;
+        for series in counted(interval, due) {
+            *series.unsent.entry(cause).or_default() += 1;
+        }
         if let Some(calls) = calls(interval, due) {
             calls.unsent();
         }
@@ -101,20 +114,25 @@ impl Recorder {
 
     /// It was sent, and the run ended before its answer.
     pub fn cut_off(&mut self, due: &Due) {
-        self.at(due.phase, due.intended_ns).series[due.series].cut_off += 1;
+        for series in counted(self.at(due.phase, due.intended_ns), due) {
+            series.cut_off += 1;
+        }
     }
 
     /// It was sent and has ended.
     pub fn done(&mut self, sample: &Sample) {
         let due = &sample.due;
         let interval = self.at(due.phase, due.intended_ns);
-        note_times(interval.series[due.series].times_mut(sample.outcome), sample);
+        for series in counted(interval, due) {
+            note_times(series.times_mut(sample.outcome), sample);
+        }
         if let Some(calls) = calls(interval, due) {
             calls.ended(sample.outcome, sample.response_ns());
         }
         if let Some((phase, second)) = self.answered_in(sample) {
-            let answered = &mut self.at(phase, sample.done_ns).series[due.series].ok_answered;
-            *answered.entry(second).or_default() += 1;
+            for series in counted(self.at(phase, sample.done_ns), due) {
+                *series.ok_answered.entry(second).or_default() += 1;
+            }
         }
     }
 
@@ -159,9 +177,27 @@ impl Recorder {
             .get_or_insert_default()
     }
 
-    /// The sender's connections at `now_ns`.
-    pub fn connections(&mut self, now_ns: u64) -> &mut ClientConnections {
-        &mut self.at(self.phases.at(now_ns), now_ns).connections
+    /// Notes something about the sender's connections to a host at `now_ns`.
+    pub fn connections(&mut self, host: usize, now_ns: u64, note: impl Fn(&mut ClientConnections)) {
+        let interval = self.at(self.phases.at(now_ns), now_ns);
+        note(&mut interval.connections);
+        if let Some(host) = interval.hosts.get_mut(host) {
+            note(&mut host.connections);
+        }
+    }
+
+    /// Notes how many connections are open at `now_ns`: in all, and to each host.
+    pub fn open(&mut self, now_ns: u64, hosts: impl Iterator<Item = usize>) {
+        let interval = self.at(self.phases.at(now_ns), now_ns);
+        let mut all = 0;
+        for (host, open) in hosts.enumerate() {
+            let open = open as u64;
+            all += open;
+            if let Some(host) = interval.hosts.get_mut(host) {
+                host.connections.open_max = host.connections.open_max.max(open);
+            }
+        }
+        interval.connections.open_max = interval.connections.open_max.max(all);
     }
 
     /// What members saw at `ns`.
@@ -192,11 +228,18 @@ impl Recorder {
                 let place = place.map_or(0, |place| place + 1);
                 let mut interval = Interval::new(self.worker, phase, second, self.series);
                 interval.shards.resize_with(self.shards, ShardSecond::default);
+                interval.hosts.resize_with(self.hosts, HostSeries::default);
                 self.open.insert(place, interval);
                 &mut self.open[place]
             }
         }
     }
+}
+
+/// Where the arrival is counted: in its own series, and in that of its host.
+fn counted<'a>(interval: &'a mut Interval, due: &Due) -> impl Iterator<Item = &'a mut Series> {
+    let host = interval.hosts.get_mut(due.host).map(|host| &mut host.requests);
+    std::iter::once(&mut interval.series[due.series]).chain(host)
 }
 
 fn note_times(times: &mut Times, sample: &Sample) {
@@ -228,6 +271,7 @@ mod tests {
             series,
             phase,
             shard: None,
+            host: 0,
             intended_ns,
             is_retry: false,
         }

@@ -12,6 +12,8 @@ pub struct Due {
     pub phase: usize,
     /// The shard that it concerns, where that is known and told apart.
     pub shard: Option<u16>,
+    /// Index of the host that it goes to; 0 where there is one.
+    pub host: usize,
     /// When it should have been sent.
     pub intended_ns: u64,
     /// Whether it repeats what came to nothing before.

@@ -21,11 +21,11 @@ pub(super) fn plan(workload: &Workload, planned: &Planned, target: &Target, chat
     let (generator, reach, seed) = (workload.generator(), &planned.variant.reach, planned.seed);
     let (scenarios, owners) = scenarios(workload, planned, target, chats, signer);
     Plan {
-        dial: Dial {
+        dials: vec![Dial {
             sources: Sources::new(target.address, generator.sources.clone(), reach.connections as usize),
             tls: target.tls.clone(),
             http: target.http,
-        },
+        }],
         scenarios,
         owners,
         series: SeriesTable::step(workload.traffic.len(), workload.steps_before(workload.traffic.len())),

@@ -25,6 +25,7 @@ fn phases() -> Vec<Phase> {
         start: Duration::from_secs(start),
         end: Duration::from_secs(end),
         rate,
+        hosts: Vec::new(),
     };
     PHASES.into_iter().map(phase).collect()
 }

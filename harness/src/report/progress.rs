@@ -291,6 +291,7 @@ mod tests {
                 series: 0,
                 phase: 0,
                 shard: None,
+                host: 0,
                 intended_ns: 11_000_000_000 + number * 1_000_000,
                 is_retry: false,
             };

@@ -129,6 +129,7 @@ impl Call {
             series: 0,
             phase: 0,
             shard: None,
+            host: 0,
             intended_ns: arrival.intended_ns,
             is_retry: false,
         };

@@ -87,6 +87,7 @@ mod tests {
             flow: 0,
             ordinal: 1,
             item: 0,
+            host: 0,
         };
         let values = Values {
             sources,

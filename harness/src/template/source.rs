@@ -266,6 +266,7 @@ mod tests {
             flow,
             ordinal,
             item: 0,
+            host: 0,
         }
     }
 

@@ -195,6 +195,7 @@ mod tests {
             flow: 0,
             ordinal,
             item: 0,
+            host: 0,
         };
         let values = Values {
             sources: &sources,
@@ -242,6 +243,7 @@ mod tests {
             flow: 0,
             ordinal: 0,
             item: 0,
+            host: 0,
         };
         let filled = |hides_secrets| {
             let values = Values {
@@ -337,6 +339,7 @@ mod tests {
             flow: 0,
             ordinal: 0,
             item: 0,
+            host: 0,
         };
         let values = Values {
             sources: &sources,

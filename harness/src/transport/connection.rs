@@ -21,7 +21,7 @@ enum Open {
 }
 
 /// Opens the connection of slot `id` and serves jobs on it until it closes.
-pub(crate) async fn run<O: Owner + 'static>(owner: Rc<O>, id: usize) {
+pub(crate) async fn run<O: Owner + 'static>(owner: Rc<O>, id: O::Slot) {
     let since_ns = owner.now_ns();
     let opened = match tokio::time::timeout(owner.timeout(), open(&*owner, id)).await {
         Ok(opened) => opened.map_err(|error| Failure::of(&error)),
@@ -56,7 +56,7 @@ pub async fn try_once(dial: &Dial) -> std::io::Result<()> {
     agree(dial.dial(0).await?, 1).await.map(drop)
 }
 
-async fn open<O: Owner>(owner: &O, id: usize) -> std::io::Result<(Open, Parts)> {
+async fn open<O: Owner>(owner: &O, id: O::Slot) -> std::io::Result<(Open, Parts)> {
     agree(owner.dial(id).await?, owner.streams()).await
 }
 

@@ -26,9 +26,9 @@ use crate::record::Outcome;
 const PIECE: usize = 8 * 1024;
 
 /// An open HTTP/1.1 connection.
-pub(super) struct Connection<'a, O> {
+pub(super) struct Connection<'a, O: Owner> {
     owner: &'a Rc<O>,
-    id: usize,
+    id: O::Slot,
     stream: Stream,
     free: Free,
     request: Request,
@@ -40,7 +40,7 @@ pub(super) struct Connection<'a, O> {
 }
 
 impl<'a, O: Owner> Connection<'a, O> {
-    pub(super) fn new(owner: &'a Rc<O>, id: usize, stream: Stream) -> Self {
+    pub(super) fn new(owner: &'a Rc<O>, id: O::Slot, stream: Stream) -> Self {
         Self {
             owner,
             id,

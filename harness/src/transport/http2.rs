@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Serves jobs on all slots, of which `id` is the first, until the connection ends.
-    pub(super) async fn serve<O: Owner + 'static>(self, owner: &Rc<O>, id: usize) {
+    pub(super) async fn serve<O: Owner + 'static>(self, owner: &Rc<O>, id: O::Slot) {
         let shared = Rc::new(Shared {
             by_server: Cell::new(false),
             has_served: Cell::new(false),
@@ -125,21 +125,21 @@ fn closed() -> std::io::Error {
 }
 
 /// What the slots of a session have in common.
-struct Shared {
+struct Shared<S> {
     /// The server has ended it.
     by_server: Cell<bool>,
     /// A request has been answered.
     has_served: Cell<bool>,
-    slots: Vec<usize>,
+    slots: Vec<S>,
 }
 
 /// A place for one request at a time.
-struct Slot<O> {
+struct Slot<O: Owner> {
     owner: Rc<O>,
-    id: usize,
+    id: O::Slot,
     send: SendRequest<Bytes>,
     scheme: Scheme,
-    shared: Rc<Shared>,
+    shared: Rc<Shared<O::Slot>>,
     free: Free,
     request: Request,
     taken: Taken,
@@ -154,7 +154,7 @@ enum Done {
 }
 
 impl<O: Owner> Slot<O> {
-    fn new(owner: &Rc<O>, id: usize, send: SendRequest<Bytes>, scheme: Scheme, shared: &Rc<Shared>) -> Self {
+    fn new(owner: &Rc<O>, id: O::Slot, send: SendRequest<Bytes>, scheme: Scheme, shared: &Rc<Shared<O::Slot>>) -> Self {
         Self {
             owner: Rc::clone(owner),
             id,
@@ -303,7 +303,7 @@ impl<O: Owner> Slot<O> {
         let is_unbegun = is_unsent || (error.is_go_away() && error.is_remote() && has_no_answer);
         let outcome = match error.reason() {
             Some(Reason::REFUSED_STREAM) if error.is_reset() && error.is_remote() => {
-                self.owner.refused();
+                self.owner.refused(self.id);
                 Outcome::StreamRefused
             }
             _ if error.is_reset() && error.is_remote() => Outcome::StreamReset,

@@ -17,45 +17,47 @@ use crate::record::{Outcome, UnsentCause};
 pub(crate) trait Owner {
     /// What a connection is given to do.
     type Job: Copy;
+    /// Tells slots apart; a connection is told by its first.
+    type Slot: Copy + 'static;
 
     fn now_ns(&self) -> u64;
     /// Longest time that opening may take.
     fn timeout(&self) -> Duration;
     /// Opens the connection of a slot.
-    async fn dial(&self, id: usize) -> std::io::Result<Dialed>;
+    async fn dial(&self, id: Self::Slot) -> std::io::Result<Dialed>;
     /// How many requests may be under way on an HTTP/2 connection.
     fn streams(&self) -> usize;
     /// Opening began at `since_ns` and is done. The connection carries `slots` requests at once.
-    fn opened(&self, id: usize, since_ns: u64, parts: Parts, slots: usize);
+    fn opened(&self, id: Self::Slot, since_ns: u64, parts: Parts, slots: usize);
     /// Another slot for the open connection `id`.
-    fn add_slot(&self, id: usize) -> usize;
+    fn add_slot(&self, id: Self::Slot) -> Self::Slot;
     /// No more requests can be sent on these slots of a connection: those that are idle are to leave.
-    fn retire(&self, slots: &[usize]);
+    fn retire(&self, slots: &[Self::Slot]);
     /// A slot takes no more jobs, and its connection is still open; `by_server` where the server wants it so.
-    fn left(&self, id: usize, by_server: bool);
+    fn left(&self, id: Self::Slot, by_server: bool);
     /// The server refused to begin with a request.
-    fn refused(&self);
+    fn refused(&self, id: Self::Slot);
     /// Opening began at `since_ns` and came to nothing.
-    fn open_failed(&self, id: usize, since_ns: u64, failure: Failure);
+    fn open_failed(&self, id: Self::Slot, since_ns: u64, failure: Failure);
     /// The connection is closed, and with it the slots that were added to it; `by_server` while it was idle.
-    fn closed(&self, id: usize, added: &[usize], by_server: bool);
+    fn closed(&self, id: Self::Slot, added: &[Self::Slot], by_server: bool);
     /// Opens as many connections as are wanted by now.
     fn open_wanted(self: &Rc<Self>);
     /// The next job for a slot that is free since `since_ns`.
-    fn poll_job(&self, id: usize, since_ns: u64, context: &Context<'_>) -> Poll<Self::Job>;
+    fn poll_job(&self, id: Self::Slot, since_ns: u64, context: &Context<'_>) -> Poll<Self::Job>;
     /// Whether the slot's connection has been idle for too long, or its request has run out of time.
-    fn is_expired(&self, id: usize) -> bool;
+    fn is_expired(&self, id: Self::Slot) -> bool;
     /// Notes whom to wake when it has.
-    fn wait(&self, id: usize, waker: &Waker);
+    fn wait(&self, id: Self::Slot, waker: &Waker);
     /// The connection takes the job on: writes its request.
-    fn begin(&self, id: usize, job: &Self::Job, request: &mut Request) -> Wanted;
+    fn begin(&self, id: Self::Slot, job: &Self::Job, request: &mut Request) -> Wanted;
     /// The generator's own lateness in sending the job at `sent_ns` on a connection that has been free like that.
     fn own_ns(&self, job: &Self::Job, free: Free, sent_ns: u64) -> u64;
     /// The job has ended.
-    fn ended(&self, id: usize, job: &Self::Job, exchange: &Exchange, answer: &Answer<'_>);
+    fn ended(&self, id: Self::Slot, job: &Self::Job, exchange: &Exchange, answer: &Answer<'_>);
     /// The connection turned out to be closed before the job: another one is to take it. The generator was late by
     /// `own_ns`.
-    fn replace(&self, id: usize, job: Self::Job, own_ns: u64);
+    fn replace(&self, id: Self::Slot, job: Self::Job, own_ns: u64);
     /// An answer was complete at `now_ns`, and the connection is about to be free.
     fn is_free(self: &Rc<Self>, now_ns: u64);
 }

@@ -46,6 +46,7 @@ fn due(ms: u64) -> Due {
         series: 0,
         phase: 0,
         shard: None,
+        host: 0,
         intended_ns: ms * MS,
         is_retry: false,
     }

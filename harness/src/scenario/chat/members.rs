@@ -157,6 +157,7 @@ impl Members {
                     flow: self.plan.entry,
                     ordinal: member as u64,
                     item: self.chat_index(member),
+                    host: 0,
                 })
             }
         }

@@ -213,6 +213,7 @@ mod tests {
             flow: 0,
             ordinal: 5,
             item: 1,
+            host: 0,
         };
         plan.write(&arrival, 17, cursor, &mut request);
         String::from_utf8(request.bytes().to_vec()).unwrap()
@@ -255,6 +256,7 @@ mod tests {
             flow: 1,
             ordinal: 5,
             item: 1,
+            host: 0,
         };
         let mut join = Request::new();
         plan.write(&arrival, 0, None, &mut join);

@@ -28,6 +28,7 @@ fn arrival(flow: usize, ordinal: u64) -> Arrival {
         flow,
         ordinal,
         item: 0,
+        host: 0,
     }
 }
 

@@ -97,6 +97,7 @@ impl Visits {
             flow,
             ordinal,
             item: step,
+            host: self.live.get(&(flow, ordinal)).map_or(0, |visit| visit.due.host),
         })
     }
 

@@ -56,6 +56,7 @@ impl Worker {
             series: FIRST + arrival.item,
             phase: phases().at(arrival.intended_ns),
             shard: None,
+            host: 0,
             intended_ns: arrival.intended_ns,
             is_retry: false,
         };
@@ -106,6 +107,7 @@ fn arrival(ordinal: u64, intended_ns: u64) -> Arrival {
         flow: 0,
         ordinal,
         item: 0,
+        host: 0,
     }
 }
 
