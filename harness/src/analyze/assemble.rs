@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::observed::Observed;
 use super::{fanout, figure};
+use crate::arrival::Phase;
 use crate::record::{
-    CellHeader, ClientConnections, ClientSide, Connections, Durations, Generator, Merged, OperationResult, Outcome,
-    PhaseResult, PhaseTotals, Quantiles, Retries, Series, SessionsResult, Snapshot, TrafficSnapshot, UnsentCause,
+    CellHeader, ClientConnections, ClientSide, Connections, Durations, Generator, HostResult, HostSeries, Merged,
+    OperationResult, Outcome, PhaseResult, PhaseTotals, Quantiles, Retries, Series, SessionsResult, Snapshot,
+    TrafficSnapshot, UnsentCause,
 };
 
 /// Where the generator was late by this part of the time-out, or by so much that this part of its queue was full of
@@ -44,6 +46,7 @@ impl Parts<'_> {
                     end_s,
                     target_rate: phase.rate,
                     operations: self.operations(totals, end_s - start_s, is_targets),
+                    hosts: self.hosts(phase, totals, end_s - start_s, is_targets),
                     connections: Connections {
                         client: client_side(&totals.connections()),
                         server: self.observed.server(index),
@@ -62,6 +65,30 @@ impl Parts<'_> {
                 };
                 figure::fill(&mut result);
                 result
+            })
+            .collect()
+    }
+
+    fn hosts(
+        &self,
+        phase: &Phase,
+        totals: &PhaseTotals,
+        seconds: f64,
+        is_targets: bool,
+    ) -> BTreeMap<String, HostResult> {
+        let totals = totals.hosts();
+        let sent = |host: &HostSeries| host.requests.scheduled.saturating_sub(host.requests.unsent());
+        let all: u64 = totals.iter().map(sent).sum();
+        let names = self.workload.hosts.iter().zip(&totals).zip(&phase.hosts);
+        names
+            .map(|((name, host), share)| {
+                let result = HostResult {
+                    share_offered: *share,
+                    share: (all > 0).then(|| sent(host) as f64 / all as f64),
+                    requests: operation(&host.requests, seconds, is_targets, None),
+                    connections: client_side(&host.connections),
+                };
+                (name.clone(), result)
             })
             .collect()
     }

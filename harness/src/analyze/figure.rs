@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::metric::{Metric, Placement, Scope};
 use crate::record::{Calls, Cell, Contention, Fanout, OperationResult, Outcome, PhaseResult, Quantiles, Retries, Run};
 
+/// What the requests to one of several hosts are called where an operation is named: this and the host's name.
+pub const HOST: &str = "host.";
+
 /// Which operation a figure is of.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Of<'a> {
@@ -57,7 +60,9 @@ pub fn samples(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<u64> {
 /// The operation that `of` names.
 #[must_use]
 pub fn operation<'a>(phase: &'a PhaseResult, of: Of<'_>) -> Option<&'a OperationResult> {
-    let whole = phase.operations.get(of.operation?)?;
+    let name = of.operation?;
+    let host = || Some(&phase.hosts.get(name.strip_prefix(HOST)?)?.requests);
+    let whole = phase.operations.get(name).or_else(host)?;
     match of.placement {
         Some(placement) => whole.placements.get(&placement),
         None => Some(whole),
@@ -77,6 +82,10 @@ pub(super) fn fill(phase: &mut PhaseResult) {
             part.figures = of_scope(&is_of_operation, &|metric| of_operation(part, metric, false));
         }
         operation.figures = of_scope(&is_of_operation, &|metric| of_operation(operation, metric, false));
+    }
+    for host in phase.hosts.values_mut() {
+        let requests = &mut host.requests;
+        requests.figures = of_scope(&is_of_operation, &|metric| of_operation(requests, metric, false));
     }
     phase.figures = of_scope(&|scope| !is_of_operation(scope), &|metric| {
         figure(phase, metric, Of::default())

@@ -69,7 +69,8 @@ pub(super) struct State {
     retries: Option<Retries>,
     timeout_ns: u64,
     arrivals: Peekable<Box<dyn Iterator<Item = Arrival>>>,
-    /// By host, whether a connection was to be had when the pacer fell behind what was due; `None` while it is not behind.
+    /// By host, whether a connection was to be had when the pacer fell behind what was due; `None` while it is not
+    /// behind.
     had_room: Vec<Option<bool>>,
     /// Arrivals admitted whose fate is not known yet.
     pending: usize,

@@ -92,7 +92,7 @@ fn get(address: SocketAddr) -> Arc<dyn ScenarioPlan> {
     };
     let check = Check::default();
     Arc::new(HttpPlan {
-        to: Origin::new(&address.to_string(), ""),
+        to: Arc::new([Origin::new(&address.to_string(), "")]),
         entries: [Some(Ask { request, check }.into())].into(),
         headers: Arc::new([]),
         sources: Arc::default(),

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct External {
     /// Where it is.
     pub url: TargetUrl,
+    /// Where the others are, where several share the arrivals.
+    pub others: Vec<TargetUrl>,
     /// Which HTTP is spoken to it.
     pub http: Http,
     /// What TLS is spoken with, where it is.
@@ -32,6 +34,7 @@ impl External {
     pub fn new(url: TargetUrl) -> Self {
         Self {
             url,
+            others: Vec::new(),
             http: Http::One,
             tls: TlsOptions::default(),
             admin: None,
@@ -43,6 +46,7 @@ impl External {
     #[must_use]
     pub fn reached(self, reach: &Reach) -> Self {
         Self {
+            others: reach.others.clone(),
             http: reach.http,
             tls: reach.tls.clone(),
             ..self
@@ -53,6 +57,16 @@ impl External {
     pub(super) fn base(&self) -> String {
         let scheme = if self.url.is_tls { "https" } else { "http" };
         format!("{scheme}://{}{}", self.url.authority(), self.url.base_path)
+    }
+
+    /// Each of the others, as a target of its own.
+    pub(super) fn others(&self) -> impl Iterator<Item = Self> {
+        let others = self.others.iter();
+        others.map(|url| Self {
+            url: url.clone(),
+            others: Vec::new(),
+            ..self.clone()
+        })
     }
 
     /// What TLS connections to it are made with; `None` where it wants none.

@@ -42,6 +42,8 @@ pub struct Target {
     pub watched: Watched,
     /// Its settings, where they are known.
     pub settings: Option<Settings>,
+    /// The other hosts, where several share the arrivals.
+    pub others: Vec<OtherHost>,
     /// What bmt started for it.
     local: Option<Local>,
     /// The program that bmt started as it.
@@ -50,6 +52,19 @@ pub struct Target {
     started: Option<StartedProcess>,
     /// Where it is not the reference server.
     external: Option<External>,
+}
+
+/// One of the hosts that share the arrivals, but for the first, which is the target itself.
+#[derive(Debug)]
+pub struct OtherHost {
+    /// Its address.
+    pub address: SocketAddr,
+    /// As [`Target::authority`].
+    pub authority: String,
+    /// As [`Target::base_path`].
+    pub base_path: String,
+    /// As [`Target::tls`].
+    pub tls: Option<Tls>,
 }
 
 impl Target {
@@ -69,6 +84,7 @@ impl Target {
             secret: started.secret,
             watched: started.watched,
             settings: Some(started.settings),
+            others: Vec::new(),
             local: Some(local),
             process: None,
             started: None,
@@ -82,7 +98,16 @@ impl Target {
     /// When its name has no address, or nobody listens there.
     pub async fn external(external: &External) -> Result<Self, ProvisionError> {
         let address = external.connect().await?;
-        Self::reached(external, address)
+        let mut target = Self::reached(external, address)?;
+        for other in external.others() {
+            target.others.push(OtherHost {
+                address: other.connect().await?,
+                authority: other.url.authority(),
+                base_path: other.url.base_path.clone(),
+                tls: other.tls()?,
+            });
+        }
+        Ok(target)
     }
 
     /// A program of the workload's, started and ready.
@@ -122,6 +147,7 @@ impl Target {
                 ..Watched::default()
             },
             settings: None,
+            others: Vec::new(),
             local: None,
             process: None,
             started: None,

@@ -55,6 +55,9 @@ pub struct Snapshot {
     pub phases: Vec<Phase>,
     /// Traffic entries, in order.
     pub traffic: Vec<TrafficSnapshot>,
+    /// Names of the hosts that share the arrivals, in order; none where there is a single target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// Names of the variants that are to be run, in order.
     pub variants: Vec<String>,
     /// In each block every variant runs once.

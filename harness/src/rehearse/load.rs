@@ -11,8 +11,8 @@ use crate::record::Outcome;
 use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post, RequestPlan, Sends, Signer};
 use crate::scenario::http::{Entry, HttpPlan, SessionEntry};
 use crate::scenario::{ScenarioPlan, SeriesTable};
-use crate::transport::{Dial, Origin, Sources};
-use crate::workload::{Injection, Operation, Retryable, Traffic, Variant, Work, Workload};
+use crate::transport::{Dial, Origin, Sources, Tls};
+use crate::workload::{Injection, Operation, Reach, Retryable, Traffic, Variant, Work, Workload};
 
 /// A server that somebody else wrote may call anything a shard.
 const SHARDS_MAX: usize = 64;
@@ -21,11 +21,7 @@ pub(super) fn plan(workload: &Workload, planned: &Planned, target: &Target, chat
     let (generator, reach, seed) = (workload.generator(), &planned.variant.reach, planned.seed);
     let (scenarios, owners) = scenarios(workload, planned, target, chats, signer);
     Plan {
-        dials: vec![Dial {
-            sources: Sources::new(target.address, generator.sources.clone(), reach.connections as usize),
-            tls: target.tls.clone(),
-            http: target.http,
-        }],
+        dials: dials(workload, reach, target),
         scenarios,
         owners,
         series: SeriesTable::step(workload.traffic.len(), workload.steps_before(workload.traffic.len())),
@@ -44,6 +40,23 @@ pub(super) fn plan(workload: &Workload, planned: &Planned, target: &Target, chat
     }
 }
 
+/// How each host is reached, the first one first.
+fn dials(workload: &Workload, reach: &Reach, target: &Target) -> Vec<Dial> {
+    let dial = |address, tls: &Option<Tls>| Dial {
+        sources: Sources::new(
+            address,
+            workload.generator().sources.clone(),
+            reach.connections as usize,
+        ),
+        tls: tls.clone(),
+        http: target.http,
+    };
+    let others = target.others.iter().map(|host| dial(host.address, &host.tls));
+    std::iter::once(dial(target.address, &target.tls))
+        .chain(others)
+        .collect()
+}
+
 /// What the traffic entries ask for, and of each which of the two scenarios it belongs to: chats, or else requests that
 /// the workload describes.
 fn scenarios(
@@ -54,7 +67,10 @@ fn scenarios(
     signer: Signer,
 ) -> (Vec<Arc<dyn ScenarioPlan>>, Arc<[usize]>) {
     let to = Origin::new(&target.authority, &target.base_path).over_tls(target.tls.is_some());
-    let http = requests(workload, &planned.variant, to.clone(), planned.seed);
+    let others = target.others.iter();
+    let others = others.map(|host| Origin::new(&host.authority, &host.base_path).over_tls(host.tls.is_some()));
+    let hosts = std::iter::once(to.clone()).chain(others).collect();
+    let http = requests(workload, &planned.variant, hosts, planned.seed);
     let owners = http.entries.iter().map(|entry| usize::from(entry.is_some())).collect();
     let sends = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let chat = ChatPlan {
@@ -66,15 +82,15 @@ fn scenarios(
 }
 
 /// The requests that the workload describes, in a block with this seed.
-pub(super) fn requests(workload: &Workload, variant: &Variant, to: Origin, seed: u64) -> HttpPlan {
+pub(super) fn requests(workload: &Workload, variant: &Variant, to: Arc<[Origin]>, seed: u64) -> HttpPlan {
     let entries = workload.traffic.iter().enumerate();
     let entry = |(index, traffic): (usize, &Traffic)| match &traffic.work {
         Work::Http(ask) => Some(Entry::Single(ask.clone())),
         Work::Session(session) => Some(Entry::Session(SessionEntry {
             session: session.clone(),
             first_series: SeriesTable::step(workload.traffic.len(), workload.steps_before(index)),
-            base: to.base().to_owned(),
-            is_secure: to.is_tls(),
+            base: to[0].base().to_owned(),
+            is_secure: to[0].is_tls(),
         })),
         Work::Chat(_) => None,
     };

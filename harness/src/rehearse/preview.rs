@@ -1,6 +1,7 @@
 //! The first requests of a workload, as they would go out.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::load::requests;
@@ -18,7 +19,12 @@ const SHOWN_MAX: usize = 4096;
 /// of a session those of all its steps.
 pub fn preview(workload: &Workload, count: usize) -> impl Iterator<Item = String> {
     let seed = workload.file.seed;
-    let plan = requests(workload, &workload.variants[0], Origin::new(TARGET, ""), seed);
+    let plan = requests(
+        workload,
+        &workload.variants[0],
+        Arc::new([Origin::new(TARGET, "")]),
+        seed,
+    );
     let schedule = Schedule::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed);
     schedule.take(count).map(move |arrival| {
         let traffic = &workload.traffic[arrival.flow];

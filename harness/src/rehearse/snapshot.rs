@@ -28,6 +28,7 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
             .iter()
             .flat_map(|entry| traffic(workload, entry))
             .collect(),
+        hosts: workload.hosts.iter().map(|host| host.name.clone()).collect(),
         variants: variants.iter().map(|variant| variant.name.clone()).collect(),
         blocks: workload.file.repetitions,
         spare_blocks: workload.file.spare_blocks,

@@ -24,6 +24,8 @@ pub struct Workload {
     pub profile: Profile,
     /// Groups of chats, in order of their names.
     pub chats: Vec<ChatGroup>,
+    /// Hosts that share the arrivals; none where there is a single target.
+    pub hosts: Vec<Host>,
     /// Where the values of requests come from.
     pub data: Arc<Sources>,
     /// Traffic entries, in order of their names.
@@ -113,12 +115,23 @@ pub struct Variant {
     pub env: Variables,
 }
 
+/// One of several hosts.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The name that the result shows.
+    pub name: String,
+    /// Where it is.
+    pub url: TargetUrl,
+}
+
 /// How a target is reached.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
     /// Where it is; `None` where the workload does not say.
     pub url: Option<TargetUrl>,
-    /// Whether the variant says so itself, and not the whole workload.
+    /// Where the other hosts are, where there are several.
+    pub others: Vec<TargetUrl>,
+    /// Whether nothing can stand in for it: the variant says so itself, or there are several hosts.
     pub is_own: bool,
     /// Which HTTP is spoken.
     pub http: Http,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::domain::{Bound, Fault, Gate};
 use super::file::{FaultName, GateFile, Limit, WorkloadFile};
+use super::hosts::HOST;
 use super::judge::Judge;
 use super::quantity::{Rate, Share, Span};
 use super::shape::join;
@@ -301,6 +302,7 @@ fn operations(file: &WorkloadFile) -> Vec<String> {
             let steps = steps.map(move |step| format!("{name}.{step}"));
             std::iter::once(name.clone()).chain(steps)
         })
+        .chain(file.target.hosts.iter().map(|host| format!("{HOST}.{}", host.name)))
         .collect()
 }
 

@@ -10,6 +10,7 @@ mod file;
 mod folder;
 mod follow;
 mod gate;
+mod hosts;
 mod injections;
 mod judge;
 mod launch;
@@ -31,7 +32,9 @@ mod tree;
 
 use std::path::Path;
 
-pub use domain::{Bound, Change, ChatGroup, Fault, Gate, Reach, Traffic, Variant, Work, Workload, directory_name};
+pub use domain::{
+    Bound, Change, ChatGroup, Fault, Gate, Host, Reach, Traffic, Variant, Work, Workload, directory_name,
+};
 pub use file::{
     DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
     SlowQueries, WorkloadFile,

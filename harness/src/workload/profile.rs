@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use super::file::ProfileFile;
 use super::judge::Judge;
-use super::quantity::{Rate, Span};
+use super::quantity::{Rate, Share, Span};
 use crate::arrival::{PhaseKind, Profile};
+
+/// `shift 10%`; where a share comes again, `shift 10% again`, and so on.
+fn shift_name(shares: &[Share], index: usize, share: Share) -> String {
+    let before = shares[..index].iter().filter(|other| other.0 == share.0).count();
+    format!("shift {share}{}", " again".repeat(before))
+}
 
 impl Judge<'_> {
     pub(super) fn profile(&mut self, profile: &ProfileFile) -> Profile {
@@ -46,6 +52,7 @@ impl Judge<'_> {
                     .then("base", PhaseKind::Base, base_hold.0, base.0)
                     .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
             }
+            ProfileFile::Shift { .. } => self.shift(profile),
             ProfileFile::Bmt {
                 base,
                 target,
@@ -67,6 +74,30 @@ impl Judge<'_> {
                     .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
             }
         }
+    }
+
+    /// One rate; what changes is who gets it.
+    fn shift(&mut self, profile: &ProfileFile) -> Profile {
+        let ProfileFile::Shift {
+            target,
+            shares,
+            hold,
+            back,
+            warm_up,
+            ..
+        } = profile
+        else {
+            unreachable!("it is asked for with a shift");
+        };
+        self.rates(None, *target);
+        self.positive("profile.hold", *hold);
+        let warm_up = warm_up.map_or(Duration::ZERO, |span| span.0);
+        let before = Profile::default().then("warm-up", PhaseKind::WarmUp, warm_up, target.0);
+        let shifted = shares.iter().enumerate().fold(before, |profile, (index, share)| {
+            let name = shift_name(shares, index, *share);
+            profile.then(name, PhaseKind::Step, hold.0, target.0)
+        });
+        shifted.then("back", PhaseKind::Base, back.unwrap_or(*hold).0, target.0)
     }
 
     fn rates(&mut self, base: Option<Rate>, target: Rate) {

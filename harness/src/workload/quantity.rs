@@ -121,7 +121,8 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0 * 100.0)
+        // What is written as 0.07 is 7 %, whatever the processor makes of the product.
+        write!(f, "{}%", (self.0 * 1e8).round() / 1e6)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-use super::domain::{Reach, Variant, Work};
+use super::domain::{Host, Reach, Variant, Work};
 use super::file::{TlsFile, VariantFile, WorkloadFile};
 use super::folder::{Folder, Refused};
 use super::judge::Judge;
@@ -18,11 +18,19 @@ const PEM: &str = "a file in PEM, which has lines such as -----BEGIN CERTIFICATE
 
 impl Judge<'_> {
     /// How the target of each variant is reached.
-    pub(super) fn reaches(&mut self, file: &WorkloadFile, data: &Sources, folder: &Folder) -> Vec<Reach> {
+    pub(super) fn reaches(
+        &mut self,
+        file: &WorkloadFile,
+        hosts: &[Host],
+        data: &Sources,
+        folder: &Folder,
+    ) -> Vec<Reach> {
         let tls = self.tls(&file.target.tls, folder);
         // With a program, the address is where that listens, which it judges.
         let given = file.target.url.as_ref().filter(|_| !file.has_command());
-        let url = given.and_then(|url| self.url("target.url", url));
+        let mut urls = Host::urls(hosts);
+        let first = (!urls.is_empty()).then(|| urls.remove(0));
+        let url = given.and_then(|url| self.url("target.url", url)).or(first);
         let variants = file.variants.iter().enumerate();
         variants
             .map(|(index, variant)| {
@@ -36,7 +44,8 @@ impl Judge<'_> {
                 }
                 let own = variant.url.as_ref().map(|url| self.url(&join(&path, "url"), url));
                 Reach {
-                    is_own: own.is_some(),
+                    others: urls.clone(),
+                    is_own: own.is_some() || !urls.is_empty(),
                     url: own.unwrap_or_else(|| url.clone()),
                     http: variant.http.unwrap_or(file.target.http).0,
                     tls: tls.clone(),
@@ -48,7 +57,7 @@ impl Judge<'_> {
             .collect()
     }
 
-    fn url(&mut self, path: &str, url: &str) -> Option<TargetUrl> {
+    pub(super) fn url(&mut self, path: &str, url: &str) -> Option<TargetUrl> {
         let read = TargetUrl::read(url);
         if let Err(what) = &read {
             self.mistake(path, format!("`{url}` {what}"), TargetUrl::FORM);

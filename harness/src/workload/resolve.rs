@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::domain::{ChatGroup, Reach, Traffic, Variant, Work, Workload, directory_name};
 use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, WorkloadFile};
 use super::folder::Folder;
+use super::hosts;
 use super::judge::{Foreign, Judge};
 use super::launch::Variables;
 use super::mistake::Mistake;
@@ -44,6 +45,8 @@ pub(crate) fn resolve(
     let mut judge = Judge::new(tree, foreign);
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
+    let hosts = judge.hosts(&file);
+    let profile = hosts::shared(profile, &file);
     judge.generator(&file.generator);
     let chats: Vec<ChatGroup> = file.chats.iter().map(|(name, chats)| group(name, chats)).collect();
     let data = judge.data(&file.data, folder);
@@ -59,7 +62,7 @@ pub(crate) fn resolve(
     judge.retries(&file);
     let faults = judge.faults(&file, &profile);
     let changes = judge.changes(&file, &profile, &faults);
-    let reaches = judge.reaches(&file, &data, folder);
+    let reaches = judge.reaches(&file, &hosts, &data, folder);
     let mut variants = judge.variants(&file, reaches);
     let works: Vec<&Work> = traffic.iter().map(|entry| &entry.work).collect();
     judge.chats_are_plain(&file, &variants, &works);
@@ -77,6 +80,7 @@ pub(crate) fn resolve(
         has_quick: false,
         profile,
         chats,
+        hosts,
         data: Arc::new(data),
         traffic,
         variants,

@@ -14,7 +14,7 @@ fn phase_of(traffic: Vec<TrafficSnapshot>, note: impl Fn(&mut Recorder)) -> Phas
     let entries = traffic.len();
     let workload = Snapshot {
         traffic,
-        phases: vec![crate::arrival::Phase {
+        phases: vec![Phase {
             start: std::time::Duration::ZERO,
             end: std::time::Duration::from_secs(10),
             ..fixture::snapshot(&["a"], 1).phases[0].clone()

@@ -30,7 +30,7 @@ pub use generator::{Generator, ObserverCost};
 pub use injections::{AcknowledgedResult, Blast, ChangeResult, FaultResult, ShardBlast, ShardTimeline, Timeline};
 pub use judgement::{Answer, BoundKind, Comparison, GateResult, Verdict};
 pub use neighbours::Neighbours;
-pub use phase::{Contention, OperationResult, PhaseResult, Resources, Retries, SessionsResult};
+pub use phase::{Contention, HostResult, OperationResult, PhaseResult, Resources, Retries, SessionsResult};
 pub use quantiles::{ABOVE_QUANTILE_MIN, Quantiles, samples_min};
 
 /// The schema that this version writes and reads.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connections, Fanout, JoinSide, Neighbours, Quantiles};
+use super::{ClientSide, Connections, Fanout, JoinSide, Neighbours, Quantiles};
 use crate::arrival::PhaseKind;
 use crate::metric::Placement;
 use crate::record::{Outcome, UnsentCause};
@@ -24,6 +24,9 @@ pub struct PhaseResult {
     pub target_rate: f64,
     /// By the name of the traffic entry.
     pub operations: BTreeMap<String, OperationResult>,
+    /// By the name of the host, where several share the arrivals.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<String, HostResult>,
     /// Connections of client, server and database.
     pub connections: Connections,
     /// Locks; `None` where the databases could not be observed.
@@ -49,6 +52,19 @@ pub struct PhaseResult {
     /// Every metric of the phase that has a figure, by name and in its own unit (`docs/METRICS.md`).
     #[serde(default)]
     pub figures: BTreeMap<String, f64>,
+}
+
+/// What one of several hosts got.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostResult {
+    /// Part of the arrivals that it was to get, 0 to 1.
+    pub share_offered: f64,
+    /// Part of the requests sent that it got; `None` where none was sent.
+    pub share: Option<f64>,
+    /// What became of its requests, of all traffic entries.
+    pub requests: OperationResult,
+    /// The generator's connections to it.
+    pub connections: ClientSide,
 }
 
 /// What became of the requests of one traffic entry.

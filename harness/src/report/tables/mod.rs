@@ -6,6 +6,7 @@ mod bystanders;
 mod fanout;
 mod figures;
 mod headline;
+mod hosts;
 mod injections;
 mod joins;
 mod operations;
@@ -30,6 +31,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         },
         operations::operations(run),
         retries::retries(run),
+        hosts::hosts(run),
         sessions::sessions(run),
         fanout::fanout(run),
         joins::joins(run),

@@ -29,8 +29,8 @@ const COOKIE: &str = "cookie";
 /// What is asked for in a cell.
 #[derive(Debug, Clone)]
 pub struct HttpPlan {
-    /// Where requests go.
-    pub to: Origin,
+    /// Where requests go, by host.
+    pub to: Arc<[Origin]>,
     /// By traffic entry; `None` of an entry of another scenario.
     pub entries: Arc<[Option<Entry>]>,
     /// Headers of every request, besides its own.
@@ -93,6 +93,11 @@ pub(crate) struct Preview {
 }
 
 impl HttpPlan {
+    /// Where an arrival goes; in a preview all go to the first host.
+    fn to(&self, arrival: &Arrival) -> &Origin {
+        self.to.get(arrival.host).unwrap_or(&self.to[0])
+    }
+
     /// What an arrival asks for.
     ///
     /// # Panics
@@ -131,7 +136,7 @@ impl HttpPlan {
     ) {
         let head = to.start(
             request.method.as_str(),
-            &self.to,
+            self.to(values.arrival),
             format_args!("{}", request.path.with(values)),
         );
         let headers = request.headers.iter().chain(&*self.headers);

@@ -46,7 +46,7 @@ fn ask(method: Method, path: &str) -> Ask {
 
 fn plan(entries: Vec<Option<Ask>>) -> HttpPlan {
     HttpPlan {
-        to: Origin::new("h:80", "/base"),
+        to: Arc::new([Origin::new("h:80", "/base")]),
         entries: entries.into_iter().map(|ask| ask.map(Entry::Single)).collect(),
         headers: Arc::new([]),
         sources: Arc::new(sources()),

@@ -107,7 +107,8 @@ impl WorkloadFile {
     /// Whether it says of every variant where its target is.
     pub(super) fn is_foreign(&self) -> bool {
         let mut variants = self.variants.iter();
-        let is_named = self.target.url.is_some() || variants.all(|variant| variant.url.is_some());
+        let is_named =
+            self.target.url.is_some() || !self.target.hosts.is_empty() || variants.all(|variant| variant.url.is_some());
         is_named && !self.has_command()
     }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::workload::quantity::{Rate, Span};
+use crate::workload::quantity::{Rate, Share, Span};
 
 /// How the offered rate moves over time.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,24 @@ pub enum ProfileFile {
         /// Length of the spike.
         spike_hold: Span,
         /// Time at the base rate before measuring.
+        #[serde(default)]
+        warm_up: Option<Span>,
+    },
+    /// Real traffic, moved: at one rate the part of one of the `target.hosts` grows step by step, and goes back.
+    Shift {
+        /// The offered rate, of all hosts together.
+        target: Rate,
+        /// The host whose part grows; before and after it has none.
+        to: String,
+        /// Its part in each step, such as `[10%, 50%, 100%]`; the others have the rest, by their weights.
+        #[schemars(length(min = 1, max = 100))]
+        shares: Vec<Share>,
+        /// Length of each step.
+        hold: Span,
+        /// Time after the last step in which it has no part again, `hold` if not given.
+        #[serde(default)]
+        back: Option<Span>,
+        /// Time before the first step.
         #[serde(default)]
         warm_up: Option<Span>,
     },

@@ -53,6 +53,25 @@ impl JsonSchema for HttpFile {
     }
 }
 
+/// One of several hosts that share the arrivals.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostFile {
+    /// The name under which results report it, and gates as `host.NAME`.
+    #[schemars(length(min = 1, max = 40))]
+    pub name: String,
+    /// Its address: `http://HOST:PORT`, `https://HOST`, either with a base path.
+    pub url: String,
+    /// Its part of the arrivals, relative to the weights of the others.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
 /// What TLS is spoken with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::process::{HookFile, ReadyFile, without_secrets};
-use super::reach::{HttpFile, TlsFile};
+use super::reach::{HostFile, HttpFile, TlsFile};
 
 /// What is driven: the reference server on its database shards, unless `command` starts another, or `url` or
 /// `--target URL` names one.
@@ -26,6 +26,9 @@ pub struct TargetFile {
     /// With `command`: where that listens, by default `http://127.0.0.1:{{port}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Several servers that bmt does not start, which share the arrivals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostFile>,
     /// Which HTTP is spoken to it.
     #[serde(skip_serializing_if = "is_default")]
     pub http: HttpFile,
@@ -67,6 +70,7 @@ impl Default for TargetFile {
             database_options: Vec::new(),
             settings: Settings::new(),
             url: None,
+            hosts: Vec::new(),
             http: HttpFile::default(),
             tls: TlsFile::default(),
             command: None,
