@@ -156,8 +156,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "\"Bearer {{sid}}\"}",
-        "\"Bearer {{sid}}\", accept-encoding: gzip}",
-        "traffic.order.steps.3.headers: an answer from whose body something is captured",
+        "\"Bearer {{sid}}\", accept-encoding: br}",
+        "traffic.order.steps.3.headers.accept-encoding: an answer whose body is looked at cannot be decoded from `br`",
     ),
     (
         "status: 201,",

@@ -53,7 +53,9 @@ pub fn samples(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<u64> {
         Scope::Operation => Some(ok(operation(phase, of)?).map_or(0, |ok| ok.count)),
         Scope::Retries => Some(operation(phase, of)?.retries.as_ref()?.succeeded),
         Scope::Members => phase.fanout.as_ref().map(|fanout| fanout.freshness_us.count),
-        Scope::Phase | Scope::Joins | Scope::Fault => None,
+        // Of those with a least number of samples only handshakes are a phase's.
+        Scope::Phase => Some(phase.connections.client.handshake_us.count),
+        Scope::Joins | Scope::Fault => None,
     }
 }
 
@@ -149,6 +151,10 @@ fn of_phase(phase: &PhaseResult, metric: Metric) -> Option<f64> {
     let locks = |value: fn(&Contention) -> Option<f64>| phase.contention.as_ref().and_then(value);
     match metric {
         Metric::ConnectionsOpenMax => Some(phase.connections.client.open_max as f64),
+        Metric::ConnectionsOpened => Some(phase.connections.client.opened as f64),
+        Metric::RequestsPerConnection => requests_per_connection(phase),
+        Metric::HandshakeP50 => phase.connections.client.handshake_us.p50.map(|us| us as f64),
+        Metric::HandshakeP99 => phase.connections.client.handshake_us.p99.map(|us| us as f64),
         Metric::AutoincWaitS => locks(|contention| Some(contention.autoinc_wait_s)),
         Metric::RowLockWaitS => locks(|contention| contention.row_lock_wait_s),
         Metric::Deadlocks => locks(|contention| contention.deadlocks.map(|deadlocks| deadlocks as f64)),
@@ -156,6 +162,12 @@ fn of_phase(phase: &PhaseResult, metric: Metric) -> Option<f64> {
         Metric::ServerCpuPerRequest => server_cpu_per_request(phase),
         _ => None, // not a phase's
     }
+}
+
+fn requests_per_connection(phase: &PhaseResult) -> Option<f64> {
+    let opened = phase.connections.client.opened;
+    let sent: u64 = phase.requests().map(|operation| operation.sent).sum();
+    (opened > 0).then(|| sent as f64 / opened as f64)
 }
 
 fn of_members(fanout: &Fanout, metric: Metric) -> Option<f64> {

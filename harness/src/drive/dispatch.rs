@@ -353,6 +353,77 @@ mod tests {
         assert_eq!(poll(&mut dispatch, ids[1]), Poll::Ready(job(7)));
     }
 
+    /// A connection that carries three requests at once: its slots.
+    fn open_three(dispatch: &mut Dispatch) -> [usize; 3] {
+        let lead = dispatch.wants_connection(|| 0).expect("something waits");
+        dispatch.opened(lead, 3);
+        [lead, dispatch.add_slot(lead), dispatch.add_slot(lead)]
+    }
+
+    #[test]
+    fn a_connection_that_carries_several_requests_is_opened_for_as_many() {
+        let mut dispatch = Dispatch::new(9, 20, 1_000);
+        dispatch.expect_slots(3);
+        (0..7).for_each(|ns| assert_eq!(dispatch.place(job(ns)), Placed::Waits));
+        let slots = open_three(&mut dispatch);
+        for (ns, id) in (0..).zip(slots) {
+            assert_eq!(poll(&mut dispatch, id), Poll::Ready(job(ns)));
+        }
+        // Four are left, so two are opened.
+        assert!(dispatch.wants_connection(|| 0).is_some());
+        assert!(dispatch.wants_connection(|| 0).is_some());
+        assert!(dispatch.wants_connection(|| 0).is_none());
+        assert_eq!(dispatch.open(), 1);
+    }
+
+    #[test]
+    fn a_connection_is_unused_only_when_all_its_slots_are() {
+        let mut dispatch = Dispatch::new(9, 20, 1_000);
+        dispatch.place(job(0));
+        let [first, second, third] = open_three(&mut dispatch);
+        assert!(poll(&mut dispatch, first).is_ready());
+        dispatch.begin(first, job(0), 9_000);
+        assert!(poll(&mut dispatch, second).is_pending() && poll(&mut dispatch, third).is_pending());
+        dispatch.expire(5_000, 9_999);
+        assert!(!dispatch.is_expired(second), "another slot is busy");
+        dispatch.end(first);
+        assert!(
+            dispatch
+                .poll_job(first, 6_000, &Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+        dispatch.expire(6_999, 9_999);
+        assert!(!dispatch.is_expired(second), "the connection was used at 6000");
+        dispatch.expire(7_000, 9_999);
+        assert!([first, second, third].into_iter().all(|id| dispatch.is_expired(id)));
+    }
+
+    #[test]
+    fn what_was_handed_to_a_slot_that_leaves_is_given_back_and_its_number_is_free_when_the_connection_closes() {
+        let mut dispatch = Dispatch::new(1, 20, 1_000);
+        dispatch.place(job(0));
+        let [first, second, third] = open_three(&mut dispatch);
+        assert!(poll(&mut dispatch, first).is_ready());
+        assert!(poll(&mut dispatch, second).is_pending() && poll(&mut dispatch, third).is_pending());
+        assert_eq!(dispatch.place(job(1)), Placed::Handed);
+        dispatch.retire(&[first, second, third]);
+        assert!(
+            dispatch.is_expired(second) && !dispatch.is_expired(third),
+            "one idle, one about to be busy"
+        );
+        assert_eq!((dispatch.left(third), dispatch.left(second)), (Some(job(1)), None));
+        dispatch.place_first(job(1));
+        assert!(dispatch.wants_connection(|| 0).is_none(), "one is the bound");
+        assert_eq!(dispatch.closed(first, &[second, third]), None);
+        assert_eq!(dispatch.open(), 0);
+        let again = open_three(&mut dispatch);
+        assert_eq!(
+            again.iter().max(),
+            [first, second, third].iter().max(),
+            "numbers are used again"
+        );
+    }
+
     #[test]
     fn too_many_waiting_are_rejected() {
         let mut dispatch = Dispatch::new(1, 2, 1_000);

@@ -31,6 +31,7 @@ const PLAIN: Declaration = Declaration {
 };
 
 const NO_CALLS: Option<&str> = Some("where nothing was scheduled");
+const NO_CONNECTION: Option<&str> = Some("where too few connections were opened");
 const NO_OK: Option<&str> = Some("where no call ended `ok`");
 const NO_CALLER: Option<&str> = Some("where no logical call began");
 const NO_SUCCESS: Option<&str> = Some("where no logical call succeeded");
@@ -114,6 +115,18 @@ metrics! {
     ConnectionsOpenMax = "connections_open_max":
         "Client connections open at once."
         { fold: Fold::Largest }
+    ConnectionsOpened = "connections_opened":
+        "Client connections opened in the phase."
+        { }
+    RequestsPerConnection = "requests_per_connection":
+        "Requests sent in the phase for each connection opened in it: how far connections are used again."
+        { fold: Fold::SumOverSum, higher_is_better: true, absent: Some("where no connection was opened") }
+    HandshakeP50 = "handshake_p50":
+        "Time from the first packet of a client connection until a request can be written, TLS and HTTP/2 included: the median."
+        { unit: Unit::Time, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_CONNECTION }
+    HandshakeP99 = "handshake_p99":
+        "The same, 99th percentile."
+        { unit: Unit::Time, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_CONNECTION }
     AutoincWaitS = "autoinc_wait_s":
         "Seconds that statements spent waiting for the AUTO-INC lock, summed over shards."
         { unit: Unit::Seconds, compare: Compare::Ratio, absent: NO_DATABASE }

@@ -125,7 +125,7 @@ impl<'a> Hooks<'a> {
             stdout: log.clone(),
             stderr: log,
         };
-        let command = command(program, self.env, target.address.port());
+        let command = command(program, self.env, target.address.port(), sandbox.dir());
         let mut child = sandbox.spawn("hook", command, &streams).map_err(told)?;
         match child.wait(within).await.map_err(told)? {
             Some(status) if status.success() => Ok(()),

@@ -113,7 +113,11 @@ impl Process {
             stdout: log.clone(),
             stderr: log,
         };
-        let child = sandbox.spawn(&name(launch, port), command(&launch.program, env, port), &streams)?;
+        let child = sandbox.spawn(
+            &name(launch, port),
+            command(&launch.program, env, port, sandbox.dir()),
+            &streams,
+        )?;
         let process = Self {
             child,
             _lease: lease,

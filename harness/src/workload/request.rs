@@ -56,12 +56,8 @@ impl Judge<'_> {
         if let Some(content_type) = content_type.filter(|_| !is_given) {
             headers.push((CONTENT_TYPE.to_owned(), Template::text(content_type)));
         }
-        if check.reads_body() && headers.iter().any(|(name, _)| name == "accept-encoding") {
-            self.mistake(
-                &join(at, "headers.accept-encoding"),
-                "an answer whose body is checked may not come compressed",
-                "leave `accept-encoding` out",
-            );
+        if check.reads_body() {
+            self.decodable(at, request);
         }
         let request = RequestTemplate {
             method,
@@ -70,6 +66,25 @@ impl Judge<'_> {
             body,
         };
         Some(Ask { request, check })
+    }
+
+    /// Notes an encoding that is asked for and that nothing here can decode, of an answer whose body is looked at.
+    pub(super) fn decodable(&mut self, path: &str, request: &RequestFile) {
+        let mut headers = request.headers.iter();
+        let Some((name, value)) = headers.find(|(name, _)| name.eq_ignore_ascii_case("accept-encoding")) else {
+            return;
+        };
+        let codings = value
+            .split(',')
+            .map(|coding| coding.split(';').next().unwrap_or_default().trim());
+        let mut unknown = codings.filter(|coding| !["gzip", "deflate", "identity", ""].contains(coding));
+        if let Some(unknown) = unknown.next() {
+            self.mistake(
+                &join(&join(path, "headers"), name),
+                format!("an answer whose body is looked at cannot be decoded from `{unknown}`"),
+                "gzip, deflate, identity",
+            );
+        }
     }
 
     fn method<'a>(&mut self, path: &str, request: &'a RequestFile) -> Option<(Method, &'a str)> {

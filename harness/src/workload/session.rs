@@ -275,17 +275,7 @@ impl Judge<'_> {
                 "header: NAME or cookie: NAME",
             );
         }
-        if step
-            .headers
-            .keys()
-            .any(|name| name.eq_ignore_ascii_case("accept-encoding"))
-        {
-            self.mistake(
-                &join(path, "headers"),
-                "an answer from whose body something is captured may not come compressed",
-                "leave `accept-encoding` out",
-            );
-        }
+        self.decodable(path, &step.request());
     }
 }
 

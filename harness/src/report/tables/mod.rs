@@ -3,6 +3,7 @@
 mod against;
 mod blast;
 mod bystanders;
+mod connections;
 mod fanout;
 mod figures;
 mod headline;
@@ -31,6 +32,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         },
         operations::operations(run),
         retries::retries(run),
+        connections::connections(run),
         hosts::hosts(run),
         sessions::sessions(run),
         fanout::fanout(run),

@@ -7,6 +7,7 @@
 //! What may enter: requests and answers as such. What a particular service means by them is the workload's to say.
 
 mod capture;
+mod encoding;
 mod jar;
 mod visits;
 
@@ -93,6 +94,15 @@ pub(crate) struct Preview {
 }
 
 impl HttpPlan {
+    /// Whether something in the body of the answer is checked or captured.
+    fn reads_body(&self, arrival: &Arrival) -> bool {
+        let captures = match self.entry(arrival) {
+            Entry::Session(entry) => &entry.step(arrival).captures[..],
+            Entry::Single(_) => &[],
+        };
+        self.ask(arrival).check.reads_body() || captures.iter().any(|capture| capture.from.is_in_body())
+    }
+
     /// Where an arrival goes; in a preview all go to the first host.
     fn to(&self, arrival: &Arrival) -> &Origin {
         self.to.get(arrival.host).unwrap_or(&self.to[0])
@@ -199,6 +209,7 @@ impl ScenarioPlan for HttpPlan {
             body: String::new(),
             cookies: String::new(),
             visits: Visits::default(),
+            decoded: Vec::new(),
         })
     }
 }
@@ -211,6 +222,8 @@ struct Part {
     cookies: String,
     has_sessions: bool,
     visits: Visits,
+    /// Room for a body that came compressed.
+    decoded: Vec<u8>,
 }
 
 impl Part {
@@ -295,7 +308,21 @@ impl Scenario for Part {
         now_ns: u64,
         _recorder: &mut Recorder,
     ) -> Outcome {
-        let Self { plan, visits, .. } = self;
+        let Self {
+            plan, visits, decoded, ..
+        } = self;
+        let answer = match plan.reads_body(&call.arrival) {
+            true => encoding::decoded(answer, decoded),
+            false => Some(*answer),
+        };
+        let Some(answer) = &answer else {
+            // A failure stays what it is, whatever its body.
+            return if outcome == Outcome::Ok {
+                Outcome::WrongAnswer
+            } else {
+                outcome
+            };
+        };
         let outcome = judged(&plan.ask(&call.arrival).check, outcome, answer);
         let Entry::Session(entry) = plan.entry(&call.arrival) else {
             return outcome;
