@@ -5,6 +5,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::uri::Scheme;
+
 use super::dial::{Dial, Dialed, Parts};
 use super::http1::Connection;
 use super::http2::Session;
@@ -71,7 +73,11 @@ async fn agree(dialed: Dialed, streams: usize) -> std::io::Result<(Open, Parts)>
         return Ok((Open::Http1(stream), parts));
     }
     let begun = std::time::Instant::now();
-    let session = Session::begin(stream, streams).await?;
+    let scheme = match stream {
+        Stream::Tls(_) => Scheme::HTTPS,
+        Stream::Tcp(_) => Scheme::HTTP,
+    };
+    let session = Session::begin(stream, scheme, streams).await?;
     let upgrade = Some(begun.elapsed());
     Ok((Open::Http2(Box::new(session)), Parts { upgrade, ..parts }))
 }

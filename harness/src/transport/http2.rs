@@ -17,6 +17,7 @@ use bytes::Bytes;
 use h2::client::{Connection, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::uri::Scheme;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{JoinSet, spawn_local};
 
 use super::owner::{Ended, Exchange, Free, Next, Owner};
@@ -32,20 +33,16 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// A connection on which HTTP/2 is agreed.
-pub(super) struct Session {
+pub(super) struct Session<S = Stream> {
     send: SendRequest<Bytes>,
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<S, Bytes>,
     scheme: Scheme,
     slots: usize,
 }
 
-impl Session {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Session<S> {
     /// Agrees on HTTP/2 over `stream`, for at most `streams` requests at once.
-    pub(super) async fn begin(stream: Stream, streams: usize) -> std::io::Result<Self> {
-        let scheme = match stream {
-            Stream::Tls(_) => Scheme::HTTPS,
-            Stream::Tcp(_) => Scheme::HTTP,
-        };
+    pub(super) async fn begin(stream: S, scheme: Scheme, streams: usize) -> std::io::Result<Self> {
         let mut builder = h2::client::Builder::new();
         builder
             .enable_push(false)
@@ -389,3 +386,6 @@ impl Taken {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,3 +184,69 @@ proptest! {
         read(whole.chunks(7));
     }
 }
+
+/// Changes a few bytes: one is another, some go, some come twice, or the rest is missing.
+fn mutate(bytes: &mut Vec<u8>, chance: &mut impl FnMut(usize) -> usize) {
+    for _ in 0..=chance(4) {
+        let length = bytes.len().max(1);
+        let (from, many) = (chance(length), 1 + chance(9));
+        let to = (from + many).min(bytes.len());
+        match chance(6) {
+            0 => bytes.truncate(from),
+            1 => drop(bytes.drain(from.min(to)..to)),
+            2 => {
+                let twice = bytes[from.min(to)..to].repeat(1 + chance(40));
+                bytes.splice(from.min(to)..from.min(to), twice);
+            }
+            3 => bytes.insert(from.min(bytes.len()), b"\r\n:;,0f9 \x00\xff"[chance(11)]),
+            _ if bytes.is_empty() => bytes.push(b'H'),
+            _ => bytes[from] = chance(256) as u8,
+        }
+    }
+}
+
+/// Whatever becomes of an answer: nothing panics, it ends where it ends, and it takes no more memory than it may.
+#[test]
+fn a_million_mutated_answers_do_no_harm() {
+    let mut state = 7u64;
+    let mut chance = move |below: usize| {
+        state = next(state);
+        (state >> 33) as usize % below
+    };
+    let mut reply = Reply::default();
+    let (mut done, mut malformed) = (0, 0);
+    for round in 0..1_000_000usize {
+        let mut bytes = ANSWERS[round % ANSWERS.len()].0.as_bytes().to_vec();
+        mutate(&mut bytes, &mut chance);
+        reply.reset(round % 2 == 0, round % 7 == 0);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let (piece, more) = rest.split_at((1 + chance(64)).min(rest.len()));
+            rest = more;
+            match reply.take(piece) {
+                Progress::Unfinished => {}
+                Progress::Done { status, .. } => {
+                    assert!((200..=999).contains(&status), "{status}");
+                    done += 1;
+                    break;
+                }
+                Progress::Malformed => {
+                    malformed += 1;
+                    break;
+                }
+            }
+        }
+        assert!(reply.held.len() <= HEAD_MAX && reply.body.len() <= BODY_MAX + 64);
+    }
+    assert!(
+        done > 10_000 && malformed > 100_000,
+        "{done} done, {malformed} malformed"
+    );
+}
+
+/// The next of a row of numbers that look drawn (a linear congruential generator, by Knuth).
+fn next(state: u64) -> u64 {
+    state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407)
+}
