@@ -98,6 +98,7 @@ pub(crate) fn snapshot(variants: &[&str], blocks: u32) -> Snapshot {
             rate: 0.0,
             retries: false,
             follow: None,
+            websocket: None,
             steps: vec![],
         }],
         variants: variants.iter().map(ToString::to_string).collect(),

@@ -25,6 +25,8 @@ pub(super) enum Step {
     Done,
     /// Open a held connection.
     Open(SocketId),
+    /// A held connection has something to say.
+    Say(SocketId),
     /// Drop these held connections.
     Drop(Vec<SocketId>),
     /// The next one is due at this time; `None` where none is known.
@@ -90,7 +92,7 @@ impl State {
     }
 
     pub(super) fn is_pending(&self) -> bool {
-        self.pending > 0
+        self.pending > 0 || self.scenarios.is_pending()
     }
 
     /// Admits the next arrival, if it is due at `now_ns`.
@@ -125,6 +127,7 @@ impl State {
             Todo::Nothing => {}
             Todo::Admit(arrival) => self.admit(arrival, None, now_ns),
             Todo::Open(socket) => return Step::Open(socket),
+            Todo::Say(socket) => return Step::Say(socket),
             Todo::Drop(sockets) => return Step::Drop(sockets),
         }
         Step::Done
@@ -324,6 +327,7 @@ impl State {
 
     /// Looks for what has run out of time.
     pub(super) fn expire(&mut self, now_ns: u64) {
+        self.scenarios.expire(now_ns, &mut self.recorder);
         for Waited { job, is_opening } in self.dispatch.expire(now_ns, self.timeout_ns) {
             let intended_ns = job.arrival.intended_ns;
             if is_opening {

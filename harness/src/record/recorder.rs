@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     Acknowledged, Calls, ClientConnections, Due, Following, Interval, LogicalCalls, Outcome, Sample, Sessions,
-    ShardSecond, Times, UnsentCause, WorkerUse,
+    ShardSecond, Sockets, Times, UnsentCause, WorkerUse,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -162,6 +162,13 @@ impl Recorder {
     /// The sender's connections at `now_ns`.
     pub fn connections(&mut self, now_ns: u64) -> &mut ClientConnections {
         &mut self.at(self.phases.at(now_ns), now_ns).connections
+    }
+
+    /// The WebSocket connections of a series at `ns`.
+    pub fn sockets(&mut self, series: usize, ns: u64) -> &mut Sockets {
+        self.at(self.phases.at(ns), ns).series[series]
+            .sockets
+            .get_or_insert_default()
     }
 
     /// What members saw at `ns`.

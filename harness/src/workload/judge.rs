@@ -8,6 +8,8 @@ use super::tree::Node;
 pub(super) struct Judge<'a> {
     tree: &'a Node,
     pub(super) foreign: bool,
+    /// Whether any entry has a share of the profile's rate.
+    pub(super) takes_profile: bool,
     pub(super) found: Vec<Mistake>,
 }
 
@@ -16,6 +18,7 @@ impl<'a> Judge<'a> {
         Self {
             tree,
             foreign,
+            takes_profile: true,
             found: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ mod operations;
 mod phases;
 mod retries;
 mod sessions;
+mod websockets;
 
 pub(super) use figures::figures;
 pub(super) use phases::phases;
@@ -31,6 +32,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         operations::operations(run),
         retries::retries(run),
         sessions::sessions(run),
+        websockets::websockets(run),
         fanout::fanout(run),
         joins::joins(run),
         bystanders::bystanders(run),
