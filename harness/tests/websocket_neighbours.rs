@@ -140,7 +140,7 @@ const BAD: &[Neighbour] = &[
         name: "no frames",
         act: |stream, request| {
             agree(stream, request)?;
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            stream.write_all(b"\xff\xfe\xfd\xfc")?;
             never_more(stream)
         },
         end: Some("protocol_error"),

@@ -281,7 +281,8 @@ impl Judge<'_> {
 
     fn shares(&mut self, file: &WorkloadFile, profile: &Profile) {
         let offers_nothing = profile.phases().iter().all(|phase| phase.rate <= 0.0);
-        let sum: f64 = file.traffic.values().filter_map(|entry| entry.share).sum();
+        let shares = file.traffic.values().filter_map(|entry| entry.share);
+        let sum = shares.fold(0.0, |sum, share| sum + share);
         // Nobody takes a part of nothing.
         if !self.takes_profile && offers_nothing {
             return;
@@ -290,7 +291,10 @@ impl Judge<'_> {
             self.mistake(
                 "traffic",
                 format!("the shares add up to {sum}, so the profile's rate is not what would be offered"),
-                "shares that add up to 1",
+                match self.takes_profile {
+                    true => "shares that add up to 1",
+                    false => "shares that add up to 1, or a profile that offers nothing: target: 0/s",
+                },
             );
         }
     }

@@ -3,6 +3,7 @@ use super::*;
 mod gates;
 mod limits;
 mod overriding;
+mod websockets;
 
 const GOOD: &str = "
 name: small

@@ -300,7 +300,8 @@ impl Live {
         }
     }
 
-    /// The last phase has ended at `end_ns`: nothing more is opened or sent, and what is under way may still be answered.
+    /// The last phase has ended at `end_ns`: nothing more is opened or sent, but what is under way may still be
+    /// answered.
     pub(super) fn close(&mut self, end_ns: u64, recorder: &mut Recorder) {
         self.is_closed = true;
         self.agenda.clear();

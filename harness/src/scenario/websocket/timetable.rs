@@ -1,10 +1,10 @@
 //! When connections are opened and when something is sent over them: pure functions of a number.
 //!
 //! Connections are opened one after the other at their rate, from the beginning of the cell on. When the last one is
-//! due, sending begins: text number `n` is due `n × every ÷ hold` later, so that what is sent is spread evenly, and in
-//! each round of `hold` texts every connection sends one, in an order that is drawn from the seed and stays the same. So
-//! each connection sends every `every`, with a phase of its own, and the texts of a run do not depend on the number of
-//! workers.
+//! due, sending begins: text number `n` is due `n × every ÷ hold` later, so that what is sent is spread evenly. In
+//! each round of `hold` texts every connection sends one, in an order that is drawn from the seed and stays the same.
+//! So each connection sends every `every`, with a phase of its own, and the texts of a run do not depend on the number
+//! of workers.
 //!
 //! A leaf.
 

@@ -44,7 +44,7 @@ pub struct TrafficFile {
     /// request is due when the answer before it has come and the pauses are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<StepFile>>,
-    /// Path and query of a WebSocket. The entry has neither share nor rate: what is sent is decided by `hold` and `send`.
+    /// Path and query of a WebSocket. The entry has neither share nor rate: `hold` and `send` decide how much is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub websocket: Option<String>,
     /// How many WebSocket connections are held, from the beginning of the cell on.
