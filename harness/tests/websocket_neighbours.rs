@@ -1,7 +1,5 @@
 //! WebSocket targets that break every rule: each is a counted end with its name, memory stays bounded, nothing hangs.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
-
 mod support;
 
 use std::io::{Read as _, Write as _};

@@ -3,8 +3,8 @@
 //! Knows the protocol. Whose it is, where it leads, what is said and what is done with what it hears is its
 //! [`Listener`]'s.
 //!
-//! A target may send what it likes: a message has a bound, and so has what is waiting to be written. A ping is answered;
-//! of several that cannot be answered in time, only the last. After some messages in a row the others get a turn.
+//! A target may send what it likes: a message has a bound, and so has what waits to be written. A ping is answered; of
+//! several that cannot be answered in time, only the last. After some messages in a row the others get a turn.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -81,6 +81,7 @@ impl Live {
 }
 
 fn serve<S: Read + Write>(stream: S, manners: Manners, counts: &Mutex<Counts>) {
+    #[expect(clippy::result_large_err, reason = "the library's type")]
     let seen = |request: &Request, response: Response| {
         let mut counts = counts.lock().unwrap();
         counts.opened += 1;
@@ -104,7 +105,7 @@ fn serve<S: Read + Write>(stream: S, manners: Manners, counts: &Mutex<Counts>) {
 
 /// Until the client is gone; `None` where the server has closed the connection.
 fn talk<S: Read + Write>(socket: &mut WebSocket<S>, manners: Manners, counts: &Mutex<Counts>) -> Option<()> {
-    let each = |number: u64, each: u64| each > 0 && number % each == 0;
+    let each = |number: u64, each: u64| each > 0 && number.is_multiple_of(each);
     let mut own = 0;
     loop {
         let Ok(message) = socket.read() else { return Some(()) };
