@@ -138,7 +138,7 @@ const BAD: &[Neighbour] = &[
         name: "no frames",
         act: |stream, request| {
             agree(stream, request)?;
-            stream.write_all(b"\xff\xfe\xfd\xfc")?;
+            stream.write_all(&[0xf3, 0])?;
             never_more(stream)
         },
         end: Some("protocol_error"),

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -225,12 +226,14 @@ fn over_tls_a_websocket_begins_in_http_1_1_whatever_requests_are_sent_in() {
             }
             let protocol = connection.alpn_protocol().map(<[u8]>::to_vec);
             kept.lock().unwrap().push(protocol.clone());
+            let mut stream = rustls::StreamOwned::new(connection, stream);
             if protocol.as_deref() == Some(b"h2") {
-                // The probe, which speaks HTTP/2 where requests are to.
+                // The probe, which speaks HTTP/2 where requests are to: it is told empty SETTINGS.
+                stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).ok()?;
                 std::io::copy(&mut stream, &mut std::io::sink()).ok()?;
                 return None;
             }
-            Some(rustls::StreamOwned::new(connection, stream))
+            Some(stream)
         });
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), certificate).unwrap();

@@ -21,20 +21,25 @@ pub(super) fn websockets(run: &Run) -> Option<Table> {
         let variants = variants(run).into_iter();
         variants.filter_map(move |variant| row(run, variant, entry, phase))
     });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    // Where none ended, there is nothing to say of it.
+    let has_ends = rows.iter().any(|row| row.last().is_some_and(|ends| ends != NONE));
+    rows.iter_mut()
+        .for_each(|row| row.truncate(row.len() - usize::from(!has_ends)));
     Table::new("WebSockets")
         .legend(
-            "open: most at once · opened: those in place of one that had ended included · broken: ended by the target · connect, TLS, upgrade: \
-             parts of opening one, p50 in ms · heard/s: messages · pushes/s: those that answered nothing · late: answers to what had been given \
+            "open: most at once · opened: those in place of one that had ended included · broken: ended by the target · opening: p50 of its \
+             parts in ms, TCP/TLS/upgrade · heard/s: messages · pushes/s: those that answered nothing · late: answers to what had been given \
              up · ended: how those that failed or broke did",
         )
         .columns(Kind::Key, ["variant", "operation", "phase"])
         .columns(
             Kind::Figure,
             [
-                "open", "opened", "failed", "broken", "connect", "TLS", "upgrade", "heard/s", "KiB/s", "pushes/s", "late",
+                "open", "opened", "failed", "broken", "opening", "heard/s", "KiB/s", "pushes/s", "late",
             ],
         )
-        .columns(Kind::Text, ["ended"])
+        .columns(Kind::Text, has_ends.then_some("ended"))
         .rows(rows)
         .unless_empty()
 }
@@ -58,6 +63,11 @@ fn row(run: &Run, variant: &str, entry: &str, phase_name: &str) -> Option<Vec<St
     let p50 = |times: fn(&WebsocketsResult) -> &Quantiles| {
         ms(median(&|_, websockets| times(websockets).p50.map(|us| us as f64)))
     };
+    let parts = [
+        p50(|websockets| &websockets.connect_us),
+        p50(|websockets| &websockets.tls_us),
+        p50(|websockets| &websockets.upgrade_us),
+    ];
     let open = count(|websockets| websockets.open_max)?;
     Some(vec![
         variant.to_owned(),
@@ -67,9 +77,7 @@ fn row(run: &Run, variant: &str, entry: &str, phase_name: &str) -> Option<Vec<St
         number(count(|websockets| websockets.opened), 0),
         number(count(|websockets| websockets.failed), 0),
         number(count(|websockets| websockets.broken), 0),
-        p50(|websockets| &websockets.connect_us),
-        p50(|websockets| &websockets.tls_us),
-        p50(|websockets| &websockets.upgrade_us),
+        parts.join("/"),
         number(rate(|websockets| websockets.messages as f64), 0),
         number(rate(|websockets| websockets.bytes as f64 / 1024.0), 1),
         number(rate(|websockets| websockets.pushes as f64), 0),
