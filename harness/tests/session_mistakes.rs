@@ -101,7 +101,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "    steps:\n",
         "    request: {get: /}\n    steps:\n",
-        "needs either `operation`, `request` or `steps`",
+        "needs either `operation`, `request`, `steps` or `websocket`",
     ),
     (
         "    check: {body",

@@ -7,8 +7,8 @@ use super::{fanout, figure};
 use crate::arrival::Phase;
 use crate::record::{
     CellHeader, ClientConnections, ClientSide, Connections, Durations, Generator, HostResult, HostSeries, Merged,
-    OperationResult, Outcome, PhaseResult, PhaseTotals, Quantiles, Retries, Series, SessionsResult, Snapshot,
-    TrafficSnapshot, UnsentCause,
+    OperationResult, Outcome, PhaseResult, PhaseTotals, Quantiles, Retries, Series, SeriesName, SessionsResult,
+    Snapshot, TrafficSnapshot, UnsentCause, WebsocketsResult,
 };
 
 /// Where the generator was late by this part of the time-out, or by so much that this part of its queue was full of
@@ -32,13 +32,14 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     /// The phases that had begun when the cell ended.
     pub(super) fn phases(&self) -> Vec<PhaseResult> {
-        let everyday_s = everyday_service_s(self.merged);
+        let is_request = self.requests();
+        let everyday_s = everyday_service_s(self.merged, &is_request);
         let phases = self.workload.phases.iter().zip(&self.merged.phases).enumerate();
         phases
             .filter(|(_, (phase, _))| phase.start.as_secs_f64() < self.ended_s)
             .map(|(index, (phase, totals))| {
                 let (start_s, end_s) = (phase.start.as_secs_f64(), phase.end.as_secs_f64().min(self.ended_s));
-                let is_targets = holds_too_many(self.workload, totals, end_s - start_s, everyday_s);
+                let is_targets = holds_too_many(self.workload, totals, &is_request, end_s - start_s, everyday_s);
                 let mut result = PhaseResult {
                     name: phase.name.clone(),
                     kind: phase.kind,
@@ -93,6 +94,16 @@ impl Parts<'_> {
             .collect()
     }
 
+    /// Of each series, whether it takes one of the generator's connections for requests: what goes over held ones does
+    /// not.
+    fn requests(&self) -> Vec<bool> {
+        let series = self.header.series.iter();
+        let entry = |name: &SeriesName| self.workload.traffic.get(name.entry);
+        series
+            .map(|name| entry(name).is_none_or(|entry| entry.websocket.is_none()))
+            .collect()
+    }
+
     fn operations(&self, totals: &PhaseTotals, seconds: f64, is_targets: bool) -> BTreeMap<String, OperationResult> {
         let entries = self.workload.traffic.iter().enumerate();
         entries
@@ -111,6 +122,7 @@ impl Parts<'_> {
                     operation(&merged, seconds, is_targets, retries_max)
                 };
                 let mut result = of(&own);
+                result.websockets = traffic.websocket.as_ref().map(|_| websockets(totals, &own));
                 result.placements = own
                     .iter()
                     .filter(|index| totals.series[**index].scheduled > 0)
@@ -162,11 +174,15 @@ fn clipped(totals: &PhaseTotals) -> u64 {
     let following = totals.following().map_or(0, |following| {
         following.freshness.clipped() + following.sockets.handshake.clipped()
     });
+    let of_sockets = |series: &Series| {
+        let sockets = series.sockets.as_ref();
+        sockets.map_or(0, |sockets| sockets.connections.handshake.clipped())
+    };
     let own = totals.schedule_lag.clipped() + totals.connections().handshake.clipped();
     let of_series = totals
         .series
         .iter()
-        .map(|series| of_series(series) + of_sessions(series));
+        .map(|series| of_series(series) + of_sessions(series) + of_sockets(series));
     own + following + of_series.sum::<u64>()
 }
 
@@ -180,10 +196,10 @@ fn run_delay(totals: &PhaseTotals) -> Option<f64> {
 }
 
 /// Mean service time of `ok` answers in the phase in which it was least; `None` where no phase has enough of them.
-fn everyday_service_s(merged: &Merged) -> Option<f64> {
+fn everyday_service_s(merged: &Merged, is_request: &[bool]) -> Option<f64> {
     let of_phase = |totals: &PhaseTotals| {
         let mut service = Durations::default();
-        let ok = totals.series.iter().filter_map(|series| series.times(Outcome::Ok));
+        let ok = requests(totals, is_request).filter_map(|series| series.times(Outcome::Ok));
         ok.for_each(|times| service.merge(&times.service));
         let enough = service.count() >= EVERYDAY_ANSWERS_MIN;
         enough.then(|| service.mean_us()).flatten().map(|us| us / 1e6)
@@ -191,18 +207,30 @@ fn everyday_service_s(merged: &Merged) -> Option<f64> {
     merged.phases.iter().filter_map(of_phase).min_by(f64::total_cmp)
 }
 
+/// The series whose arrivals take one of the generator's connections for requests.
+fn requests<'a>(totals: &'a PhaseTotals, is_request: &'a [bool]) -> impl Iterator<Item = &'a Series> {
+    let series = totals.series.iter().zip(is_request);
+    series.filter(|(_, is_request)| **is_request).map(|(series, _)| series)
+}
+
 /// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate at
 /// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is. Where the
 /// generator itself was late by so much that arrivals may have piled up for that alone, it is not.
-fn holds_too_many(workload: &Snapshot, totals: &PhaseTotals, seconds: f64, everyday_s: Option<f64>) -> bool {
-    let scheduled: u64 = totals.series.iter().map(|series| series.scheduled).sum();
+fn holds_too_many(
+    workload: &Snapshot,
+    totals: &PhaseTotals,
+    is_request: &[bool],
+    seconds: f64,
+    everyday_s: Option<f64>,
+) -> bool {
+    let scheduled: u64 = requests(totals, is_request).map(|series| series.scheduled).sum();
     let lag_us = totals.schedule_lag.quantile_us(STALL_QUANTILE);
     let lag_s = lag_us.map_or(0.0, |us| us as f64 / 1e6);
     let queue_s = f64::from(workload.waiting) * seconds / scheduled.max(1) as f64;
     if lag_s > STALL_SHARE_MAX * workload.timeout_s.min(queue_s) {
         return false;
     }
-    let was_sent = totals.series.iter().any(|series| series.scheduled > series.unsent());
+    let was_sent = requests(totals, is_request).any(|series| series.scheduled > series.unsent());
     match everyday_s {
         Some(everyday_s) if seconds > 0.0 => scheduled as f64 / seconds * everyday_s < f64::from(workload.connections),
         _ => was_sent,
@@ -291,6 +319,39 @@ fn sessions(traffic: &TrafficSnapshot, series: Series, seconds: f64, is_targets:
             cut_off: sessions.whole.cut_off,
         }),
         ..operation(&sessions.whole, seconds, is_targets, None)
+    }
+}
+
+/// The WebSocket connections of an operation.
+fn websockets(totals: &PhaseTotals, series: &[usize]) -> WebsocketsResult {
+    let sockets = merged(totals, series)
+        .sockets
+        .map(|sockets| *sockets)
+        .unwrap_or_default();
+    let connections = &sockets.connections;
+    let ends = sockets.ends.iter().map(|(end, count)| (end.name(), count));
+    let local = sockets.local.iter().map(|(cause, count)| (cause.name(), count));
+    WebsocketsResult {
+        opened: connections.opened,
+        reopened: sockets.reopened,
+        failed: connections.failed,
+        broken: connections.closed,
+        ends: ends
+            .chain(local)
+            .map(|(name, count)| (name.to_owned(), *count))
+            .collect(),
+        open_max: totals.sockets_open_max(series),
+        handshake_us: (&connections.handshake).into(),
+        connect_us: (&connections.connect).into(),
+        tls_us: (&connections.tls).into(),
+        upgrade_us: (&connections.upgrade).into(),
+        resumed: connections.resumed,
+        messages: sockets.messages,
+        bytes: sockets.bytes,
+        pushes: sockets.pushes,
+        late: sockets.late,
+        pings: sockets.pings,
+        local_errors: sockets.local,
     }
 }
 

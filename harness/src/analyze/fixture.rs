@@ -101,6 +101,7 @@ pub(crate) fn snapshot(variants: &[&str], blocks: u32) -> Snapshot {
             rate: 0.0,
             retries: false,
             follow: None,
+            websocket: None,
             steps: vec![],
         }],
         hosts: Vec::new(),

@@ -160,7 +160,10 @@ fn ms(us: u64) -> String {
 /// Sockets of this machine that failed, by name.
 fn local_errors(phase: &PhaseResult) -> Vec<String> {
     let mut counts: std::collections::BTreeMap<UnsentCause, u64> = std::collections::BTreeMap::new();
-    for (cause, count) in phase.requests().flat_map(|operation| &operation.unsent_causes) {
+    let of_requests = phase.requests().flat_map(|operation| &operation.unsent_causes);
+    let held = phase.requests().filter_map(|operation| operation.websockets.as_ref());
+    let of_held = held.flat_map(|websockets| &websockets.local_errors);
+    for (cause, count) in of_requests.chain(of_held) {
         if cause.is_local_error() {
             *counts.entry(*cause).or_default() += count;
         }

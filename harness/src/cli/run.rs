@@ -251,13 +251,13 @@ fn check_limits(workload: &Workload) -> Result<(), String> {
     let files = limit.maximum.or(limit.current).unwrap_or(0);
     let members = match online {
         0 => String::new(),
-        online => format!(" and {online} members are online"),
+        online => format!(" and {online} connections are held"),
     };
     Err(format!(
         "generator.connections is {connections}{members}, which takes {needed} open files, but this process may open only {files}; \
          raise the hard limit (`ulimit -Hn {needed}` as root, LimitNOFILE= of a service, --ulimit nofile={needed} of a container), \
          or lower generator.connections{}",
-        if online > 0 { " or the members online" } else { "" }
+        if online > 0 { " or the connections held" } else { "" }
     ))
 }
 

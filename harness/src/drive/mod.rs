@@ -7,7 +7,7 @@
 //! ```text
 //!   worker ──► state ──► dispatch ──► job, idle (leaves)
 //!     │          └─────► retries, meter, outbox          (pure: time and readings come in)
-//!     └──► message, plan, alarm, timer, run_delay, coalesce, priority (leaves)
+//!     └──► message, plan, alarm, held, timer, run_delay, coalesce, priority (leaves)
 //! ```
 //!
 //! `worker` is the thread: pacing and tasks, the only file that knows all. What is asked for comes from
@@ -19,6 +19,7 @@
 mod alarm;
 mod coalesce;
 mod dispatch;
+mod held;
 mod idle;
 mod job;
 mod message;

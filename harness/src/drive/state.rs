@@ -25,6 +25,8 @@ pub(super) enum Step {
     Done,
     /// Open a held connection.
     Open(SocketId),
+    /// A held connection has something to say.
+    Say(SocketId),
     /// Drop these held connections.
     Drop(Vec<SocketId>),
     /// The next one is due at this time; `None` where none is known.
@@ -118,7 +120,7 @@ impl State {
     }
 
     pub(super) fn is_pending(&self) -> bool {
-        self.pending > 0
+        self.pending > 0 || self.scenarios.is_pending()
     }
 
     /// Admits the next arrival, if it is due at `now_ns`.
@@ -153,6 +155,7 @@ impl State {
             Todo::Nothing => {}
             Todo::Admit(arrival) => self.admit(arrival, None, now_ns),
             Todo::Open(socket) => return Step::Open(socket),
+            Todo::Say(socket) => return Step::Say(socket),
             Todo::Drop(sockets) => return Step::Drop(sockets),
         }
         Step::Done
@@ -382,6 +385,7 @@ impl State {
 
     /// Looks for what has run out of time.
     pub(super) fn expire(&mut self, now_ns: u64) {
+        self.scenarios.expire(now_ns, &mut self.recorder);
         let timeout_ns = self.timeout_ns;
         let expired = self.dispatches.iter_mut();
         let expired: Vec<Waited> = expired

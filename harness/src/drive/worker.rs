@@ -4,7 +4,6 @@
 //! one step and never across an `await`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll, Waker};
@@ -12,11 +11,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::task::{AbortHandle, spawn_local, yield_now};
+use tokio::task::{spawn_local, yield_now};
 
 use super::alarm::Alarm;
+use super::held::Held;
 use super::job::Job;
 use super::message::Message;
 use super::meter::Reading;
@@ -30,8 +29,8 @@ use crate::clock::{Clock, Stop, nanos};
 use crate::record::Recorder;
 use crate::scenario::{Scenarios, SocketId};
 use crate::transport::{
-    Address, Answer, Dial, Dialed, Exchange, Failure, Free, Listener, Owner, Parts, Request, Wanted, connection,
-    websocket,
+    Address, Answer, Dial, Dialed, Exchange, Failure, Free, Heard, HeldEnd, Listener, Opened, Owner, Parts, Request,
+    Wanted, connection, websocket,
 };
 
 /// How often time-outs are looked for.
@@ -173,7 +172,7 @@ struct Worker {
     lead: Lead,
     state: RefCell<State>,
     /// The tasks that hold connections.
-    held: RefCell<HashMap<SocketId, AbortHandle>>,
+    held: Held<SocketId>,
 }
 
 impl Worker {
@@ -190,7 +189,7 @@ impl Worker {
             alarm: Alarm::default(),
             lead: Lead::default(),
             state: RefCell::new(state),
-            held: RefCell::default(),
+            held: Held::new(),
         }
     }
 
@@ -212,15 +211,10 @@ impl Worker {
                 Step::Done => {}
                 Step::Open(socket) => {
                     let task = spawn_local(websocket::hold(Rc::clone(self), socket));
-                    self.held.borrow_mut().insert(socket, task.abort_handle());
+                    self.held.insert(socket, task.abort_handle());
                 }
-                Step::Drop(sockets) => {
-                    let mut held = self.held.borrow_mut();
-                    sockets
-                        .iter()
-                        .filter_map(|socket| held.remove(socket))
-                        .for_each(|task| task.abort());
-                }
+                Step::Say(socket) => self.held.wake(&socket),
+                Step::Drop(sockets) => self.held.abort(&sockets),
                 Step::Later(next_ns) => return next_ns,
             }
         }
@@ -386,20 +380,38 @@ impl Listener for Worker {
         address.expect("the scenario that asked for the connection knows where it leads")
     }
 
-    async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
-        self.dials[0].sources.connect_held(number).await
+    async fn dial_held(&self, number: usize) -> std::io::Result<Dialed> {
+        self.dials[0].dial_held(number).await
     }
 
-    fn opened(&self, socket: SocketId, since_ns: u64) {
-        self.tell(|scenarios, now_ns, recorder| scenarios.opened(socket, since_ns, now_ns, recorder));
+    fn opened(&self, socket: SocketId, opened: Opened) {
+        self.tell(|scenarios, now_ns, recorder| scenarios.opened(socket, opened, now_ns, recorder));
     }
 
-    fn heard(&self, socket: SocketId, text: &str) {
-        self.tell(|scenarios, now_ns, recorder| scenarios.heard(socket, text, now_ns, recorder));
+    fn heard(&self, socket: SocketId, heard: Heard<'_>) {
+        self.tell(|scenarios, now_ns, recorder| {
+            let delay_ns = |sent_ns| run_delay::of_this_turn_ns(sent_ns, now_ns);
+            scenarios.heard(socket, heard, now_ns, &delay_ns, recorder);
+        });
     }
 
-    fn ended(&self, socket: SocketId, was_open: bool) {
-        self.tell(|scenarios, now_ns, recorder| scenarios.ended(socket, was_open, now_ns, recorder));
+    fn poll_text(&self, socket: SocketId, context: &Context<'_>) -> Poll<String> {
+        let text = self.state.borrow_mut().scenarios.say(socket, self.clock.now_ns());
+        match text {
+            Some(text) => Poll::Ready(text),
+            None => {
+                self.held.wait(&socket, context.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn said(&self, socket: SocketId) {
+        self.tell(|scenarios, now_ns, recorder| scenarios.said(socket, now_ns, recorder));
+    }
+
+    fn ended(&self, socket: SocketId, end: HeldEnd) {
+        self.tell(|scenarios, now_ns, recorder| scenarios.ended(socket, end, now_ns, recorder));
     }
 }
 

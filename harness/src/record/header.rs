@@ -100,6 +100,9 @@ pub struct TrafficSnapshot {
     /// The members that follow, where the entry is their fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<FollowSnapshot>,
+    /// The WebSocket connections that it holds, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<WebsocketSnapshot>,
     /// Names of its steps, in order, where it is a session. Each is an entry of its own as well, called by the
     /// session's name, a dot and its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,6 +115,13 @@ impl TrafficSnapshot {
     pub fn is_session(&self) -> bool {
         !self.steps.is_empty()
     }
+}
+
+/// WebSocket connections that are held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebsocketSnapshot {
+    /// How many.
+    pub hold: u32,
 }
 
 /// Members who are online.

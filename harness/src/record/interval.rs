@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::connections::{ClientConnections, Sockets};
 use super::histogram::is_zero;
 use super::{Acknowledged, Durations, LogicalCalls, Outcome, ShardSecond, UnsentCause};
 
@@ -137,6 +138,10 @@ pub struct Series {
     /// have series of their own. `None` where nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Box<Sessions>>,
+    /// WebSocket connections of which something happened, where the entry holds some; by when it happened. `None` where
+    /// nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<Box<Sockets>>,
     /// Times by outcome.
     #[serde(default, skip_serializing_if = "ByOutcome::is_empty")]
     pub outcomes: ByOutcome,
@@ -209,6 +214,9 @@ impl Series {
         if let Some(theirs) = &other.sessions {
             self.sessions.get_or_insert_default().merge(theirs);
         }
+        if let Some(theirs) = &other.sockets {
+            self.sockets.get_or_insert_default().merge_counts(theirs);
+        }
         for outcome in Outcome::ALL {
             if let Some(theirs) = other.times(outcome) {
                 self.times_mut(outcome).merge(theirs);
@@ -237,65 +245,6 @@ impl Sessions {
         self.whole.merge(&other.whole);
         for (step, count) in &other.ended_at {
             *self.ended_at.entry(*step).or_default() += count;
-        }
-    }
-}
-
-/// Connections that the generator holds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClientConnections {
-    /// Opened.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub opened: u64,
-    /// Closed, by either side.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub closed: u64,
-    /// Attempts that failed.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub failed: u64,
-    /// Connections that the server had closed while they were idle, found out when a request was to be sent, and
-    /// replaced.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub replaced: u64,
-    /// Most that were open at once.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub open_max: u64,
-    /// Time from the first SYN until a request could be written.
-    #[serde(default, skip_serializing_if = "Durations::is_empty")]
-    pub handshake: Durations,
-    /// The part of it until the target had accepted the connection, where there is another part.
-    #[serde(default, skip_serializing_if = "Durations::is_empty")]
-    pub connect: Durations,
-    /// The part of it in which TLS was agreed on.
-    #[serde(default, skip_serializing_if = "Durations::is_empty")]
-    pub tls: Durations,
-    /// The part of it in which HTTP/2 was agreed on.
-    #[serde(default, skip_serializing_if = "Durations::is_empty")]
-    pub upgrade: Durations,
-    /// Connections whose TLS resumed what an earlier one had agreed on.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub resumed: u64,
-    /// HTTP/2 streams that the server refused.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub streams_refused: u64,
-}
-
-impl ClientConnections {
-    /// Adds everything but the maximum, of which several workers' and several seconds' fold differently.
-    pub fn merge_counts(&mut self, other: &Self) {
-        self.opened += other.opened;
-        self.closed += other.closed;
-        self.failed += other.failed;
-        self.replaced += other.replaced;
-        self.resumed += other.resumed;
-        self.streams_refused += other.streams_refused;
-        for (ours, theirs) in [
-            (&mut self.handshake, &other.handshake),
-            (&mut self.connect, &other.connect),
-            (&mut self.tls, &other.tls),
-            (&mut self.upgrade, &other.upgrade),
-        ] {
-            ours.merge(theirs);
         }
     }
 }

@@ -38,6 +38,8 @@ struct Second {
     workers: BTreeMap<u32, Looks>,
     /// By series.
     retries: BTreeMap<usize, u64>,
+    /// Most WebSocket connections that each worker had open, by series and worker.
+    sockets: BTreeMap<(usize, u32), u64>,
 }
 
 /// What one worker saw when it looked.
@@ -89,6 +91,10 @@ impl PhaseTotals {
             mine.merge(theirs);
             if theirs.retries > 0 {
                 *second.retries.entry(index).or_default() += theirs.retries;
+            }
+            if let Some(sockets) = &theirs.sockets {
+                let most = second.sockets.entry((index, interval.worker)).or_default();
+                *most = (*most).max(sockets.connections.open_max);
             }
         }
         self.schedule_lag.merge(&interval.schedule_lag);
@@ -155,6 +161,17 @@ impl PhaseTotals {
         self.seconds.values().map(of_second).max().unwrap_or(0)
     }
 
+    /// Most WebSocket connections of some series that were open at once. Workers are summed, so it is an upper bound
+    /// where there are several.
+    #[must_use]
+    pub fn sockets_open_max(&self, series: &[usize]) -> u64 {
+        let of_second = |second: &Second| {
+            let own = second.sockets.iter().filter(|((index, _), _)| series.contains(index));
+            own.map(|(_, most)| most).sum()
+        };
+        self.seconds.values().map(of_second).max().unwrap_or(0)
+    }
+
     /// CPU over wall time of the busiest worker, 0 to 1.
     #[must_use]
     pub fn worker_cpu(&self) -> f64 {
@@ -174,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{Due, Joined, Outcome, PhaseBounds, Recorder, Sample, UnsentCause};
+    use crate::record::{Due, Joined, Outcome, PhaseBounds, Recorder, Sample, SocketEnd, UnsentCause};
 
     const MS: u64 = 1_000_000;
 
@@ -200,6 +217,11 @@ mod tests {
             at_ms: u64,
             stale: u64,
         },
+        Held {
+            at_ms: u64,
+            series: usize,
+            open: u64,
+        },
         Used {
             at_ms: u64,
             cpu_ms: u64,
@@ -216,6 +238,7 @@ mod tests {
             1 => (at.clone(), 0usize..4).prop_map(|(due_ms, series)| Note::Unsent { due_ms, series }),
             1 => (at.clone(), 0u64..50).prop_map(|(at_ms, open)| Note::Connected { at_ms, open }),
             1 => (at.clone(), 0u64..50).prop_map(|(at_ms, stale)| Note::Looked { at_ms, stale }),
+            1 => (at.clone(), 0usize..4, 0u64..50).prop_map(|(at_ms, series, open)| Note::Held { at_ms, series, open }),
             1 => (at, 0u64..900).prop_map(|(at_ms, cpu_ms)| Note::Used { at_ms, cpu_ms }),
             1 => Just(Note::Reports),
         ]
@@ -224,6 +247,16 @@ mod tests {
     fn phases() -> PhaseBounds {
         let ms = Duration::from_millis;
         PhaseBounds::new([(ms(0), ms(2_500)), (ms(2_500), ms(6_000))])
+    }
+
+    fn hold(recorder: &mut Recorder, series: usize, at_ns: u64, open: u64) {
+        let sockets = recorder.sockets(series, at_ns);
+        sockets.connections.opened += 1;
+        sockets.connections.open_max = sockets.connections.open_max.max(open);
+        sockets.connections.upgrade.record_ns(at_ns);
+        *sockets.ends.entry(SocketEnd::Closed).or_default() += 1;
+        *sockets.local.entry(UnsentCause::NoFile).or_default() += 1;
+        sockets.messages += open;
     }
 
     fn play(recorder: &mut Recorder, note: &Note) -> Vec<Interval> {
@@ -280,6 +313,7 @@ mod tests {
                 recorder.open(at_ms * MS, [*open as usize, 1].into_iter());
             }
             Note::Looked { at_ms, stale } => recorder.following(at_ms * MS).stale = Some(*stale),
+            Note::Held { at_ms, series, open } => hold(recorder, *series, at_ms * MS, *open),
             Note::Used { at_ms, cpu_ms } => recorder.used(
                 at_ms * MS,
                 WorkerUse {

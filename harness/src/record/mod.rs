@@ -9,6 +9,7 @@
 
 mod acknowledged;
 mod axis;
+mod connections;
 mod error;
 mod event;
 mod header;
@@ -24,17 +25,17 @@ mod sample;
 
 pub use acknowledged::{Acknowledged, Joined, Sent};
 pub use axis::{Calls, PROMPT_NS, ShardSecond, TENTHS, TimeAxis};
+pub use connections::{ClientConnections, SocketEnd, Sockets};
 pub use error::RecordingError;
 pub use event::{RunEvent, Subscriber};
 pub use header::{
     CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, RECORDING_SCHEMA,
-    RunHeader, SeriesName, Snapshot, StartedProcess, TrafficSnapshot,
+    RunHeader, SeriesName, Snapshot, StartedProcess, TrafficSnapshot, WebsocketSnapshot,
 };
 pub(crate) use histogram::is_zero;
 pub use histogram::{DecodeError, Durations};
 pub use interval::{
-    ByOutcome, ClientConnections, Following, HostSeries, INTERVAL_SCHEMA, Interval, IntervalSchema, Series, Sessions,
-    Times, WorkerUse,
+    ByOutcome, Following, HostSeries, INTERVAL_SCHEMA, Interval, IntervalSchema, Series, Sessions, Times, WorkerUse,
 };
 pub use logical_calls::LogicalCalls;
 pub use merged::{Merged, PhaseTotals};

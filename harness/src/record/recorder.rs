@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     Acknowledged, Calls, ClientConnections, Due, Following, HostSeries, Interval, LogicalCalls, Outcome, Sample,
-    Series, Sessions, ShardSecond, Times, UnsentCause, WorkerUse,
+    Series, Sessions, ShardSecond, Sockets, Times, UnsentCause, WorkerUse,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -198,6 +198,13 @@ impl Recorder {
             }
         }
         interval.connections.open_max = interval.connections.open_max.max(all);
+    }
+
+    /// The WebSocket connections of a series at `ns`.
+    pub fn sockets(&mut self, series: usize, ns: u64) -> &mut Sockets {
+        self.at(self.phases.at(ns), ns).series[series]
+            .sockets
+            .get_or_insert_default()
     }
 
     /// What members saw at `ns`.

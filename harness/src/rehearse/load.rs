@@ -10,6 +10,7 @@ use crate::provision::{Populated, Target};
 use crate::record::Outcome;
 use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post, RequestPlan, Sends, Signer};
 use crate::scenario::http::{Entry, HttpPlan, SessionEntry};
+use crate::scenario::websocket::{self, WebsocketPlan};
 use crate::scenario::{ScenarioPlan, SeriesTable};
 use crate::transport::{Dial, Origin, Sources, Tls};
 use crate::workload::{Injection, Operation, Reach, Retryable, Traffic, Variant, Work, Workload};
@@ -57,8 +58,8 @@ fn dials(workload: &Workload, reach: &Reach, target: &Target) -> Vec<Dial> {
         .collect()
 }
 
-/// What the traffic entries ask for, and of each which of the two scenarios it belongs to: chats, or else requests that
-/// the workload describes.
+/// What the traffic entries ask for, and of each which of the three scenarios it belongs to: chats, or else requests or
+/// WebSocket connections that the workload describes.
 fn scenarios(
     workload: &Workload,
     planned: &Planned,
@@ -71,14 +72,45 @@ fn scenarios(
     let others = others.map(|host| Origin::new(&host.authority, &host.base_path).over_tls(host.tls.is_some()));
     let hosts = std::iter::once(to.clone()).chain(others).collect();
     let http = requests(workload, &planned.variant, hosts, planned.seed);
-    let owners = http.entries.iter().map(|entry| usize::from(entry.is_some())).collect();
+    let websocket = websockets(workload, &planned.variant, &to, planned.seed);
+    let owner = |traffic: &Traffic| match traffic.work {
+        Work::Chat(_) => 0,
+        Work::Http(_) | Work::Session(_) => 1,
+        Work::Websocket(_) => 2,
+    };
+    let owners = workload.traffic.iter().map(owner).collect();
     let sends = workload.traffic.iter().map(|traffic| sends(workload, traffic, chats));
     let chat = ChatPlan {
         requests: Arc::new(RequestPlan::new(to, sends.collect(), signer)),
         follow: follow(workload, chats, planned.seed).map(Arc::new),
         keeps_acknowledged: keeps_acknowledged(workload, target),
     };
-    (vec![Arc::new(chat), Arc::new(http)], owners)
+    (vec![Arc::new(chat), Arc::new(http), Arc::new(websocket)], owners)
+}
+
+/// The WebSocket connections that the workload describes, in a block with this seed.
+pub(super) fn websockets(workload: &Workload, variant: &Variant, to: &Origin, seed: u64) -> WebsocketPlan {
+    // Members who are online hold the first connections.
+    let mut next_number = workload.members_online() as usize;
+    let mut entries = Vec::new();
+    for (flow, traffic) in workload.traffic.iter().enumerate() {
+        let Work::Websocket(websocket) = &traffic.work else {
+            continue;
+        };
+        entries.push(Arc::new(websocket::Entry {
+            flow,
+            series: SeriesTable::series(flow, None),
+            first_number: next_number,
+            to: to.clone(),
+            websocket: websocket.clone(),
+            headers: variant.reach.headers.clone().into(),
+            sources: Arc::clone(&workload.data),
+            seed,
+            until_ns: nanos(workload.offered_until()),
+        }));
+        next_number += websocket.hold as usize;
+    }
+    WebsocketPlan { entries }
 }
 
 /// The requests that the workload describes, in a block with this seed.
@@ -92,7 +124,7 @@ pub(super) fn requests(workload: &Workload, variant: &Variant, to: Arc<[Origin]>
             base: to[0].base().to_owned(),
             is_secure: to[0].is_tls(),
         })),
-        Work::Chat(_) => None,
+        Work::Chat(_) | Work::Websocket(_) => None,
     };
     HttpPlan {
         entries: entries.map(entry).collect(),

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::record::{
     Answer, BoundKind, FaultSnapshot, FollowSnapshot, GateSnapshot, SeriesName, Snapshot, TrafficSnapshot,
+    WebsocketSnapshot,
 };
 use crate::scenario::SeriesTable;
+use crate::template::Websocket;
 use crate::workload::{Bound, Gate, Inconclusive, Operation, Traffic, Variant, Work, Workload};
 
 /// The workload with the variants that are to be run.
@@ -65,9 +67,12 @@ fn traffic(workload: &Workload, entry: &Traffic) -> Vec<TrafficSnapshot> {
         name: entry.name.clone(),
         operation: word(&entry.work).to_owned(),
         share: entry.flow.share,
-        rate: entry.flow.rate,
+        rate: entry.flow.rate + entry.websocket().map_or(0.0, Websocket::rate),
         retries: entry.retry.is_some(),
         follow,
+        websocket: entry
+            .websocket()
+            .map(|websocket| WebsocketSnapshot { hold: websocket.hold }),
         steps: entry.steps().iter().map(|step| step.name.clone()).collect(),
     };
     let steps = entry.steps().iter().map(|step| TrafficSnapshot {
@@ -77,6 +82,7 @@ fn traffic(workload: &Workload, entry: &Traffic) -> Vec<TrafficSnapshot> {
         rate: 0.0,
         retries: false,
         follow: None,
+        websocket: None,
         steps: Vec::new(),
     });
     std::iter::once(whole).chain(steps).collect()
@@ -92,6 +98,7 @@ fn word(work: &Work) -> &'static str {
         Work::Chat(Operation::Get { .. }) => "get",
         Work::Http(ask) => ask.request.method.key(),
         Work::Session(_) => "session",
+        Work::Websocket(_) => "websocket",
     }
 }
 

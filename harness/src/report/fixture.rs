@@ -39,6 +39,7 @@ pub(super) fn traffic(name: &str, share: f64, rate: f64) -> TrafficSnapshot {
         rate,
         retries: false,
         follow: None,
+        websocket: None,
         steps: vec![],
     }
 }

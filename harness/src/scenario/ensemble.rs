@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::plan::{Call, Place, Scenario, ScenarioPlan, Todo};
 use crate::arrival::Arrival;
 use crate::record::{Outcome, Recorder, Sample, UnsentCause};
-use crate::transport::{Address, Answer, Request, Wanted};
+use crate::transport::{Address, Answer, Heard, HeldEnd, Opened, Request, Wanted};
 
 /// A held connection of one of a worker's scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +114,7 @@ impl Scenarios {
             Todo::Nothing => Todo::Nothing,
             Todo::Admit(arrival) => Todo::Admit(arrival),
             Todo::Open(socket) => Todo::Open(id(socket)),
+            Todo::Say(socket) => Todo::Say(id(socket)),
             Todo::Drop(sockets) => Todo::Drop(sockets.into_iter().map(id).collect()),
         }
     }
@@ -145,17 +146,46 @@ impl Scenarios {
     }
 
     /// As [`Scenario::opened`].
-    pub(crate) fn opened(&mut self, id: SocketId, since_ns: u64, now_ns: u64, recorder: &mut Recorder) {
-        self.parts[id.scenario].opened(id.socket, since_ns, now_ns, recorder);
+    pub(crate) fn opened(&mut self, id: SocketId, opened: Opened, now_ns: u64, recorder: &mut Recorder) {
+        self.parts[id.scenario].opened(id.socket, opened, now_ns, recorder);
     }
 
     /// As [`Scenario::heard`].
-    pub(crate) fn heard(&mut self, id: SocketId, text: &str, now_ns: u64, recorder: &mut Recorder) {
-        self.parts[id.scenario].heard(id.socket, text, now_ns, recorder);
+    pub(crate) fn heard(
+        &mut self,
+        id: SocketId,
+        heard: Heard<'_>,
+        now_ns: u64,
+        delay_ns: &dyn Fn(u64) -> u64,
+        recorder: &mut Recorder,
+    ) {
+        self.parts[id.scenario].heard(id.socket, heard, now_ns, delay_ns, recorder);
+    }
+
+    /// As [`Scenario::say`].
+    pub(crate) fn say(&mut self, id: SocketId, now_ns: u64) -> Option<String> {
+        self.parts[id.scenario].say(id.socket, now_ns)
+    }
+
+    /// As [`Scenario::said`].
+    pub(crate) fn said(&mut self, id: SocketId, now_ns: u64, recorder: &mut Recorder) {
+        self.parts[id.scenario].said(id.socket, now_ns, recorder);
     }
 
     /// As [`Scenario::ended`].
-    pub(crate) fn ended(&mut self, id: SocketId, was_open: bool, now_ns: u64, recorder: &mut Recorder) {
-        self.parts[id.scenario].ended(id.socket, was_open, now_ns, recorder);
+    pub(crate) fn ended(&mut self, id: SocketId, end: HeldEnd, now_ns: u64, recorder: &mut Recorder) {
+        self.parts[id.scenario].ended(id.socket, end, now_ns, recorder);
+    }
+
+    /// As [`Scenario::expire`].
+    pub(crate) fn expire(&mut self, now_ns: u64, recorder: &mut Recorder) {
+        for part in &mut self.parts {
+            part.expire(now_ns, recorder);
+        }
+    }
+
+    /// As [`Scenario::is_pending`].
+    pub(crate) fn is_pending(&self) -> bool {
+        self.parts.iter().any(|part| part.is_pending())
     }
 }

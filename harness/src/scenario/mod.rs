@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ensemble ──► plan                      series (a leaf)
-//!   chat, http: scenarios, each of which knows the seam in `plan` and nothing of the others
+//!   chat, http, websocket: scenarios, each of which knows the seam in `plan` and nothing of the others
 //! ```
 //!
 //! A [`ScenarioPlan`] is made once for a cell and shared by its workers; each worker has its own part of it, a
@@ -17,6 +17,7 @@ mod ensemble;
 pub mod http;
 mod plan;
 mod series;
+pub mod websocket;
 
 pub use ensemble::{Scenarios, SocketId};
 pub use plan::{Call, Place, Scenario, ScenarioPlan, Todo};

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::arrival::Arrival;
 use crate::record::{Due, Outcome, Recorder, Sample, UnsentCause};
-use crate::transport::{Address, Answer, Request, Wanted};
+use crate::transport::{Address, Answer, Heard, HeldEnd, Opened, Request, Wanted};
 
 /// What a scenario has decided before a cell begins; shared by all workers.
 pub trait ScenarioPlan: Debug + Send + Sync {
@@ -41,6 +41,8 @@ pub enum Todo<Socket> {
     Admit(Arrival),
     /// Open a held connection.
     Open(Socket),
+    /// A held connection has something to say.
+    Say(Socket),
     /// Drop these held connections; they are counted already.
     Drop(Vec<Socket>),
 }
@@ -111,14 +113,39 @@ pub trait Scenario {
         None
     }
 
-    /// A held connection, begun at `since_ns`, is open.
-    fn opened(&mut self, _socket: usize, _since_ns: u64, _now_ns: u64, _recorder: &mut Recorder) {}
+    /// A held connection is open.
+    fn opened(&mut self, _socket: usize, _opened: Opened, _now_ns: u64, _recorder: &mut Recorder) {}
 
-    /// A held connection was sent a text.
-    fn heard(&mut self, _socket: usize, _text: &str, _now_ns: u64, _recorder: &mut Recorder) {}
+    /// Something came over a held connection. `delay_ns` says of what was sent at a given time how much later than it
+    /// should have this thread learnt of it.
+    fn heard(
+        &mut self,
+        _socket: usize,
+        _heard: Heard<'_>,
+        _now_ns: u64,
+        _delay_ns: &dyn Fn(u64) -> u64,
+        _recorder: &mut Recorder,
+    ) {
+    }
+
+    /// A held connection is free to say something: what that is, where there is anything.
+    fn say(&mut self, _socket: usize, _now_ns: u64) -> Option<String> {
+        None
+    }
+
+    /// What a held connection had to say has left.
+    fn said(&mut self, _socket: usize, _now_ns: u64, _recorder: &mut Recorder) {}
 
     /// A held connection broke, or could not be opened.
-    fn ended(&mut self, _socket: usize, _was_open: bool, _now_ns: u64, _recorder: &mut Recorder) {}
+    fn ended(&mut self, _socket: usize, _end: HeldEnd, _now_ns: u64, _recorder: &mut Recorder) {}
+
+    /// Gives up what has run out of time.
+    fn expire(&mut self, _now_ns: u64, _recorder: &mut Recorder) {}
+
+    /// Whether something that went out over a held connection has no end yet.
+    fn is_pending(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

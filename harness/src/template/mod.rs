@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   command ──► error, parse
-//!   session ──► request ──► check, source, text          json ──► error, escape, source, text
+//!   session ──► request ──► check, source, text          websocket ──► check, source, text
+//!   json ──► error, escape, source, text
 //!   text ──► error, escape, parse, source, value          value ──► error, escape, parse, source, table
 //!   error ──► parse          source ──► table          check, escape, parse, table (leaves)
 //! ```
@@ -25,6 +26,7 @@ mod source;
 mod table;
 mod text;
 mod value;
+mod websocket;
 
 pub use check::{BodyCheck, Check, HeaderCheck, HeaderMust, Must};
 pub use command::CommandText;
@@ -35,6 +37,7 @@ pub use source::{Pick, Range, Rows, Source, Sources};
 pub use table::{Cell, Table, TableError};
 pub use text::Template;
 pub use value::{Captured, Values};
+pub use websocket::{Says, Websocket};
 
 pub(crate) use escape::Escape;
 pub(crate) use json::{compile as compile_json, compile_form};

@@ -4,9 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpStream;
+
 use super::source::Sources;
 use super::stream::Stream;
-use super::tls::{Http, Tls};
+use super::tls::{Http, Secured, Tls};
 
 /// How connections to one target are opened.
 #[derive(Debug, Clone)]
@@ -55,29 +57,48 @@ impl Dial {
         let begun = Instant::now();
         let stream = self.sources.connect(number).await?;
         let Some(tls) = &self.tls else {
-            return Ok(Dialed {
-                stream: Stream::Tcp(stream),
-                is_http_2: self.http == Http::Two,
-                parts: Parts {
-                    connect: begun.elapsed(),
-                    ..Parts::default()
-                },
-            });
+            return Ok(plain(stream, self.http == Http::Two, begun));
         };
         let connected = Instant::now();
         let secured = tls.secure(stream).await?;
         if self.http == Http::Two && !secured.is_http_2 {
             return Err(std::io::Error::other("it does not speak HTTP/2 over TLS"));
         }
-        Ok(Dialed {
-            stream: Stream::Tls(Box::new(secured.stream)),
-            is_http_2: secured.is_http_2,
-            parts: Parts {
-                connect: connected - begun,
-                tls: Some(connected.elapsed()),
-                is_resumed: secured.is_resumed,
-                upgrade: None,
-            },
-        })
+        Ok(encrypted(secured, begun, connected))
+    }
+
+    /// Opens the `number`-th connection that is held, which begins in HTTP/1.1 whatever requests are sent in.
+    pub(crate) async fn dial_held(&self, number: usize) -> std::io::Result<Dialed> {
+        let begun = Instant::now();
+        let stream = self.sources.connect_held(number).await?;
+        let Some(tls) = &self.tls else {
+            return Ok(plain(stream, false, begun));
+        };
+        let connected = Instant::now();
+        Ok(encrypted(tls.secure_held(stream).await?, begun, connected))
+    }
+}
+
+fn plain(stream: TcpStream, is_http_2: bool, begun: Instant) -> Dialed {
+    Dialed {
+        stream: Stream::Tcp(stream),
+        is_http_2,
+        parts: Parts {
+            connect: begun.elapsed(),
+            ..Parts::default()
+        },
+    }
+}
+
+fn encrypted(secured: Secured, begun: Instant, connected: Instant) -> Dialed {
+    Dialed {
+        stream: Stream::Tls(Box::new(secured.stream)),
+        is_http_2: secured.is_http_2,
+        parts: Parts {
+            connect: connected - begun,
+            tls: Some(connected.elapsed()),
+            is_resumed: secured.is_resumed,
+            upgrade: None,
+        },
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   connection ──► http1 ──► reply ─┐
 //!        │  └────► http2 ───────────┴► owner ──► dial ──► source, tls ──► stream      request (leaf)
-//!   websocket (leaf)
+//!   websocket ──► dial, stream
 //! ```
 //!
 //! What may enter: a protocol, and the sockets that it is spoken over. What is asked and what an answer means is the
@@ -28,7 +28,7 @@ pub use reply::Answer;
 pub use request::{Head, Origin, Request, Wanted};
 pub use source::Sources;
 pub use tls::{Http, Tls, TlsOptions};
-pub use websocket::Address;
+pub use websocket::{Address, Heard, HeldEnd, MESSAGE_MAX, Opened};
 
 pub(crate) use dial::Dialed;
 pub(crate) use owner::{Exchange, Failure, Free, Owner};

@@ -55,7 +55,8 @@ impl Origin {
 
     /// The URL of a WebSocket at `path`.
     pub(crate) fn websocket_url(&self, path: Arguments<'_>) -> String {
-        format!("ws://{}{}{path}", self.authority, self.base)
+        let scheme = if self.is_tls { "wss" } else { "ws" };
+        format!("{scheme}://{}{}{path}", self.authority, self.base)
     }
 }
 
@@ -190,5 +191,7 @@ mod tests {
         assert_eq!(asked.uri(), "https://h:80/base/y?z=2");
         assert!(asked.headers().is_empty() && body.is_empty(), "{asked:?}");
         assert_eq!(to.websocket_url(format_args!("/live")), "ws://h:80/base/live");
+        let to = to.over_tls(true);
+        assert_eq!(to.websocket_url(format_args!("/live")), "wss://h:80/base/live");
     }
 }

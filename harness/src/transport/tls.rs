@@ -49,6 +49,8 @@ pub struct TlsOptions {
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
+    /// Offers HTTP/1.1 alone: what WebSocket connections begin with.
+    held: TlsConnector,
     name: ServerName<'static>,
 }
 
@@ -96,15 +98,27 @@ impl Tls {
         if !options.resumes {
             config.resumption = Resumption::disabled();
         }
+        let mut held = config.clone();
+        held.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
+            held: TlsConnector::from(Arc::new(held)),
             name,
         })
     }
 
-    /// Encrypts a connection.
+    /// Encrypts a connection for requests.
     pub(super) async fn secure(&self, stream: TcpStream) -> std::io::Result<Secured> {
-        let stream = self.connector.connect(self.name.clone(), stream).await.map_err(told)?;
+        self.secure_by(&self.connector, stream).await
+    }
+
+    /// Encrypts a connection that is held, which begins in HTTP/1.1.
+    pub(super) async fn secure_held(&self, stream: TcpStream) -> std::io::Result<Secured> {
+        self.secure_by(&self.held, stream).await
+    }
+
+    async fn secure_by(&self, connector: &TlsConnector, stream: TcpStream) -> std::io::Result<Secured> {
+        let stream = connector.connect(self.name.clone(), stream).await.map_err(told)?;
         let session = stream.get_ref().1;
         Ok(Secured {
             is_resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),

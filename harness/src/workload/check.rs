@@ -106,7 +106,7 @@ impl Judge<'_> {
         }
     }
 
-    fn body_check(&mut self, path: &str, check: &BodyCheckFile) -> Vec<BodyCheck> {
+    pub(super) fn body_check(&mut self, path: &str, check: &BodyCheckFile) -> Vec<BodyCheck> {
         let equals = check
             .equals
             .as_ref()

@@ -79,8 +79,10 @@ impl Judge<'_> {
                     let mut steps = session.steps.iter();
                     steps.any(|step| step.ask.request.sources(data).contains(source.name()))
                 }
+                Work::Websocket(websocket) => websocket.sources(data).contains(source.name()),
                 Work::Chat(_) => false,
             };
+            self.once_is_said(&path, source.name(), traffic, data);
             let takers: Vec<&Traffic> = traffic.iter().filter(takes).collect();
             if let [one, other, ..] = takers[..] {
                 self.mistake(
@@ -92,7 +94,8 @@ impl Judge<'_> {
                     "once: for a source that one entry takes from",
                 );
             } else if let [entry] = takers[..] {
-                let needed = arrivals_max(&entry.flow, profile, file.arrivals);
+                let held = entry.websocket().map(|websocket| u64::from(websocket.hold));
+                let needed = held.unwrap_or_else(|| arrivals_max(&entry.flow, profile, file.arrivals));
                 if needed > source.count() {
                     self.mistake(
                         &path,
@@ -105,6 +108,21 @@ impl Judge<'_> {
                     );
                 }
             }
+        }
+    }
+
+    /// What a WebSocket says begins with the first row as well, and goes on for as long as the cell does.
+    fn once_is_said(&mut self, path: &str, source: &str, traffic: &[Traffic], data: &Sources) {
+        let says = |traffic: &&Traffic| {
+            let says = traffic.websocket().and_then(|websocket| websocket.says.as_ref());
+            says.is_some_and(|says| says.text.sources(data).contains(source))
+        };
+        if let Some(entry) = traffic.iter().find(says) {
+            self.mistake(
+                path,
+                format!("`{}` takes a row for each text that it sends", entry.name),
+                "in_turn, random or zipf for what a WebSocket sends",
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use super::launch::{Hook, Launch, Variables};
 use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
-use crate::template::{Ask, Session, Sources, Step, Template};
+use crate::template::{Ask, Session, Sources, Step, Template, Websocket};
 use crate::transport::{Http, TlsOptions};
 
 /// A validated workload.
@@ -78,7 +78,16 @@ impl Traffic {
     pub fn steps(&self) -> &[Step] {
         match &self.work {
             Work::Session(session) => &session.steps,
-            Work::Chat(_) | Work::Http(_) => &[],
+            Work::Chat(_) | Work::Http(_) | Work::Websocket(_) => &[],
+        }
+    }
+
+    /// The WebSocket connections that it holds.
+    #[must_use]
+    pub fn websocket(&self) -> Option<&Websocket> {
+        match &self.work {
+            Work::Websocket(websocket) => Some(websocket),
+            Work::Chat(_) | Work::Http(_) | Work::Session(_) => None,
         }
     }
 
@@ -98,6 +107,8 @@ pub enum Work {
     Http(Ask),
     /// Several such requests after one another.
     Session(Session),
+    /// Nothing by itself: it holds WebSocket connections.
+    Websocket(Websocket),
 }
 
 /// One configuration under test.
@@ -247,9 +258,18 @@ impl Workload {
         traffic.work == Work::Chat(Operation::Send) && followed.is_some() && traffic.group == followed
     }
 
-    /// Members that are online, in all chats.
+    /// Connections that are held: those of members who are online, and other WebSocket ones.
     #[must_use]
     pub fn online(&self) -> u32 {
+        let held = self.traffic.iter().filter_map(Traffic::websocket);
+        held.fold(self.members_online(), |sum, websocket| {
+            sum.saturating_add(websocket.hold)
+        })
+    }
+
+    /// Members that are online, in all chats.
+    #[must_use]
+    pub fn members_online(&self) -> u32 {
         self.follow().map_or(0, |(index, follow)| {
             let group = self.traffic[index].group.map(|group| &self.chats[group]);
             group.map_or(0, |group| group.count.saturating_mul(follow.online))
@@ -267,7 +287,7 @@ impl Workload {
     pub fn has_chats(&self) -> bool {
         self.traffic.iter().any(|traffic| match &traffic.work {
             Work::Chat(_) => true,
-            Work::Http(_) | Work::Session(_) => false,
+            Work::Http(_) | Work::Session(_) | Work::Websocket(_) => false,
         })
     }
 

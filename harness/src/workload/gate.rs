@@ -116,7 +116,17 @@ impl Judge<'_> {
                     "leave it out, or judge `ok_within`",
                 );
             }
-            Some(name) => drop(self.known(&at, name, "traffic entry", &operations)),
+            Some(name) => {
+                self.known(&at, name, "traffic entry", &operations);
+                let entry = file.traffic.get(name);
+                if entry.is_some_and(|entry| entry.websocket.is_some() && entry.send.is_none()) {
+                    self.mistake(
+                        &at,
+                        format!("`{name}` sends nothing that could be judged"),
+                        "an entry with `send`",
+                    );
+                }
+            }
             None if gate.metric.is_of_an_operation() => {
                 self.mistake(
                     &at,

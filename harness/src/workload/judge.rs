@@ -17,6 +17,8 @@ pub(super) enum Foreign {
 pub(super) struct Judge<'a> {
     tree: &'a Node,
     pub(super) foreign: Option<Foreign>,
+    /// Whether any entry has a share of the profile's rate.
+    pub(super) takes_profile: bool,
     pub(super) found: Vec<Mistake>,
 }
 
@@ -25,6 +27,7 @@ impl<'a> Judge<'a> {
         Self {
             tree,
             foreign,
+            takes_profile: true,
             found: Vec::new(),
         }
     }

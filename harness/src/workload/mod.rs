@@ -29,6 +29,7 @@ mod settle;
 mod shape;
 mod target_url;
 mod tree;
+mod websocket;
 
 use std::path::Path;
 

@@ -101,7 +101,7 @@ impl Judge<'_> {
     }
 
     fn rates(&mut self, base: Option<Rate>, target: Rate) {
-        if target.0 <= 0.0 {
+        if target.0 <= 0.0 && self.takes_profile {
             self.mistake("profile.target", format!("`{target}` offers nothing"), "more than 0/s");
         }
         if let Some(base) = base.filter(|base| base.0 > target.0) {

@@ -13,7 +13,7 @@ use crate::template::{
 
 const CONTENT_TYPE: &str = "content-type";
 /// Headers that decide how a connection is used.
-const OWN_HEADERS: [&str; 6] = [
+pub(super) const OWN_HEADERS: [&str; 6] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -117,7 +117,7 @@ impl Judge<'_> {
         }
     }
 
-    fn target(&mut self, path: &str, target: &str, data: &Sources) -> Option<Template> {
+    pub(super) fn target(&mut self, path: &str, target: &str, data: &Sources) -> Option<Template> {
         let template = self.template(path, Template::compile(target, data, Escape::Url))?;
         let is_path = template.beginning().starts_with('/')
             && template
@@ -134,7 +134,7 @@ impl Judge<'_> {
     }
 
     /// The template, or `None` and a mistake.
-    fn template(&mut self, path: &str, compiled: Result<Template, TemplateError>) -> Option<Template> {
+    pub(super) fn template(&mut self, path: &str, compiled: Result<Template, TemplateError>) -> Option<Template> {
         self.compiled(path, compiled)
     }
 

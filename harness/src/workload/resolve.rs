@@ -19,7 +19,7 @@ use super::settle;
 use super::shape::join;
 use super::tree::Node;
 use crate::arrival::{Flow, Profile};
-use crate::template::Sources;
+use crate::template::{Sources, Websocket};
 
 /// Every second that can still change is held in memory, so a time-out has a limit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(600);
@@ -43,6 +43,7 @@ pub(crate) fn resolve(
         (false, false) => None,
     };
     let mut judge = Judge::new(tree, foreign);
+    judge.takes_profile = file.traffic.values().any(|entry| entry.share.is_some());
     judge.name(&file.name);
     let profile = settle::settled(judge.profile(&file.profile), &file);
     let hosts = judge.hosts(&file);
@@ -55,10 +56,11 @@ pub(crate) fn resolve(
         .iter()
         .map(|(name, entry)| judge.traffic(name, entry, &file, &chats, (&data, folder)))
         .collect();
-    judge.shares(&file);
-    judge.extent(&file, &profile);
+    judge.shares(&file, &profile);
+    judge.extent(&file, &traffic, &profile);
     judge.once(&file, &traffic, &data, &profile);
     judge.follow(&file, &profile);
+    judge.holding(&file, &profile);
     judge.retries(&file);
     let faults = judge.faults(&file, &profile);
     let changes = judge.changes(&file, &profile, &faults);
@@ -148,13 +150,19 @@ impl Judge<'_> {
     ) -> Traffic {
         let path = join("traffic", name);
         let is_follow = matches!(entry.operation, Some(Operation::Follow(_)));
-        if is_follow && (entry.share.is_some() || entry.rate.is_some()) {
+        if entry.websocket.is_some() && (entry.share.is_some() || entry.rate.is_some()) {
+            self.mistake(
+                &path,
+                "a WebSocket has no rate of its own: `hold` and `send.every` decide how much is sent",
+                "leave `share` and `rate` out",
+            );
+        } else if is_follow && (entry.share.is_some() || entry.rate.is_some()) {
             self.mistake(
                 &path,
                 "a follow has no rate of its own: pushes cause its fetches",
                 "leave `share` and `rate` out",
             );
-        } else if !is_follow && entry.share.is_some() == entry.rate.is_some() {
+        } else if !is_follow && entry.websocket.is_none() && entry.share.is_some() == entry.rate.is_some() {
             self.mistake(
                 &path,
                 "needs either `share` or `rate`",
@@ -165,7 +173,7 @@ impl Judge<'_> {
         let written = group.and_then(|group| file.chats.get(&chats[group].name));
         let traffic = Traffic {
             name: name.to_owned(),
-            work: self.work(&path, entry, values),
+            work: self.work(&path, entry, &file.generator, values),
             group,
             retry: entry.retry.clone(),
             flow: Flow {
@@ -187,7 +195,13 @@ impl Judge<'_> {
     }
 
     /// What an entry does, and whether it says so at all.
-    fn work(&mut self, path: &str, entry: &TrafficFile, (data, folder): (&Sources, &Folder)) -> Work {
+    fn work(
+        &mut self,
+        path: &str,
+        entry: &TrafficFile,
+        generator: &GeneratorFile,
+        (data, folder): (&Sources, &Folder),
+    ) -> Work {
         if entry.cookies.is_some() && entry.steps.is_none() {
             self.mistake(
                 &join(path, "cookies"),
@@ -195,7 +209,16 @@ impl Judge<'_> {
                 "leave `cookies` out, or describe `steps`",
             );
         }
+        if let (Some(target), None, None, None) = (&entry.websocket, &entry.operation, &entry.request, &entry.steps) {
+            let websocket = self.websocket(path, target, entry, generator, data);
+            return websocket.map_or(UNKNOWN, Work::Websocket);
+        }
+        self.no_websocket(path, entry);
         let ask = match (&entry.operation, &entry.request, &entry.steps) {
+            _ if entry.websocket.is_some() => {
+                self.one_of(path);
+                None
+            }
             (Some(Operation::Get { path: target }), None, None) => self.get(path, target, entry, data),
             (None, None, Some(steps)) => {
                 let session = self.session(path, entry, steps, data, folder);
@@ -216,16 +239,21 @@ impl Judge<'_> {
                 self.ask(path, &at, request, entry.check.as_ref(), data, folder)
             }
             (_, _, _) => {
-                self.mistake(
-                    path,
-                    "needs either `operation`, `request` or `steps`",
-                    "operation: what is done to chats; request: what is sent to any HTTP server, such as {get: /items}; steps: several \
-                     requests after one another",
-                );
+                self.one_of(path);
                 None
             }
         };
         ask.map_or(UNKNOWN, Work::Http)
+    }
+
+    /// An entry does one thing.
+    fn one_of(&mut self, path: &str) {
+        self.mistake(
+            path,
+            "needs either `operation`, `request`, `steps` or `websocket`",
+            "operation: what is done to chats; request: what is sent to any HTTP server, such as {get: /items}; steps: several \
+             requests after one another; websocket: the path of connections that are held",
+        );
     }
 
     /// The group of chats that an entry is done to.
@@ -266,25 +294,36 @@ impl Judge<'_> {
         }
     }
 
-    fn shares(&mut self, file: &WorkloadFile) {
-        let sum: f64 = file.traffic.values().filter_map(|entry| entry.share).sum();
+    fn shares(&mut self, file: &WorkloadFile, profile: &Profile) {
+        let offers_nothing = profile.phases().iter().all(|phase| phase.rate <= 0.0);
+        let shares = file.traffic.values().filter_map(|entry| entry.share);
+        let sum = shares.fold(0.0, |sum, share| sum + share);
+        // Nobody takes a part of nothing.
+        if !self.takes_profile && offers_nothing {
+            return;
+        }
         if (sum - 1.0).abs() > 1e-6 {
             self.mistake(
                 "traffic",
                 format!("the shares add up to {sum}, so the profile's rate is not what would be offered"),
-                "shares that add up to 1",
+                match self.takes_profile {
+                    true => "shares that add up to 1",
+                    false => "shares that add up to 1, or a profile that offers nothing: target: 0/s",
+                },
             );
         }
     }
 
     /// How much is offered in all, and for how long.
-    fn extent(&mut self, file: &WorkloadFile, profile: &Profile) {
+    fn extent(&mut self, file: &WorkloadFile, traffic: &[Traffic], profile: &Profile) {
         let own: f64 = file
             .traffic
             .values()
             .filter_map(|entry| entry.rate)
             .map(|rate| rate.0)
             .sum();
+        let said: f64 = traffic.iter().filter_map(Traffic::websocket).map(Websocket::rate).sum();
+        let own = own + said;
         let highest = profile.phases().iter().map(|phase| phase.rate).fold(0.0, f64::max);
         if highest + own > RATE_MAX {
             self.mistake(

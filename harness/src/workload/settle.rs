@@ -55,13 +55,18 @@ fn is_followed(entry: &TrafficFile, follow: &TrafficFile) -> bool {
 }
 
 impl Workload {
+    /// The offset from the start of the cell from which on nothing new is offered.
+    #[must_use]
+    pub fn offered_until(&self) -> Duration {
+        let phases = self.profile.phases();
+        let settle = phases.iter().find(|phase| phase.kind == PhaseKind::Settle);
+        settle.map_or(self.profile.end(), |phase| phase.start)
+    }
+
     /// The offset from the start of the cell after which `retry` allows no further attempt.
     #[must_use]
     pub fn retry_until(&self, retry: &RetryFile) -> Duration {
-        let phases = self.profile.phases();
-        let settle = phases.iter().find(|phase| phase.kind == PhaseKind::Settle);
-        let offered = settle.map_or(self.profile.end(), |phase| phase.start);
-        offered + retry.settle.0
+        self.offered_until() + retry.settle.0
     }
 }
 

@@ -4,6 +4,7 @@ mod gates;
 mod limits;
 mod overriding;
 mod process;
+mod websockets;
 
 const GOOD: &str = "
 name: small

@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+pub(crate) mod live;
 pub(crate) mod place;
 pub(crate) mod shop;
 pub(crate) mod storm;

@@ -4,7 +4,7 @@
 //! mod.rs          Run: a run and its machine; Cell: one variant in one block
 //! judgement.rs    gates, expectations, comparisons, the verdict
 //! phase.rs        PhaseResult: one phase of one cell, by operation
-//! quantiles.rs  connections.rs  fan_out.rs  neighbours.rs   parts of it
+//! quantiles.rs  connections.rs  fan_out.rs  websockets.rs  neighbours.rs   parts of it
 //! generator.rs    how the generator did, and what observing cost
 //! injections.rs   what was broken and changed on purpose, and what it did to each shard
 //! ```
@@ -19,6 +19,7 @@ mod judgement;
 mod neighbours;
 mod phase;
 mod quantiles;
+mod websockets;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,7 @@ pub use judgement::{Answer, BoundKind, Comparison, GateResult, Verdict};
 pub use neighbours::Neighbours;
 pub use phase::{Contention, HostResult, OperationResult, PhaseResult, Resources, Retries, SessionsResult};
 pub use quantiles::{ABOVE_QUANTILE_MIN, Quantiles, samples_min};
+pub use websockets::WebsocketsResult;
 
 /// The schema that this version writes and reads.
 pub const RUN_SCHEMA: &str = "bmt.run/2";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientSide, Connections, Fanout, JoinSide, Neighbours, Quantiles};
+use super::{ClientSide, Connections, Fanout, JoinSide, Neighbours, Quantiles, WebsocketsResult};
 use crate::arrival::PhaseKind;
 use crate::metric::Placement;
 use crate::record::{Outcome, UnsentCause};
@@ -103,6 +103,10 @@ pub struct OperationResult {
     /// the intended start of the first step to the last answer, and the requests are those of the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsResult>,
+    /// What became of the WebSocket connections that it holds, where it does: all other counts and times are of what is
+    /// sent over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websockets: Option<WebsocketsResult>,
     /// Every metric of the operation that has a figure, by name and in its own unit (`docs/METRICS.md`).
     #[serde(default)]
     pub figures: BTreeMap<String, f64>,

@@ -14,6 +14,7 @@ mod operations;
 mod phases;
 mod retries;
 mod sessions;
+mod websockets;
 
 pub(super) use figures::figures;
 pub(super) use phases::phases;
@@ -35,6 +36,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         connections::connections(run),
         hosts::hosts(run),
         sessions::sessions(run),
+        websockets::websockets(run),
         fanout::fanout(run),
         joins::joins(run),
         bystanders::bystanders(run),

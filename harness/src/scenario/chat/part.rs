@@ -8,7 +8,10 @@ use super::request::{RequestPlan, Write};
 use crate::arrival::Arrival;
 use crate::record::{Outcome, Recorder, UnsentCause};
 use crate::scenario::{Call, Place, Scenario, ScenarioPlan, Todo};
-use crate::transport::{Address, Answer, Request, Wanted};
+use crate::transport::{Address, Answer, Heard, HeldEnd, Opened, Request, Wanted};
+
+/// Bytes of the longest push that is heard.
+const PUSH_MAX: usize = 4096;
 
 /// What is asked of chats in a cell.
 #[derive(Debug, Clone)]
@@ -129,26 +132,35 @@ impl Scenario for Part {
         let (url, authorization) = self.requests.push_address(members.chat(socket), members.user(socket));
         Some(Address {
             url,
-            authorization,
+            headers: vec![("authorization".to_owned(), authorization)],
             number: members.number(socket),
+            message_max: PUSH_MAX,
+            speaks: false,
         })
     }
 
-    fn opened(&mut self, socket: usize, since_ns: u64, now_ns: u64, recorder: &mut Recorder) {
+    fn opened(&mut self, socket: usize, opened: Opened, now_ns: u64, recorder: &mut Recorder) {
         if let Some(members) = &mut self.members {
-            members.connected(socket, since_ns, now_ns, recorder);
+            members.connected(socket, opened.since_ns, now_ns, recorder);
         }
     }
 
-    fn heard(&mut self, socket: usize, text: &str, now_ns: u64, recorder: &mut Recorder) {
-        if let Some(members) = &mut self.members {
+    fn heard(
+        &mut self,
+        socket: usize,
+        heard: Heard<'_>,
+        now_ns: u64,
+        _delay_ns: &dyn Fn(u64) -> u64,
+        recorder: &mut Recorder,
+    ) {
+        if let (Some(members), Heard::Text(text)) = (&mut self.members, heard) {
             members.heard(socket, text, now_ns, recorder);
         }
     }
 
-    fn ended(&mut self, socket: usize, was_open: bool, now_ns: u64, recorder: &mut Recorder) {
+    fn ended(&mut self, socket: usize, end: HeldEnd, now_ns: u64, recorder: &mut Recorder) {
         if let Some(members) = &mut self.members {
-            members.not_connected(socket, was_open, now_ns, recorder);
+            members.not_connected(socket, end.was_open(), now_ns, recorder);
         }
     }
 }

@@ -13,6 +13,7 @@ mod request;
 mod session;
 mod target;
 mod traffic;
+mod websocket;
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,8 @@ pub(super) use profile::ProfileFile;
 pub(super) use reach::TlsFile;
 pub(super) use request::{BodyCheckFile, CheckFile, DataFile, HeaderCheckFile, OneOrMany, RequestFile, SizeFile};
 pub(super) use session::{CaptureFile, StepFile};
-pub(super) use traffic::{ChatsFile, TrafficFile};
+pub(super) use traffic::{ChatsFile, TrafficFile, connect_rate};
+pub(super) use websocket::{AnswerFile, SendFile};
 
 use crate::arrival::Arrivals;
 

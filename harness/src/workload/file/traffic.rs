@@ -1,5 +1,6 @@
 //! Chats and what is done to them, as it is written.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{CheckFile, RequestFile};
 use super::session::StepFile;
+use super::websocket::{AnswerFile, SendFile};
 use crate::workload::quantity::{Rate, Span};
 
 /// A group of chats made before each cell.
@@ -27,8 +29,8 @@ pub struct ChatsFile {
     pub zipf: f64,
 }
 
-/// One stream of operations on chats, of requests, or of sessions: it has exactly one of `operation`, `request` and
-/// `steps`.
+/// One stream of operations on chats, of requests, of sessions, or of texts over WebSocket connections: it has exactly
+/// one of `operation`, `request`, `steps` and `websocket`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficFile {
@@ -42,6 +44,26 @@ pub struct TrafficFile {
     /// request is due when the answer before it has come and the pauses are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<StepFile>>,
+    /// Path and query of a WebSocket. The entry has neither share nor rate: `hold` and `send` decide how much is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<String>,
+    /// How many WebSocket connections are held, from the beginning of the cell on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub hold: Option<u32>,
+    /// Rate at which they are opened, from the start of the cell; all are open before the warm-up ends. 1000/s where it
+    /// is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Rate>,
+    /// Headers of the request for a WebSocket, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// What each WebSocket connection sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<SendFile>,
+    /// Which message answers what was sent over a WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerFile>,
     /// Whether a session keeps the cookies that it is given, and sends them back; it does unless this says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookies: Option<bool>,
@@ -168,7 +190,8 @@ pub struct FollowFile {
     pub stale_after: Span,
 }
 
-fn connect_rate() -> Rate {
+/// Rate at which connections are opened where none is given.
+pub(in crate::workload) fn connect_rate() -> Rate {
     Rate(1000.0)
 }
 
