@@ -12,7 +12,7 @@ use crate::provision::{Admin, External, ProvisionError, SettingsError, check_ext
 use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
 use crate::transport::Http;
-use crate::workload::{self, Overrides, TargetUrl, Workload};
+use crate::workload::{self, Overrides, TargetUrl, Workload, masked};
 
 /// Runs a workload and prints the result on standard output.
 pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
@@ -108,7 +108,7 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
         variants: arguments.variants.clone(),
         target,
         pin: arguments.pin.as_deref().map(pin).transpose()?,
-        command: command_line(),
+        command: masked(&command_line()),
     })
 }
 

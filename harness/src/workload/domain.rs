@@ -7,6 +7,7 @@ use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation,
 use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
+use crate::observe::Asked;
 use crate::template::{Ask, Session, Sources, Step, Template};
 use crate::transport::{Http, TlsOptions};
 
@@ -33,6 +34,8 @@ pub struct Workload {
     pub changes: Vec<Change>,
     /// Faults, in order of time.
     pub faults: Vec<Fault>,
+    /// What is observed besides what bmt observes by itself.
+    pub observe: Asked,
     /// What must hold for the build to ship.
     pub gates: Vec<Gate>,
     /// What a run must show in order to show anything.
@@ -156,6 +159,8 @@ pub struct Gate {
     pub operation: Option<String>,
     /// Which of the operation's chats.
     pub placement: Option<Placement>,
+    /// The series whose figure it is.
+    pub series: Option<String>,
     /// How much of the beginning of the phase counts, in whole seconds, where the metric asks for it.
     pub within: Option<Duration>,
     /// Index of the fault whose figure it is, in order of time.

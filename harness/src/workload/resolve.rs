@@ -57,6 +57,8 @@ pub(crate) fn resolve(
     let variants = judge.variants(&file, reaches);
     let works: Vec<&Work> = traffic.iter().map(|entry| &entry.work).collect();
     judge.chats_are_plain(&file, &variants, &works);
+    let observe = judge.observe(&file.observe);
+    judge.uses_of_series(&file);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {
@@ -73,6 +75,7 @@ pub(crate) fn resolve(
         variants,
         changes,
         faults,
+        observe,
         gates,
         expectations,
     })

@@ -8,6 +8,7 @@ mod figures;
 mod headline;
 mod injections;
 mod joins;
+mod observed;
 mod operations;
 mod phases;
 mod retries;
@@ -33,6 +34,8 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         sessions::sessions(run),
         fanout::fanout(run),
         joins::joins(run),
+        observed::server(run),
+        observed::series(run),
         bystanders::bystanders(run),
         injections::injections(run),
         blast::blast_radius(run),

@@ -31,7 +31,7 @@ pub struct TargetFile {
     pub tls: TlsFile,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
