@@ -139,7 +139,7 @@ metrics! {
         "Largest reading of an observed gauge; the largest of those that match."
         { unit: Unit::Own, scope: Scope::Series, fold: Fold::Largest, absent: NO_GAUGE }
     SeriesP50 = "series_p50":
-        "Median of what an observed histogram counted in the phase, linear within its bucket as PromQL's `histogram_quantile`; of the sum \
+        "Median of what an observed histogram counted in the phase, linear within its bucket as Prometheus's `histogram_quantile`; of the sum \
         of those that match."
         { unit: Unit::Own, scope: Scope::Series, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_HISTOGRAM }
     SeriesP90 = "series_p90":

@@ -1,8 +1,8 @@
 //! A database that bmt did not start: what it lets be seen, without changing anything there.
 //!
 //! Only statements that read are sent, and settings of the observer's own session: nothing is switched on that is off.
-//! A user without the privilege `PROCESS` is shown no transactions but its own, and no error: so it is asked for first,
-//! and without it nothing is taken for a figure. Whoever is refused does not ask again: other servers lock an account
+//! A user without the privilege `PROCESS` may be shown no transactions but its own, and no error: so it is asked for
+//! first, and without it nothing is taken for a figure. Whoever is refused does not ask again: other servers lock an account
 //! for that.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,12 @@ impl Foreign {
         for statement in SESSION {
             let _ = connection.execute(statement).await;
         }
-        if connection.fetch_all(METRICS).await?.is_empty() {
+        let metrics = match connection.fetch_all(METRICS).await {
+            // Some versions say so, others show nothing.
+            Err(error) if is_refusal(&error) => Vec::new(),
+            other => other?,
+        };
+        if metrics.is_empty() {
             self.refused = Some("its user lacks the privilege PROCESS, so locks of others cannot be seen".to_owned());
             return Err(sqlx::Error::RowNotFound);
         }
@@ -165,7 +170,7 @@ fn words(error: &sqlx::Error) -> String {
 
 /// Access denied to the server (28000) or to the database or table (42000).
 fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(code.as_ref(), "28000" | "42000"))
 }
 

@@ -1,7 +1,7 @@
 //! One named series, by phase.
 //!
 //! What a counter or a histogram grew between two readings is shared out among the phases that the stretch overlaps, by
-//! time. A quantile is that of the growth, linear within its bucket: the rule of PromQL's `histogram_quantile`.
+//! time. A quantile is that of the growth, linear within its bucket: the rule of Prometheus's `histogram_quantile`.
 
 use super::growth::{Reading, grown, raise};
 use super::phases::Phases;
@@ -115,7 +115,7 @@ fn histogram(grown: &HistogramSample) -> SeriesResult {
     }
 }
 
-/// The value that the part `rank` of all values does not exceed, linear within its bucket, as PromQL's
+/// The value that the part `rank` of all values does not exceed, linear within its bucket, as Prometheus's
 /// `histogram_quantile`: the first bucket begins at 0 unless its bound is below that; of the last, unbounded one only
 /// its lower bound is known. `buckets` are upper bounds, ascending, with the number of values at or below each.
 fn quantile(buckets: &[(f64, f64)], count: f64, rank: f64) -> Option<f64> {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_those_of_promql() {
+    fn quantiles_are_those_of_prometheus() {
         let buckets = [(0.5, 10.0), (1.0, 30.0), (2.0, 40.0)];
         for (rank, value) in [
             (0.0, 0.0),

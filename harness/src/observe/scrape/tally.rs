@@ -2,7 +2,7 @@
 //!
 //! Guarantee: of lines that match, counters and histograms are summed, gauges give their largest. A counter is told as
 //! how much it has grown since the first page, each line by itself: one that went back was started again and has grown
-//! from zero, as in PromQL. A line that was not on the first page has grown from zero too.
+//! from zero, as in Prometheus. A line that was not on the first page has grown from zero too.
 //!
 //! Rejected: the sum as it stands on the page. When one of two instances is started again, the sum goes back by less
 //! than it had, and what the other has grown meanwhile is lost or counted twice.

@@ -44,80 +44,83 @@ fn what_is_asked_for_is_observed_and_nobody_is_named_in_results() {
     assert!(!shown.contains("swordfish") && !shown.contains("scraper"), "{shown}");
 }
 
+/// What is changed, into what, and what is told of it.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "{port: 8080}",
+        "{}",
+        "observe.process: needs exactly one of `pid`, `port` and `name`",
+    ),
+    (
+        "{port: 8080}",
+        "{port: 80, name: x}",
+        "observe.process: needs exactly one of",
+    ),
+    (
+        "{port: 8080}",
+        "{port: 65536}",
+        "observe.process.port: 65536 is out of range",
+    ),
+    (
+        "{port: 8080}",
+        "{name: bin/x}",
+        "observe.process.name: `bin/x` is a path",
+    ),
+    ("{port: 8080}", "{prot: 80}", "did you mean `port`?"),
+    (
+        "http://127",
+        "https://127",
+        "observe.prometheus.0.url: pages of figures are asked for without TLS",
+    ),
+    (
+        "http://127",
+        "ftp://127",
+        "observe.prometheus.0.url: `ftp` is no such address",
+    ),
+    (
+        "http://127.0.0.1:9100/metrics",
+        "metrics",
+        "observe.prometheus.0.url: this is not an address",
+    ),
+    (
+        "500ms",
+        "1500us",
+        "observe.prometheus.0.every: a page cannot be asked for every `1500us`",
+    ),
+    ("500ms", "2m", "allowed: tenths of a second, from 100ms to 1m"),
+    (
+        "pool=\"db\"",
+        "pool=~\"d.*\"",
+        "observe.prometheus.0.series.busy: `pool_busy{pool=~\"d.*\"}` cannot be read from its byte 16 on",
+    ),
+    ("{wait: queue", "{hits: queue", "there is another series `hits`"),
+    (
+        "{wait: queue",
+        "{1wait: queue",
+        "`1wait` cannot be the name of a series",
+    ),
+    (
+        "env.PATH",
+        "env.BMT_NO_SUCH",
+        "there is no `BMT_NO_SUCH` in the environment",
+    ),
+    ("env.PATH", "uuid", "a value in it depends on a request"),
+    ("env.PATH}}", "env.PATH", "cannot be read as a template"),
+    (
+        "mysql://user",
+        "postgres://user",
+        "observe.mysql.0: `postgres` is no such address",
+    ),
+    (
+        "@db:3306/shop",
+        "@:3306/shop",
+        "observe.mysql.0: this is not an address",
+    ),
+];
+
 #[test]
 fn every_mistake_is_told_with_what_is_allowed_and_no_password() {
-    for (from, to, told) in [
-        (
-            "{port: 8080}",
-            "{}",
-            "observe.process: needs exactly one of `pid`, `port` and `name`",
-        ),
-        (
-            "{port: 8080}",
-            "{port: 80, name: x}",
-            "observe.process: needs exactly one of",
-        ),
-        (
-            "{port: 8080}",
-            "{port: 65536}",
-            "observe.process.port: 65536 is out of range",
-        ),
-        (
-            "{port: 8080}",
-            "{name: bin/x}",
-            "observe.process.name: `bin/x` is a path",
-        ),
-        ("{port: 8080}", "{prot: 80}", "did you mean `port`?"),
-        (
-            "http://127",
-            "https://127",
-            "observe.prometheus.0.url: pages of figures are asked for without TLS",
-        ),
-        (
-            "http://127",
-            "ftp://127",
-            "observe.prometheus.0.url: `ftp` is no such address",
-        ),
-        (
-            "http://127.0.0.1:9100/metrics",
-            "metrics",
-            "observe.prometheus.0.url: this is not an address",
-        ),
-        (
-            "500ms",
-            "1500us",
-            "observe.prometheus.0.every: a page cannot be asked for every `1500us`",
-        ),
-        ("500ms", "2m", "allowed: tenths of a second, from 100ms to 1m"),
-        (
-            "pool=\"db\"",
-            "pool=~\"d.*\"",
-            "observe.prometheus.0.series.busy: `pool_busy{pool=~\"d.*\"}` cannot be read from its byte 16 on",
-        ),
-        ("{wait: queue", "{hits: queue", "there is another series `hits`"),
-        (
-            "{wait: queue",
-            "{1wait: queue",
-            "`1wait` cannot be the name of a series",
-        ),
-        (
-            "env.PATH",
-            "env.BMT_NO_SUCH",
-            "there is no `BMT_NO_SUCH` in the environment",
-        ),
-        ("env.PATH", "uuid", "a value in it depends on a request"),
-        ("env.PATH}}", "env.PATH", "cannot be read as a template"),
-        (
-            "mysql://user",
-            "postgres://user",
-            "observe.mysql.0: `postgres` is no such address",
-        ),
-        (
-            "@db:3306/shop",
-            "@:3306/shop",
-            "observe.mysql.0: this is not an address",
-        ),
-    ] {
+    for (from, to, told) in MISTAKES {
         let text = with(&OBSERVE.replace(from, to), &[]);
         let said = refused(&text, &[]);
         assert!(said.contains(told), "{to}: {said}");
