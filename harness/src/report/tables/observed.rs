@@ -141,3 +141,59 @@ fn median(run: &Run, variant: &str, phase_name: &str, name: &str, shown: Shown) 
         shown(observed.series.get(name)?.as_ref()?)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    /// The storm on somebody else's server, of which these series are observed in the spike.
+    fn observing(series: &[(&str, Option<SeriesResult>)], sockets: &[(&str, u64)]) -> Run {
+        let mut header = fixture::header(1);
+        header.workload.series = series.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let cells = ["none", "both"].into_iter().zip(1..).map(|(variant, number)| {
+            let mut cell = fixture::storm_cell(variant, 1, number);
+            let spike = cell.phases.last_mut().unwrap();
+            let series = series.iter().map(|(name, seen)| ((*name).to_owned(), seen.clone()));
+            let sockets = sockets.iter().map(|(state, count)| ((*state).to_owned(), *count));
+            spike.observed = Some(ObservedSide {
+                series: series.collect(),
+                sockets_max: Some(sockets.collect()).filter(|sockets: &BTreeMap<_, _>| !sockets.is_empty()),
+            });
+            cell
+        });
+        fixture::judged(header, cells.collect())
+    }
+
+    fn names(table: &Table) -> Vec<&str> {
+        table.columns.iter().map(|column| column.name.as_ref()).collect()
+    }
+
+    #[test]
+    fn only_columns_that_have_a_figure_are_shown() {
+        let counter = SeriesResult::Counter {
+            increase: 2469.0,
+            rate: 123.45,
+        };
+        let gauge = SeriesResult::Gauge { max: 37.0, last: 5.0 };
+        let run = observing(&[("hits", Some(counter)), ("busy", Some(gauge)), ("gone", None)], &[]);
+        let table = series(&run).unwrap();
+        assert_eq!(names(&table), ["variant", "phase", "series", "per s", "max"]);
+        let rows: Vec<String> = table.rows.iter().map(|row| row.join(" ")).collect();
+        assert_eq!(
+            rows[..3],
+            ["none spike hits 123 –", "none spike busy – 37", "none spike gone – –"]
+        );
+        assert!(server(&run).is_none(), "nobody looked at sockets");
+    }
+
+    #[test]
+    fn processes_are_shown_with_their_sockets_by_state() {
+        let run = observing(&[], &[("established", 40), ("listen", 1)]);
+        let table = server(&run).unwrap();
+        assert_eq!(table.rows[0][0..2], ["none", "spike"]);
+        assert_eq!(table.rows[0][4], "established 40, listen 1");
+        assert!(series(&run).is_none());
+        assert!(series(&fixture::run()).is_none() && server(&fixture::run()).is_none());
+    }
+}
