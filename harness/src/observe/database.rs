@@ -2,8 +2,8 @@
 //!
 //! Only statements that read are sent, and settings of the observer's own session: nothing is switched on that is off.
 //! A user without the privilege `PROCESS` may be shown no transactions but its own, and no error: so it is asked for
-//! first, and without it nothing is taken for a figure. Whoever is refused does not ask again: other servers lock an account
-//! for that.
+//! first, and without it nothing is taken for a figure. Whoever is refused does not ask again: other servers lock an
+//! account for that.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

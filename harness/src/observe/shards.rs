@@ -128,6 +128,9 @@ impl Watch {
 
     /// CPU that this shard has spent on being observed; `None` where its threads cannot be seen from here.
     pub(super) fn database_cpu(&self) -> Option<Duration> {
+        if self.foreign.is_some() {
+            return None;
+        }
         let open = match &self.connection {
             Some(connected) => thread_cpu(connected.thread)?.saturating_sub(connected.cpu_at_start?),
             None => Duration::ZERO,

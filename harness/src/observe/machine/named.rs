@@ -102,7 +102,8 @@ impl Named {
 
     fn look(&mut self, at_s: f64, own: u32, table: &Table) {
         let known = self.roots.len();
-        self.roots.retain(|(pid, started)| table.has(*pid, *started));
+        self.roots
+            .retain(|(pid, started)| table.has(*pid, *started) && is_running(*pid));
         let mut is_stale = self.roots.is_empty() || self.roots.len() < known;
         match &self.wanted {
             Wanted::Pid(_) => {}
@@ -129,7 +130,7 @@ impl Named {
                 .collect(),
         };
         let is_ours = |pid: u32| table.line(pid).any(|ancestor| ancestor == own);
-        let found = found.into_iter().filter(|pid| !is_ours(*pid));
+        let found = found.into_iter().filter(|pid| is_running(*pid) && !is_ours(*pid));
         let found = found.filter_map(|pid| Some((pid, table.get(pid)?.started)));
         self.roots.extend(found);
         self.looking.note(at_s, begun.elapsed());
@@ -156,6 +157,11 @@ fn is_called(pid: u32, name: &str) -> bool {
     let line = read("cmdline");
     let first = line.split(|byte| *byte == 0).next().unwrap_or_default();
     first.rsplit(|byte| *byte == b'/').next() == Some(name.as_bytes())
+}
+
+/// Whether it has memory: one that has ended and that nobody has waited for has none.
+fn is_running(pid: u32) -> bool {
+    rss_bytes(pid).is_some_and(|bytes| bytes > 0)
 }
 
 /// The resident size of a process, as the kernel has it.
@@ -242,6 +248,22 @@ mod tests {
         assert_eq!(roots(&mut named, 1.0), [second.0.id()]);
         let states = named.sample(2.0, OWN, &Table::read().unwrap()).unwrap().sockets;
         assert!(states.unwrap()["listen"] >= 1);
+    }
+
+    #[test]
+    fn who_has_ended_is_not_there_any_more_although_nobody_has_waited_for_it() {
+        let mut ended = sleeping("server", Stdio::null());
+        let mut named = Named::new(Wanted::Pid(ended.0.id()));
+        assert!(named.sample(0.0, OWN, &Table::read().unwrap()).is_some());
+        ended.0.kill().unwrap();
+        let begun = Instant::now();
+        while named.sample(1.0, OWN, &Table::read().unwrap()).is_some() {
+            assert!(begun.elapsed().as_secs() < 60);
+        }
+        assert!(
+            Table::read().unwrap().get(ended.0.id()).is_some(),
+            "its parent has not waited"
+        );
     }
 
     #[test]
