@@ -355,7 +355,7 @@ fn rooms_know_only_what_they_may() {
             "clock" | "draft" | "metric" | "arrival" => &[],
             "observe" => &["clock"],
             "template" => &["arrival"],
-            "workload" => &["arrival", "metric", "template", "transport"],
+            "workload" => &["arrival", "metric", "observe", "template", "transport"],
             "record" => &["arrival", "metric", "observe"],
             "analyze" => &["arrival", "metric", "observe", "record"],
             "transport" => &["record"],

@@ -57,6 +57,7 @@ impl Parts<'_> {
                     contention: self.observed.contention(index),
                     fanout: fanout::of_phase(self.workload, self.header, totals, self.observed.push(index)),
                     join_throttle: self.observed.joins(index),
+                    observed: self.observed.observed(index),
                     resources: self.observed.resources(index),
                     neighbours: self.observed.neighbours(index),
                     schedule_lag_us: (&totals.schedule_lag).into(),

@@ -37,7 +37,7 @@ impl CellAnalysis {
             .collect();
         Self {
             merged: Merged::new(workload.phases.len(), header.series.len()),
-            observed: Observed::new(&bounds, header.shards),
+            observed: Observed::new(&bounds, header.shards).with_series(&workload.series),
             workload: workload.clone(),
             header: header.clone(),
             faults: BTreeMap::new(),
@@ -93,6 +93,9 @@ impl CellAnalysis {
         cell.warnings
             .extend(reasons.into_iter().map(|reason| format!("INVALID: {reason}")));
         cell.warnings.extend(validity::notes(&self.workload, &cell));
+        let cost = cell.observer.as_ref();
+        cell.warnings
+            .extend(cost.map(|cost| cost.notes.clone()).unwrap_or_default());
         cell
     }
 }

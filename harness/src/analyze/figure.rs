@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::metric::{Metric, Placement, Scope};
-use crate::record::{Calls, Cell, Contention, Fanout, OperationResult, Outcome, PhaseResult, Quantiles, Retries, Run};
+use crate::record::{
+    Calls, Cell, Contention, Fanout, OperationResult, Outcome, PhaseResult, Quantiles, Retries, Run, SeriesResult,
+};
 
 /// What the requests to one of several hosts are called where an operation is named: this and the host's name.
 pub const HOST: &str = "host.";
@@ -16,6 +18,8 @@ pub struct Of<'a> {
     pub operation: Option<&'a str>,
     /// Only its chats that live there.
     pub placement: Option<Placement>,
+    /// Name of the observed series.
+    pub series: Option<&'a str>,
     /// Only the first part of the phase, in whole seconds.
     pub within: Option<Duration>,
     /// Of response times less the generator's own lateness.
@@ -39,6 +43,7 @@ pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
             let side = phase.join_throttle.as_ref()?;
             Some((side.admitted + side.open) as f64)
         }
+        Scope::Series => of_series(series(phase, of)?, metric),
         Scope::Fault => None,
     }
 }
@@ -55,6 +60,10 @@ pub fn samples(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<u64> {
         Scope::Members => phase.fanout.as_ref().map(|fanout| fanout.freshness_us.count),
         // Of those with a least number of samples only handshakes are a phase's.
         Scope::Phase => Some(phase.connections.client.handshake_us.count),
+        Scope::Series => match series(phase, of)? {
+            SeriesResult::Histogram { count, .. } => Some(*count),
+            _ => None,
+        },
         Scope::Joins | Scope::Fault => None,
     }
 }
@@ -69,6 +78,11 @@ pub fn operation<'a>(phase: &'a PhaseResult, of: Of<'_>) -> Option<&'a Operation
         Some(placement) => whole.placements.get(&placement),
         None => Some(whole),
     }
+}
+
+/// The series that `of` names, where it was seen.
+fn series<'a>(phase: &'a PhaseResult, of: Of<'_>) -> Option<&'a SeriesResult> {
+    phase.observed.as_ref()?.series.get(of.series?)?.as_ref()
 }
 
 /// Writes every figure that the phase and its operations have into the result, by the metric's name.
@@ -168,6 +182,18 @@ fn requests_per_connection(phase: &PhaseResult) -> Option<f64> {
     let opened = phase.connections.client.opened;
     let sent: u64 = phase.requests().map(|operation| operation.sent).sum();
     (opened > 0).then(|| sent as f64 / opened as f64)
+}
+
+fn of_series(series: &SeriesResult, metric: Metric) -> Option<f64> {
+    match (series, metric) {
+        (SeriesResult::Counter { rate, .. }, Metric::SeriesRate) => Some(*rate),
+        (SeriesResult::Gauge { max, .. }, Metric::SeriesMax) => Some(*max),
+        (SeriesResult::Histogram { p50, .. }, Metric::SeriesP50) => *p50,
+        (SeriesResult::Histogram { p90, .. }, Metric::SeriesP90) => *p90,
+        (SeriesResult::Histogram { p99, .. }, Metric::SeriesP99) => *p99,
+        (SeriesResult::Histogram { p999, .. }, Metric::SeriesP999) => *p999,
+        _ => None, // of another kind
+    }
 }
 
 fn of_members(fanout: &Fanout, metric: Metric) -> Option<f64> {
@@ -290,6 +316,7 @@ mod tests {
     const JOIN: Of<'static> = Of {
         operation: Some("join"),
         placement: None,
+        series: None,
         within: None,
         net: false,
     };

@@ -285,7 +285,9 @@ fn name(gate: &GateSnapshot) -> String {
     };
     let within = gate.within_s.iter().map(|seconds| format!(" {seconds}s"));
     let relative = gate.relative_to.iter().map(|other| format!(" relative to {other}"));
+    let series = gate.series.iter().map(|series| format!("{series} "));
     let parts = operation
+        .chain(series)
         .chain([gate.metric.clone()])
         .chain(within)
         .chain([placement.to_owned()])

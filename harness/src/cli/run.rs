@@ -14,7 +14,7 @@ use crate::provision::{
 use crate::rehearse::{self, Interrupt, Options, Pin};
 use crate::report;
 use crate::transport::Http;
-use crate::workload::{self, HIDDEN, Overrides, TargetUrl, Workload, looks_secret};
+use crate::workload::{self, HIDDEN, Overrides, TargetUrl, Workload, looks_secret, masked};
 
 /// Runs a workload and prints the result on standard output.
 pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
@@ -115,7 +115,7 @@ fn options(arguments: &args::Run) -> anyhow::Result<Options> {
         target,
         target_secret: secret("BMT_TARGET_SECRET"),
         pin: arguments.pin.as_deref().map(pin).transpose()?,
-        command: command_line(),
+        command: masked(&command_line()),
     })
 }
 

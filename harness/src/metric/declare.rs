@@ -35,7 +35,10 @@ const NO_CONNECTION: Option<&str> = Some("where too few connections were opened"
 const NO_OK: Option<&str> = Some("where no call ended `ok`");
 const NO_CALLER: Option<&str> = Some("where no logical call began");
 const NO_SUCCESS: Option<&str> = Some("where no logical call succeeded");
-const NO_DATABASE: Option<&str> = Some("where bmt did not start the databases");
+const NO_DATABASE: Option<&str> = Some("where no database is observed");
+const NO_COUNTER: Option<&str> = Some("where the series is no counter, or was not seen in most of the phase");
+const NO_GAUGE: Option<&str> = Some("where the series is no gauge, or was not seen in the phase");
+const NO_HISTOGRAM: Option<&str> = Some("where the series is no histogram, or was not seen in most of the phase");
 const NO_MEMBERS: Option<&str> = Some("where no event was acknowledged");
 
 macro_rules! metrics {
@@ -138,10 +141,29 @@ metrics! {
         { absent: NO_DATABASE }
     DatabaseCpu = "database_cpu":
         "CPU seconds of all database shards per second of the phase."
-        { fold: Fold::PerSecond, compare: Compare::Ratio, absent: NO_DATABASE }
+        { fold: Fold::PerSecond, compare: Compare::Ratio, absent: Some("where bmt did not start the databases") }
     ServerCpuPerRequest = "server_cpu_per_request":
         "CPU time of the server and of the databases for each request that was answered, whatever the answer."
         { unit: Unit::Time, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: Some("where the target runs on another machine, or nothing was answered") }
+    SeriesRate = "series_rate":
+        "How much an observed counter grows, for each second that was observed; the sum of those that match."
+        { unit: Unit::Rate, scope: Scope::Series, fold: Fold::PerSecond, compare: Compare::Ratio, absent: NO_COUNTER }
+    SeriesMax = "series_max":
+        "Largest reading of an observed gauge; the largest of those that match."
+        { unit: Unit::Own, scope: Scope::Series, fold: Fold::Largest, absent: NO_GAUGE }
+    SeriesP50 = "series_p50":
+        "Median of what an observed histogram counted in the phase, linear within its bucket as Prometheus's `histogram_quantile`; of the sum \
+        of those that match."
+        { unit: Unit::Own, scope: Scope::Series, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_HISTOGRAM }
+    SeriesP90 = "series_p90":
+        "The same, 90th percentile."
+        { unit: Unit::Own, scope: Scope::Series, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P90, absent: NO_HISTOGRAM }
+    SeriesP99 = "series_p99":
+        "The same, 99th percentile."
+        { unit: Unit::Own, scope: Scope::Series, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_HISTOGRAM }
+    SeriesP999 = "series_p999":
+        "The same, 99.9th percentile."
+        { unit: Unit::Own, scope: Scope::Series, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P999, absent: NO_HISTOGRAM }
     FreshnessP50 = "freshness_p50":
         "Time from an event's intended send until a member has it: the median over all members and events."
         { unit: Unit::Time, scope: Scope::Members, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_MEMBERS }

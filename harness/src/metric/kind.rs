@@ -15,6 +15,8 @@ pub enum Unit {
     Seconds,
     /// One figure over another.
     Ratio,
+    /// What the observed series is in: bytes, threads, seconds.
+    Own,
 }
 
 impl Unit {
@@ -28,6 +30,7 @@ impl Unit {
             Self::Number => "number",
             Self::Seconds => "s",
             Self::Ratio => "ratio",
+            Self::Own => "own",
         }
     }
 }
@@ -45,6 +48,8 @@ pub enum Scope {
     Members,
     /// The joins of all chats in a phase, by the count of the server's throttle.
     Joins,
+    /// A series that the workload names, in a phase.
+    Series,
     /// A fault.
     Fault,
 }

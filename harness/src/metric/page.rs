@@ -40,7 +40,8 @@ const HEAD: &str = "\
 The figures that a gate or an expectation of a workload can judge.
 
 - **Unit**: the unit of a limit. A gate with `relative_to` judges the ratio of two variants, and its limit is a plain number.
-- **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate; *fault* takes `fault` instead of `phase`.
+- **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate, *series* needs `series`; *fault* takes `fault`
+  instead of `phase`.
 - **Made of**: how the figure of a phase comes from its seconds, and from workers and shards.
 - **Compared**: *ratio* compares blocks by the logarithms of their values, and gives an interval; *each block* judges every block by itself,
   and one that violates the limit fails the gate. Where a block of a ratio measures 0, each block is judged by itself.
@@ -58,6 +59,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Number => "number",
         Unit::Seconds => "seconds (`2s`)",
         Unit::Ratio => "ratio",
+        Unit::Own => "the series' own; a time (`50ms`) is in seconds",
     }
 }
 
@@ -68,6 +70,7 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Phase => "phase",
         Scope::Members => "members",
         Scope::Joins => "joins",
+        Scope::Series => "series",
         Scope::Fault => "fault",
     }
 }

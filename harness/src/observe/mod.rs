@@ -5,10 +5,12 @@
 //! sample.rs     Sample: one line of observed.jsonl; Cost: what taking them cost
 //! watched.rs    Watched: what to observe
 //! sources.rs    queries shards and server at the same time, within bounds
-//! shards.rs     one shard: waiters ten times a second, counters once
+//! shards.rs     one database: waiters ten times a second, counters once; database.rs, where it is somebody else's
 //! metrics.rs    the server's /metrics; push.rs and joins.rs are parts of it
+//! scrape/       series that the workload names, from somebody's page of metrics
+//! address.rs    an address whose user and password are not shown
 //! processes.rs  CPU and memory of each process of the cell
-//! machine/      CPU of the machine, of bmt and of the target: what remains is a neighbour's
+//! machine/      CPU of the machine, of bmt and of the target: what remains is a neighbour's; processes by name or port
 //! ```
 //!
 //! Samples hold readings: cumulative counters and gauges of one moment. [`crate::analyze::observed`] folds them into
@@ -19,12 +21,15 @@
 //! May enter: the clock of the run and the request to stop, addresses, process ids. Not: phases, what is offered,
 //! what the generator measures, figures for people.
 
+mod address;
+mod database;
 mod joins;
 mod machine;
 mod metrics;
 mod processes;
 mod push;
 mod sample;
+mod scrape;
 mod shards;
 mod sources;
 mod watched;
@@ -35,14 +40,16 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+pub use address::Address;
 pub use joins::JoinSample;
 pub use machine::{MachineSample, TargetCpu};
 pub use metrics::ServerSample;
 pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;
 pub use sample::{Cost, SAMPLE_SCHEMA, Sample, SampleSchema};
+pub use scrape::{HistogramSample, Selector, SeriesSample};
 pub use shards::{ShardCounters, ShardSample};
-pub use watched::Watched;
+pub use watched::{Asked, Scrape, Wanted, Watched};
 
 use sources::Sources;
 
@@ -54,6 +61,8 @@ const WAITERS_EVERY: Duration = Duration::from_millis(100);
 const COUNTERS_EVERY: u32 = 10;
 /// How long a sample waits for answers; later ones are part of the next sample.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(50);
+/// What the result calls the processes that the workload names: what it calls a server that bmt started.
+const SERVER: &str = "server";
 /// How long the last sample waits.
 const LAST_WITHIN: Duration = Duration::from_secs(1);
 
@@ -93,7 +102,7 @@ impl Observer {
 async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &SyncSender<Sample>) -> Cost {
     let mut cost = Cost::default();
     let mut sources = Sources::start(watched);
-    let mut machine = machine::Watch::new(watched.target);
+    let mut machine = machine::Watch::new(watched.target, watched.asked.process.as_ref());
     for tick in 0u32.. {
         tokio::time::sleep(clock.until(WAITERS_EVERY * tick)).await;
         // A machine that hangs must not turn one late sample into a burst of samples.
@@ -102,18 +111,22 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &SyncSender
         }
         let is_last = stop.is_asked();
         let counters = tick % COUNTERS_EVERY == 0 || is_last;
-        let mut sample = Sample::empty(clock.elapsed().as_secs_f64(), watched.shards.len());
+        let mut sample = Sample::empty(clock.elapsed().as_secs_f64(), watched.databases());
         if counters {
             // First, for these come with the time of the sample; answers may take a while.
             sample.processes = watched.processes.sample();
             sample.machine = machine.sample(sample.at_s, &watched.processes);
+            if let Some(named) = machine.named() {
+                sample.processes.insert(SERVER.to_owned(), named.process);
+                sample.sockets = named.sockets;
+            }
         }
         let patience = if is_last { LAST_WITHIN } else { ANSWERS_WITHIN };
         if is_last {
             // A source that still owes an answer is asked once more after it: the last counters complete the sums.
             sources.take(patience, &mut sample, &mut cost).await;
         }
-        sources.ask(counters);
+        sources.ask(counters, clock.elapsed(), is_last);
         sources.take(patience, &mut sample, &mut cost).await;
         match sink.try_send(sample) {
             Ok(()) => {}
@@ -125,6 +138,9 @@ async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &SyncSender
             break;
         }
     }
-    cost.database_cpu_ns = sources.end().await.map(nanos);
+    cost.notes = machine.notes();
+    let (database_cpu, notes) = sources.end().await;
+    cost.database_cpu_ns = database_cpu.map(nanos);
+    cost.notes.extend(notes);
     cost
 }

@@ -12,7 +12,8 @@ use super::machine::Table;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessSample {
-    /// Its id; another one than before says that it was started again.
+    /// Its id; another one than before says that it was started again. 0 of several together, whose CPU never goes
+    /// back.
     pub pid: u32,
     /// CPU seconds since it started, user and system.
     pub cpu_s: f64,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::machine::MachineSample;
 use super::metrics::ServerSample;
 use super::processes::ProcessSample;
+use super::scrape::SeriesSample;
 use super::shards::ShardSample;
 
 /// The schema of the samples that this version writes and reads.
@@ -47,7 +48,7 @@ pub struct Sample {
     pub schema: SampleSchema,
     /// Seconds from the start of the cell.
     pub at_s: f64,
-    /// By shard, in order; `None` where the shard did not answer.
+    /// By shard, in order, and behind them the databases that the workload names; `None` where one did not answer.
     pub shards: Vec<Option<ShardSample>>,
     /// The server's own figures, once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,13 +56,19 @@ pub struct Sample {
     /// By process, once a second.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub processes: BTreeMap<String, ProcessSample>,
+    /// TCP sockets of the processes that the workload names, by state, about once a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<BTreeMap<String, u64>>,
+    /// Series that the workload names, as often as it says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub series: BTreeMap<String, SeriesSample>,
     /// The whole machine, once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<MachineSample>,
 }
 
 impl Sample {
-    /// A sample of `shards` shards in which nothing has been observed yet.
+    /// A sample of `shards` databases in which nothing has been observed yet.
     #[must_use]
     pub fn empty(at_s: f64, shards: usize) -> Self {
         Self {
@@ -73,7 +80,7 @@ impl Sample {
 }
 
 /// What observing cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
     /// CPU of the observing thread, in nanoseconds.
@@ -86,6 +93,9 @@ pub struct Cost {
     pub database_cpu_ns: Option<u64>,
     /// Samples that were taken and not handed over, because the receiver was behind.
     pub samples_dropped: u64,
+    /// What could not be seen, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 #[cfg(test)]
@@ -95,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observe::{JoinSample, PushSample, ShardCounters, TargetCpu};
+    use crate::observe::{HistogramSample, JoinSample, PushSample, ShardCounters, TargetCpu};
 
     fn figure() -> impl Strategy<Value = f64> {
         prop_oneof![
@@ -106,10 +116,10 @@ mod tests {
 
     fn counters() -> impl Strategy<Value = ShardCounters> {
         any::<[u64; 7]>().prop_map(|n| ShardCounters {
-            table_lock_waits: n[0],
+            table_lock_waits: n[0].is_multiple_of(2).then_some(n[0]),
             row_lock_waits: n[1],
             row_lock_wait_ms: n[2],
-            deadlocks: n[3],
+            deadlocks: Some(n[3]),
             statements: n[4],
             threads_running: n[5],
             threads_connected: n[6],
@@ -203,18 +213,44 @@ mod tests {
         })
     }
 
+    fn series() -> impl Strategy<Value = SeriesSample> {
+        let histogram = (vec((figure(), figure()), 0..3), figure(), figure());
+        prop_oneof![
+            figure().prop_map(SeriesSample::Counter),
+            figure().prop_map(SeriesSample::Gauge),
+            histogram.prop_map(|(buckets, count, sum)| SeriesSample::Histogram(HistogramSample {
+                buckets,
+                count,
+                sum
+            })),
+        ]
+    }
+
     fn sample() -> impl Strategy<Value = Sample> {
         let target = (option::of(server()), btree_map("[a-z ]{0,9}", process(), 0..3));
-        (figure(), vec(option::of(shard()), 0..4), target, option::of(machine())).prop_map(
-            |(at_s, shards, (server, processes), machine)| Sample {
-                schema: SampleSchema,
-                at_s,
-                shards,
-                server,
-                processes,
-                machine,
-            },
+        let asked = (
+            option::of(btree_map("[a-z_]{1,9}", any::<u64>(), 0..3)),
+            btree_map("[a-z]{0,9}", series(), 0..3),
+        );
+        (
+            figure(),
+            vec(option::of(shard()), 0..4),
+            target,
+            asked,
+            option::of(machine()),
         )
+            .prop_map(
+                |(at_s, shards, (server, processes), (sockets, series), machine)| Sample {
+                    schema: SampleSchema,
+                    at_s,
+                    shards,
+                    server,
+                    processes,
+                    sockets,
+                    series,
+                    machine,
+                },
+            )
     }
 
     proptest! {
@@ -226,9 +262,13 @@ mod tests {
         }
 
         #[test]
-        fn what_observing_cost_reads_back_as_it_was(n in any::<[u64; 4]>(), database_cpu_ns in any::<Option<u64>>()) {
+        fn what_observing_cost_reads_back_as_it_was(
+            n in any::<[u64; 4]>(),
+            database_cpu_ns in any::<Option<u64>>(),
+            notes in vec(any::<String>(), 0..3),
+        ) {
             let [cpu_ns, queries, query_time_ns, samples_dropped] = n;
-            let cost = Cost { cpu_ns, queries, query_time_ns, database_cpu_ns, samples_dropped };
+            let cost = Cost { cpu_ns, queries, query_time_ns, database_cpu_ns, samples_dropped, notes };
             let text = serde_json::to_string(&cost).unwrap();
             prop_assert_eq!(serde_json::from_str::<Cost>(&text).unwrap(), cost);
         }

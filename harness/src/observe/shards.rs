@@ -1,13 +1,17 @@
-//! Locks and threads of one database shard.
+//! Locks and threads of one database: a shard that bmt started, or somebody else's.
 //!
 //! `AUTO-INC` waits show in no counter of row locks, and no counter gives their duration: so the waiters are counted in
 //! `INNODB_TRX` and integrated over time. Waits for the query cache show as a thread's state.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Row as _};
+
+use super::address::Address;
+use super::database::Foreign;
 
 /// A shard that does not answer for this long is noted as not observed.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -41,14 +45,14 @@ pub struct ShardSample {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardCounters {
-    /// Waits for table locks inside InnoDB.
-    pub table_lock_waits: u64,
+    /// Waits for table locks inside InnoDB; `None` of a database of somebody else that does not count them.
+    pub table_lock_waits: Option<u64>,
     /// Waits for row locks.
     pub row_lock_waits: u64,
     /// Their time in milliseconds.
     pub row_lock_wait_ms: u64,
-    /// Deadlocks.
-    pub deadlocks: u64,
+    /// Deadlocks; the same.
+    pub deadlocks: Option<u64>,
     /// Statements that clients sent.
     pub statements: u64,
     /// Threads running now.
@@ -60,6 +64,8 @@ pub struct ShardCounters {
 /// The observer's connection to one shard; opened when needed, and again after it broke.
 pub(super) struct Watch {
     url: String,
+    /// Of a database that bmt did not start.
+    foreign: Option<Foreign>,
     connection: Option<Connected>,
     /// CPU that closed connections had used.
     cpu_before: Option<Duration>,
@@ -76,15 +82,41 @@ impl Watch {
     pub(super) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            foreign: None,
             connection: None,
             cpu_before: Some(Duration::ZERO),
         }
     }
 
+    /// Of a database that bmt did not start.
+    pub(super) fn foreign(address: &Address) -> Self {
+        Self {
+            foreign: Some(Foreign::new(address)),
+            ..Self::new(address.whole())
+        }
+    }
+
+    /// What could not be seen, in words.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.foreign.as_ref().map(Foreign::notes).unwrap_or_default()
+    }
+
     /// What the shard says, and how many queries that took; `None` when it did not answer in time.
     pub(super) async fn sample(&mut self, counters: bool) -> (Option<ShardSample>, u64) {
         let queries = 1 + u64::from(counters);
-        match tokio::time::timeout(PATIENCE, self.query(counters)).await {
+        let is_open = self.connection.is_some();
+        if !is_open && !self.foreign.as_mut().is_none_or(Foreign::may_connect) {
+            return (None, 0);
+        }
+        let answer = tokio::time::timeout(PATIENCE, self.query(counters)).await;
+        if let Some(foreign) = &mut self.foreign {
+            foreign.note(match &answer {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(Some(error)),
+                Err(_) => Some(None),
+            });
+        }
+        match answer {
             Ok(Ok(sample)) => (Some(sample), queries),
             Ok(Err(_)) | Err(_) => {
                 self.cpu_before = self.database_cpu();
@@ -96,6 +128,9 @@ impl Watch {
 
     /// CPU that this shard has spent on being observed; `None` where its threads cannot be seen from here.
     pub(super) fn database_cpu(&self) -> Option<Duration> {
+        if self.foreign.is_some() {
+            return None;
+        }
         let open = match &self.connection {
             Some(connected) => thread_cpu(connected.thread)?.saturating_sub(connected.cpu_at_start?),
             None => Duration::ZERO,
@@ -106,16 +141,19 @@ impl Watch {
     async fn query(&mut self, counters: bool) -> Result<ShardSample, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connected) => &mut connected.connection,
-            None => &mut self.connection.insert(connect(&self.url).await?).connection,
+            None => {
+                let connected = connect(&self.url, self.foreign.as_mut()).await?;
+                &mut self.connection.insert(connected).connection
+            }
         };
         let waiters = connection.fetch_one(WAITERS).await?;
         Ok(ShardSample {
             autoinc_waiters: waiters.try_get::<i64, _>("autoinc")?.unsigned_abs(),
             query_cache_waiters: waiters.try_get::<i64, _>("query_cache")?.unsigned_abs(),
-            counters: if counters {
-                read_counters(connection).await?
-            } else {
-                None
+            counters: match &mut self.foreign {
+                _ if !counters => None,
+                Some(foreign) => ShardCounters::of(&foreign.counters(connection).await?),
+                None => read_counters(connection).await?,
             },
         })
     }
@@ -132,9 +170,18 @@ fn thread_cpu(thread: Option<i64>) -> Option<Duration> {
         .map(Duration::from_nanos)
 }
 
-async fn connect(url: &str) -> Result<Connected, sqlx::Error> {
+async fn connect(url: &str, foreign: Option<&mut Foreign>) -> Result<Connected, sqlx::Error> {
     let options: MySqlConnectOptions = url.parse()?;
     let mut connection = options.disable_statement_logging().connect().await?;
+    if let Some(foreign) = foreign {
+        foreign.begin(&mut connection).await?;
+        // Its threads may be another machine's.
+        return Ok(Connected {
+            connection,
+            cpu_at_start: None,
+            thread: None,
+        });
+    }
     // Off by default, and the only count of waits for table locks, AUTO-INC among them.
     connection
         .execute(sqlx::raw_sql(
@@ -154,6 +201,22 @@ async fn connect(url: &str) -> Result<Connected, sqlx::Error> {
     })
 }
 
+impl ShardCounters {
+    /// Of counters by name; `None` where one lacks that every database has.
+    fn of(counters: &BTreeMap<String, u64>) -> Option<Self> {
+        let of = |name: &str| counters.get(name).copied();
+        Some(Self {
+            table_lock_waits: of("lock_table_lock_waits"),
+            row_lock_waits: of("innodb_row_lock_waits")?,
+            row_lock_wait_ms: of("innodb_row_lock_time")?,
+            deadlocks: of("innodb_deadlocks"),
+            statements: of("questions")?,
+            threads_running: of("threads_running")?,
+            threads_connected: of("threads_connected")?,
+        })
+    }
+}
+
 /// `None` of a database that lacks one of the counters: its 0 would look like a figure.
 async fn read_counters(connection: &mut MySqlConnection) -> Result<Option<ShardCounters>, sqlx::Error> {
     let mut counters = ShardCounters::default();
@@ -163,11 +226,11 @@ async fn read_counters(connection: &mut MySqlConnection) -> Result<Option<ShardC
         match row.try_get::<String, _>("name")?.as_str() {
             "innodb_row_lock_waits" => counters.row_lock_waits = value,
             "innodb_row_lock_time" => counters.row_lock_wait_ms = value,
-            "innodb_deadlocks" => counters.deadlocks = value,
+            "innodb_deadlocks" => counters.deadlocks = Some(value),
             "questions" => counters.statements = value,
             "threads_running" => counters.threads_running = value,
             "threads_connected" => counters.threads_connected = value,
-            "lock_table_lock_waits" => counters.table_lock_waits = value,
+            "lock_table_lock_waits" => counters.table_lock_waits = Some(value),
             _ => continue,
         }
         read += 1;

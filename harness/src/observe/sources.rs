@@ -7,20 +7,23 @@
 //! Rejected: a shorter patience. A shard under load needs half a second at times, and its waiters are what the
 //! observer is there for.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
 use super::sample::{Cost, Sample};
+use super::scrape::SeriesSample;
 use super::watched::Watched;
-use super::{metrics, shards};
+use super::{metrics, scrape, shards};
 use crate::clock::nanos;
 
 /// Tasks that answer, and what they have answered.
 pub(super) struct Sources {
     shards: Vec<Source<shards::Watch>>,
     server: Option<Source<()>>,
+    scrapes: Vec<Scraped>,
     answers: Receiver<Answer>,
 }
 
@@ -34,6 +37,13 @@ struct Source<T> {
     task: JoinHandle<T>,
 }
 
+/// A page that is asked for as often as the workload says.
+struct Scraped {
+    source: Source<scrape::Watch>,
+    every: Duration,
+    next: Duration,
+}
+
 enum Answer {
     Shard {
         index: usize,
@@ -42,6 +52,10 @@ enum Answer {
         took: Duration,
     },
     Server(Option<Box<metrics::ServerSample>>),
+    Page {
+        index: usize,
+        seen: BTreeMap<String, SeriesSample>,
+    },
 }
 
 impl<T> Source<T> {
@@ -68,19 +82,39 @@ impl<T> Source<T> {
 impl Sources {
     pub(super) fn start(watched: &Watched) -> Self {
         // Each source owes at most one answer, so none ever waits for room.
-        let (answer, answers) = mpsc::channel(watched.shards.len() + 1);
-        let shards = watched.shards.iter().enumerate();
-        let shards = shards.map(|(index, url)| shard(index, shards::Watch::new(url), answer.clone()));
+        let asked = &watched.asked;
+        let (answer, answers) = mpsc::channel(watched.databases() + asked.scrapes.len() + 1);
+        let ours = watched.shards.iter().map(|url| shards::Watch::new(url));
+        let databases = ours
+            .chain(asked.databases.iter().map(shards::Watch::foreign))
+            .enumerate();
+        let shards = databases.map(|(index, watch)| shard(index, watch, answer.clone()));
+        let scrapes = asked.scrapes.iter().map(scrape::Watch::new).enumerate();
+        let scrapes = scrapes.map(|(index, watch)| Scraped {
+            every: watch.every(),
+            next: Duration::ZERO,
+            source: page(index, watch, answer.clone()),
+        });
         let server = watched.metrics_url.as_deref().map(metrics::Watch::new);
         Self {
             shards: shards.collect(),
             server: server.map(|watch| self::server(watch, answer.clone())),
+            scrapes: scrapes.collect(),
             answers,
         }
     }
 
-    /// Asks every source that owes no answer; the server only for counters.
-    pub(super) fn ask(&mut self, counters: bool) {
+    /// Asks every source that owes no answer: the server only for counters, pages when they are due, or once more at
+    /// the end.
+    pub(super) fn ask(&mut self, counters: bool, now: Duration, is_last: bool) {
+        for scraped in &mut self.scrapes {
+            if now >= scraped.next || is_last {
+                scraped.next += scraped.every;
+                // One that was slow does not catch up.
+                scraped.next = scraped.next.max(now);
+                scraped.source.ask(true);
+            }
+        }
         self.shards.iter_mut().for_each(|shard| shard.ask(counters));
         if let Some(server) = self.server.as_mut().filter(|server| counters || server.owes_counters) {
             server.ask(counters);
@@ -99,7 +133,9 @@ impl Sources {
     }
 
     fn is_anybody_busy(&self) -> bool {
-        self.shards.iter().any(|shard| shard.is_busy) || self.server.as_ref().is_some_and(|server| server.is_busy)
+        let is_page_owed = self.scrapes.iter().any(|scraped| scraped.source.is_busy);
+        let is_server_busy = self.server.as_ref().is_some_and(|server| server.is_busy);
+        is_page_owed || is_server_busy || self.shards.iter().any(|shard| shard.is_busy)
     }
 
     fn note(&mut self, answer: Answer, sample: &mut Sample, cost: &mut Cost) {
@@ -129,21 +165,32 @@ impl Sources {
                     sample.server = Some(*seen);
                 }
             }
+            Answer::Page { index, seen } => {
+                self.scrapes[index].source.is_busy = false;
+                sample.series.extend(seen);
+            }
         }
     }
 
-    /// Ends the tasks; returns what the shards' threads spent on answering, where that can be seen.
-    pub(super) async fn end(self) -> Option<Duration> {
+    /// Ends the tasks; returns what the databases' threads spent on answering, where that can be seen, and what could
+    /// not be seen.
+    pub(super) async fn end(self) -> (Option<Duration>, Vec<String>) {
+        let mut notes = Vec::new();
+        let pages: Vec<_> = self.scrapes.into_iter().map(|scraped| scraped.source.task).collect();
+        for task in pages {
+            notes.extend(task.await.map(|watch| watch.notes()).unwrap_or_default());
+        }
         let tasks: Vec<_> = self.shards.into_iter().map(|shard| shard.task).collect();
         drop(self.server);
         let mut spent = Some(Duration::ZERO);
         for task in tasks {
             let watch = task.await.ok();
+            notes.extend(watch.as_ref().map(shards::Watch::notes).unwrap_or_default());
             spent = spent
                 .zip(watch.and_then(|watch| watch.database_cpu()))
                 .map(|(sum, one)| sum + one);
         }
-        spent
+        (spent, notes)
     }
 }
 
@@ -161,6 +208,18 @@ fn shard(index: usize, mut watch: shards::Watch, answer: Sender<Answer>) -> Sour
                 took,
             };
             let _ = answer.send(shard).await;
+        }
+        watch
+    });
+    Source::new(ask, task)
+}
+
+fn page(index: usize, mut watch: scrape::Watch, answer: Sender<Answer>) -> Source<scrape::Watch> {
+    let (ask, mut questions) = mpsc::channel(1);
+    let task = tokio::spawn(async move {
+        while questions.recv().await.is_some() {
+            let seen = watch.sample().await;
+            let _ = answer.send(Answer::Page { index, seen }).await;
         }
         watch
     });
@@ -219,12 +278,12 @@ mod tests {
         });
         let (mut first, mut second, mut cost) = (Sample::empty(0.0, 1), Sample::empty(0.1, 1), Cost::default());
         let begun = Instant::now();
-        sources.ask(true);
+        sources.ask(true, Duration::ZERO, false);
         sources.take(Duration::from_millis(50), &mut first, &mut cost).await;
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
         assert_eq!((&first.server, &first.shards[0]), (&None, &None));
         // A source that owes an answer is not asked.
-        sources.ask(true);
+        sources.ask(true, Duration::ZERO, false);
         let_go.send(()).unwrap();
         // Lasts until the query of the shard times out, after a second.
         sources.take(Duration::from_secs(30), &mut second, &mut cost).await;
@@ -235,7 +294,7 @@ mod tests {
         assert_eq!((second.shards[0].is_none(), cost.queries), (true, 2));
         // Counters that were wanted meanwhile come with the next answer.
         let_go.send(()).unwrap();
-        sources.ask(false);
+        sources.ask(false, Duration::ZERO, false);
         let mut third = Sample::empty(0.2, 1);
         sources.take(Duration::from_secs(30), &mut third, &mut cost).await;
         assert!(third.server.is_some());

@@ -1,8 +1,12 @@
-//! What to observe: addresses and process ids.
+//! What to observe: addresses, process ids, and what the workload asks for.
 
+use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use super::address::Address;
 use super::processes::Processes;
+use super::scrape::Selector;
 
 /// What to observe.
 #[derive(Debug, Clone, Default)]
@@ -15,4 +19,68 @@ pub struct Watched {
     pub processes: Processes,
     /// Address of a target that bmt did not start, so that its processes are looked for if it is on this machine.
     pub target: Option<SocketAddr>,
+    /// What the workload asks for besides.
+    pub asked: Asked,
+}
+
+impl Watched {
+    /// How many databases are observed: the shards, and behind them those that the workload asks for.
+    #[must_use]
+    pub fn databases(&self) -> usize {
+        self.shards.len() + self.asked.databases.len()
+    }
+}
+
+/// What a workload asks to have observed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// The processes that are the server.
+    pub process: Option<Wanted>,
+    /// Figures that somebody gives in the Prometheus text format.
+    pub scrapes: Vec<Scrape>,
+    /// Connection strings of databases that bmt did not start.
+    pub databases: Vec<Address>,
+}
+
+impl Asked {
+    /// What remains where bmt started the server and its databases: it knows both already.
+    #[must_use]
+    pub fn of_our_own_server(&self) -> Self {
+        Self {
+            scrapes: self.scrapes.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+/// How a workload names processes of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// By number.
+    Pid(u32),
+    /// Whoever listens on the TCP port.
+    Port(u16),
+    /// All that the kernel calls so, or that were started by this name, whatever the folder.
+    Name(String),
+}
+
+impl Display for Wanted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pid(pid) => write!(f, "pid {pid}"),
+            Self::Port(port) => write!(f, "port {port}"),
+            Self::Name(name) => write!(f, "name {name}"),
+        }
+    }
+}
+
+/// Where figures are given in the Prometheus text format, and which of them are wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scrape {
+    /// The address.
+    pub url: Address,
+    /// How often they are asked for.
+    pub every: Duration,
+    /// By the name that the result gives them.
+    pub series: Vec<(String, Selector)>,
 }

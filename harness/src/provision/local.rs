@@ -130,7 +130,7 @@ impl Local {
                 shards: running.iter().map(ShardRole::url).collect(),
                 metrics_url: Some(format!("http://{address}/metrics")),
                 processes: whereabouts.processes,
-                target: None,
+                ..Watched::default()
             },
             settings,
         };

@@ -76,6 +76,9 @@ pub struct Snapshot {
     /// Arrivals that may wait for one of them.
     #[serde(default)]
     pub waiting: u32,
+    /// Names of the series that are to be observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<String>,
     /// Worker threads of the generator.
     pub workers: u32,
     /// A request is given up this long after its intended start.
@@ -157,6 +160,9 @@ pub struct GateSnapshot {
     pub operation: Option<String>,
     /// Only its chats that live there.
     pub placement: Option<Placement>,
+    /// Name of the series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
     /// Only so many seconds of the beginning of the phase.
     pub within_s: Option<u64>,
     /// Index of the fault.
@@ -222,7 +228,7 @@ pub struct CellHeader {
     pub database: Option<String>,
     /// What is kept apart, by index.
     pub series: Vec<SeriesName>,
-    /// Shards that are observed.
+    /// Databases that are observed: shards, and behind them those that the workload names.
     pub shards: usize,
 }
 

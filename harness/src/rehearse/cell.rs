@@ -166,7 +166,7 @@ fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Popul
         process: target.started().cloned(),
         database: target.database_version(),
         series: snapshot::series(workload, placed),
-        shards: target.watched.shards.len(),
+        shards: target.watched.databases(),
     }
 }
 
@@ -212,6 +212,10 @@ async fn prepare(
         // Nobody asked for more than the workload says, and what it drives has no metrics that are known here.
         target.watched.metrics_url = None;
     }
+    target.watched.asked = match target.is_ours() {
+        true => workload.observe.of_our_own_server(),
+        false => workload.observe.clone(),
+    };
     if let Some(borrowed) = borrowed {
         borrowed.apply(&variant.settings).await?;
         target.settings = Some(borrowed.in_force().clone());
@@ -354,6 +358,7 @@ fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {
         queries: cost.queries,
         query_mean_us: (cost.queries > 0).then(|| seconds(cost.query_time_ns) * 1e6 / cost.queries as f64),
         samples_dropped: cost.samples_dropped,
+        notes: cost.notes.clone(),
         database_cpu_s,
         database_share: database_cpu_s
             .filter(|_| !length.is_zero())

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::observe::Asked;
 use crate::record::Environment;
 
 /// Reads what this machine says of itself. `target` is the URL of a target that bmt did not start; the CPUs are empty
@@ -90,6 +91,15 @@ fn commit_in(directory: &Path) -> Option<String> {
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
     Some(if dirty { format!("{commit}-dirty") } else { commit })
+}
+
+/// What the workload asks to have observed and bmt knows better: processes and databases that it started itself.
+pub(super) fn not_observed(asked: &Asked, starts_a_server: bool) -> Option<String> {
+    let is_asked = asked.process.is_some() || !asked.databases.is_empty();
+    (is_asked && starts_a_server).then(|| {
+        "observe.process and observe.mysql are for a server that bmt does not start; where it starts one, they are left out"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

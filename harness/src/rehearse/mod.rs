@@ -84,6 +84,11 @@ fn header(workload: &Workload, options: &Options, started: jiff::Timestamp) -> R
     let target = (!targets.is_empty()).then(|| targets.join(", "));
     let target = target.as_deref();
     let pin = options.pin.clone().unwrap_or_default();
+    let mut warnings = environment::warnings(options.pin.is_some(), target, trusts_anybody);
+    warnings.extend(environment::not_observed(
+        &workload.observe,
+        externals.len() < variants.len(),
+    ));
     RunHeader {
         bmt_version: env!("CARGO_PKG_VERSION").to_owned(),
         built_from: environment::built_from().map(str::to_owned),
@@ -95,7 +100,7 @@ fn header(workload: &Workload, options: &Options, started: jiff::Timestamp) -> R
         aa: options.aa.is_some(),
         workload: snapshot::of(workload, &variants, options.aa.is_some()),
         environment: environment::observe(target, &pin.generator, &pin.target),
-        warnings: environment::warnings(options.pin.is_some(), target, trusts_anybody),
+        warnings,
     }
 }
 

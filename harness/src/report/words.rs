@@ -78,6 +78,19 @@ pub(super) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or(NONE.to_owned(), |value| format!("{value:.digits$}"))
 }
 
+/// A figure in a unit that is not known, with three digits that matter; very large and small ones as powers of ten.
+pub(super) fn own(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        _ if value.fract() == 0.0 && size < 1e9 => format!("{value:.0}"),
+        _ if (1e-4..1e9).contains(&size) => {
+            let digits = 2 - size.log10().floor() as i32;
+            format!("{value:.*}", usize::try_from(digits).unwrap_or(0))
+        }
+        _ => format!("{value:.2e}"),
+    }
+}
+
 /// A fraction as a percentage.
 pub(super) fn percent(share: f64) -> String {
     match share * 100.0 {
@@ -96,6 +109,7 @@ pub(super) fn value(value: f64, unit: &str) -> String {
         // A limit of 0.05 % has to be told from its figure of 0.06 %.
         "share" if value > 0.0 && value < 0.01 => format!("{:.2} %", value * 100.0),
         "share" => percent(value),
+        "own" => own(value),
         "ratio" => format!("{value:.*} x", ratio_digits(value)),
         _ => format!("{value:.*}", plain_digits(value)),
     }
@@ -201,6 +215,11 @@ mod tests {
             (0.501, "share", "50.1 %", "50.1"),
             (1_524.0, "number", "1524", "1524"),
             (0.75, "number", "0.75", "0.75"),
+            (0.012_34, "own", "0.0123", "0.0123"),
+            (40.0, "own", "40", "40"),
+            (-1_234.5, "own", "-1234", "-1234"),
+            (1.5e12, "own", "1.50e12", "1.50e12"),
+            (0.000_012, "own", "1.20e-5", "1.20e-5"),
             (11.54, "ratio", "11.5 x", "11.5"),
         ] {
             assert_eq!(

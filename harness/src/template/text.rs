@@ -132,6 +132,15 @@ impl Template {
         })
     }
 
+    /// The whole text, where no value in it depends on an arrival: only texts and the environment.
+    pub(crate) fn fixed(&self) -> Option<String> {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => Some(text.clone()),
+            Piece::Value { value, escape } => value.fixed().map(|text| Escaped { text, escape: *escape }.to_string()),
+        });
+        pieces.collect()
+    }
+
     /// The template with the values of an arrival.
     pub(crate) fn with<'a>(&'a self, values: Values<'a>) -> impl Display + 'a {
         Filled { template: self, values }

@@ -214,6 +214,16 @@ impl Value {
         }
     }
 
+    /// What it is for every arrival; `None` where that differs.
+    pub(super) fn fixed(&self) -> Option<&str> {
+        match self {
+            Self::Quoted(text) => Some(text),
+            Self::Secret(secret) => Some(&secret.text),
+            Self::Text(of) => of.fixed(),
+            _ => None,
+        }
+    }
+
     fn plain(&self, values: &Values<'_>) -> String {
         Plain { value: self, values }.to_string()
     }

@@ -8,6 +8,7 @@ use super::launch::{Hook, Launch, Variables};
 use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
+use crate::observe::Asked;
 use crate::template::{Ask, Session, Sources, Step, Template, Websocket};
 use crate::transport::{Http, TlsOptions};
 
@@ -40,6 +41,8 @@ pub struct Workload {
     pub changes: Vec<Change>,
     /// Faults, in order of time.
     pub faults: Vec<Fault>,
+    /// What is observed besides what bmt observes by itself.
+    pub observe: Asked,
     /// What must hold for the build to ship.
     pub gates: Vec<Gate>,
     /// What a run must show in order to show anything.
@@ -189,6 +192,8 @@ pub struct Gate {
     pub operation: Option<String>,
     /// Which of the operation's chats.
     pub placement: Option<Placement>,
+    /// The series whose figure it is.
+    pub series: Option<String>,
     /// How much of the beginning of the phase counts, in whole seconds, where the metric asks for it.
     pub within: Option<Duration>,
     /// Index of the fault whose figure it is, in order of time.

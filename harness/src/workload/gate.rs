@@ -30,6 +30,7 @@ impl Judge<'_> {
 
     fn gate(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile, profile: &Profile, faults: &[Fault]) -> Gate {
         self.gate_operation(path, gate, file);
+        self.gate_series(path, gate, file);
         if gate.metric.scope() == Scope::Members && !file.follows() {
             self.mistake(
                 &join(path, "metric"),
@@ -58,6 +59,7 @@ impl Judge<'_> {
             metric: gate.metric,
             operation: gate.operation.clone(),
             placement: gate.placement,
+            series: gate.series.clone(),
             within,
             fault,
             phases,
@@ -320,9 +322,11 @@ fn operations(file: &WorkloadFile) -> Vec<String> {
 fn limit_in(unit: Unit, limit: &Limit) -> Result<f64, String> {
     let strip = |expected: String| expected.trim_start_matches("expected ").to_owned();
     match (unit, limit) {
-        (Unit::Number | Unit::Ratio | Unit::Seconds, Limit::Number(number)) => Ok(*number),
+        (Unit::Number | Unit::Ratio | Unit::Seconds | Unit::Own, Limit::Number(number)) => Ok(*number),
         (Unit::Number | Unit::Ratio, Limit::Quantity(_)) => Err("a plain number".to_owned()),
-        (Unit::Seconds, Limit::Quantity(text)) => text.parse::<Span>().map(|span| span.0.as_secs_f64()).map_err(strip),
+        (Unit::Seconds | Unit::Own, Limit::Quantity(text)) => {
+            text.parse::<Span>().map(|span| span.0.as_secs_f64()).map_err(strip)
+        }
         (Unit::Time, Limit::Quantity(text)) => text
             .parse::<Span>()
             .map(|span| span.0.as_secs_f64() * 1e6)

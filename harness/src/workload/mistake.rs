@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::malformed::Malformed;
+use super::secret::{masked, masked_in_place};
 use super::tree::Origin;
 
 /// Characters of a line that are quoted at most.
@@ -68,7 +69,7 @@ impl Mistakes {
                 writeln!(f, "{}:{line}:{column}: {path}{}", self.file, mistake.problem)?;
                 f.write_str(&self.quoted(*line, *column))?;
             }
-            Origin::Set(set) => writeln!(f, "--set {set}: {path}{}", mistake.problem)?,
+            Origin::Set(set) => writeln!(f, "--set {}: {path}{}", masked(set), mistake.problem)?,
             Origin::Blocks(blocks) => writeln!(f, "--blocks {blocks}: {path}{}", mistake.problem)?,
         }
         if let Some(allowed) = &mistake.allowed {
@@ -86,6 +87,7 @@ impl Mistakes {
         let Some(text) = self.text.lines().nth(index) else {
             return String::new();
         };
+        let text = &masked_in_place(text);
         let indent = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
         // Of a long line only the part around the column; a tab is shown as one space, so that the caret stands below
         // its column.

@@ -6,6 +6,7 @@ use super::file::{CheckFile, RequestFile, TrafficFile};
 use super::folder::Folder;
 use super::judge::Judge;
 use super::mistake::nearest;
+use super::secret::masked;
 use super::shape::join;
 use crate::template::{
     Ask, Body, Escape, Method, RequestTemplate, Sources, Template, TemplateError, compile_form, compile_json,
@@ -151,6 +152,27 @@ impl Judge<'_> {
                 None
             }
         }
+    }
+
+    /// Text in which the environment alone is a value, filled in; `None` and a mistake where there is another one.
+    pub(super) fn of_environment(&mut self, path: &str, text: &str, escape: Escape) -> Option<String> {
+        let filled = match Template::compile(text, &Sources::default(), escape) {
+            Ok(template) => template.fixed(),
+            // What is set in the environment is told; of other values none would do.
+            Err(error) if error.unknown.is_none() => {
+                self.mistake(path, masked(&error.problem), error.allowed);
+                return None;
+            }
+            Err(_) => None,
+        };
+        if filled.is_none() {
+            self.mistake(
+                path,
+                "a value in it depends on a request, and no request is sent here",
+                "{{env.NAME}}, a variable of the environment",
+            );
+        }
+        filled
     }
 
     fn headers(&mut self, path: &str, request: &RequestFile, data: &Sources) -> Vec<(String, Template)> {

@@ -71,6 +71,8 @@ pub(crate) fn resolve(
     judge.launches(&file, &mut variants, folder, overrides);
     let before = judge.hooks("target.before", &file.target.before, folder);
     let after = judge.hooks("target.after", &file.target.after, folder);
+    let observe = judge.observe(&file.observe);
+    judge.uses_of_series(&file);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
     if !judge.found.is_empty() {
@@ -90,6 +92,7 @@ pub(crate) fn resolve(
         after,
         changes,
         faults,
+        observe,
         gates,
         expectations,
     })

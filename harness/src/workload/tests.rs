@@ -2,6 +2,7 @@ use super::*;
 
 mod gates;
 mod limits;
+mod observe;
 mod overriding;
 mod process;
 mod websockets;

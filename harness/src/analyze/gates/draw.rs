@@ -123,6 +123,7 @@ fn value(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell) -> 
     let of = Of {
         operation: gate.operation.as_deref(),
         placement: gate.placement,
+        series: gate.series.as_deref(),
         within: gate.within_s.map(Duration::from_secs),
         net: false,
     };

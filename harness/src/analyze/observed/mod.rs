@@ -5,6 +5,7 @@
 //! mod.rs     Observed: hands each part of a sample to its fold, answers by phase
 //! shards.rs  server.rs  processes.rs  machine.rs   one source each: its last reading, its totals by phase
 //! push.rs    joins.rs                  totals that are part of the server's
+//! series.rs  sockets.rs            what the workload asks to have observed besides
 //! growth.rs  phases.rs                 leaves: what grew between readings, which phase a stretch lies in
 //! ```
 //!
@@ -19,19 +20,23 @@ mod machine;
 mod phases;
 mod processes;
 mod push;
+mod series;
 mod server;
 mod shards;
+mod sockets;
 
 use std::collections::BTreeMap;
 
 use crate::observe::Sample;
-use crate::record::{Contention, DatabaseSide, JoinSide, Neighbours, PushSide, Resources, ServerSide};
+use crate::record::{Contention, DatabaseSide, JoinSide, Neighbours, ObservedSide, PushSide, Resources, ServerSide};
 
 use machine::MachineFold;
 use phases::Phases;
 use processes::ProcessesFold;
+use series::SeriesFold;
 use server::ServerFold;
 use shards::ShardFold;
+use sockets::SocketsFold;
 
 /// What was observed, by phase.
 #[derive(Debug)]
@@ -41,12 +46,15 @@ pub struct Observed {
     server: ServerFold,
     processes: ProcessesFold,
     machine: MachineFold,
+    sockets: SocketsFold,
+    /// By the name that the workload gives it.
+    series: BTreeMap<String, SeriesFold>,
     /// Time of the last sample: what comes after it has not happened yet.
     last_s: f64,
 }
 
 impl Observed {
-    /// Nothing observed yet, of `shards` shards, in phases with these starts and ends in seconds of the cell.
+    /// Nothing observed yet, of `shards` databases, in phases with these starts and ends in seconds of the cell.
     #[must_use]
     pub fn new(bounds_s: &[(f64, f64)], shards: usize) -> Self {
         let phases = Phases::new(bounds_s);
@@ -55,9 +63,21 @@ impl Observed {
             server: ServerFold::new(phases.len()),
             processes: ProcessesFold::new(phases.len()),
             machine: MachineFold::new(phases.len()),
+            sockets: SocketsFold::new(phases.len()),
+            series: BTreeMap::new(),
             last_s: 0.0,
             phases,
         }
+    }
+
+    /// The same, with these series.
+    #[must_use]
+    pub fn with_series(mut self, names: &[String]) -> Self {
+        let series = names
+            .iter()
+            .map(|name| (name.clone(), SeriesFold::new(self.phases.len())));
+        self.series = series.collect();
+        self
     }
 
     /// Takes in the next sample. What happens after the last phase, while late answers come in, belongs to none.
@@ -74,6 +94,14 @@ impl Observed {
         }
         for (name, process) in &sample.processes {
             self.processes.take(&self.phases, at_s, name, *process);
+        }
+        if let Some(sockets) = &sample.sockets {
+            self.sockets.take(&self.phases, at_s, sockets);
+        }
+        for (name, series) in &sample.series {
+            if let Some(fold) = self.series.get_mut(name) {
+                fold.take(&self.phases, at_s, series);
+            }
         }
         if let Some(machine) = sample.machine {
             self.machine.take(&self.phases, at_s, machine);
@@ -119,6 +147,20 @@ impl Observed {
     #[must_use]
     pub fn resources(&self, phase: usize) -> BTreeMap<String, Resources> {
         self.processes.resources(phase)
+    }
+
+    /// What the workload asks to have observed besides, in one phase; `None` where it asks for nothing that there is.
+    #[must_use]
+    pub fn observed(&self, phase: usize) -> Option<ObservedSide> {
+        let bounds_s = self.phases.bounds_s(phase);
+        let series = self.series.iter();
+        let side = ObservedSide {
+            series: series
+                .map(|(name, fold)| (name.clone(), fold.result(phase, bounds_s)))
+                .collect(),
+            sockets_max: self.sockets.most(phase),
+        };
+        (!side.series.is_empty() || side.sockets_max.is_some()).then_some(side)
     }
 
     /// What else ran on the machine in one phase; `None` where it was not observed.

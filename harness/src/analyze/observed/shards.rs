@@ -38,10 +38,10 @@ struct ShardTotals {
 /// How much the counters grew.
 #[derive(Debug, Clone, Copy, Default)]
 struct Grown {
-    table_lock_waits: f64,
+    table_lock_waits: Option<f64>,
     row_lock_waits: f64,
     row_lock_wait_s: f64,
-    deadlocks: f64,
+    deadlocks: Option<f64>,
     statements: f64,
 }
 
@@ -106,16 +106,17 @@ impl ShardTotals {
     fn contention(&self, length_s: f64) -> Contention {
         let mean = |sum: u64| sum as f64 / self.samples as f64;
         let count = |of: fn(&Grown) -> f64| self.grown.as_ref().map(|grown| of(grown).round() as u64);
+        let counted = |of: fn(&Grown) -> Option<f64>| Some(of(self.grown.as_ref()?)?.round() as u64);
         Contention {
             autoinc_waiters_avg: mean(self.autoinc_sum),
             autoinc_waiters_max: self.autoinc_max,
             autoinc_wait_s: self.autoinc_wait_s,
             unobserved_s: (length_s - self.observed_s).max(0.0),
-            table_lock_waits: count(|grown| grown.table_lock_waits),
+            table_lock_waits: counted(|grown| grown.table_lock_waits),
             row_lock_waits: count(|grown| grown.row_lock_waits),
             row_lock_wait_s: self.grown.map(|grown| grown.row_lock_wait_s),
             query_cache_waiters_avg: mean(self.query_cache_sum),
-            deadlocks: count(|grown| grown.deadlocks),
+            deadlocks: counted(|grown| grown.deadlocks),
             statements: count(|grown| grown.statements),
             threads_running_max: self.running_max,
             threads_connected_max: self.connected_max,
@@ -127,11 +128,23 @@ impl ShardTotals {
 
 impl Grown {
     fn add(&mut self, before: &ShardCounters, after: &ShardCounters, part: f64) {
-        self.table_lock_waits += grown_count(before.table_lock_waits, after.table_lock_waits) * part;
+        add_known(
+            &mut self.table_lock_waits,
+            before.table_lock_waits,
+            after.table_lock_waits,
+            part,
+        );
         self.row_lock_waits += grown_count(before.row_lock_waits, after.row_lock_waits) * part;
         self.row_lock_wait_s += grown_count(before.row_lock_wait_ms, after.row_lock_wait_ms) / 1e3 * part;
-        self.deadlocks += grown_count(before.deadlocks, after.deadlocks) * part;
+        add_known(&mut self.deadlocks, before.deadlocks, after.deadlocks, part);
         self.statements += grown_count(before.statements, after.statements) * part;
+    }
+}
+
+/// Adds what a counter grew, where the database has it.
+fn add_known(sum: &mut Option<f64>, before: Option<u64>, after: Option<u64>, part: f64) {
+    if let (Some(before), Some(after)) = (before, after) {
+        *sum.get_or_insert(0.0) += grown_count(before, after) * part;
     }
 }
 

@@ -41,6 +41,12 @@ impl Accounts {
         self.target
     }
 
+    /// The target's processes in the last table.
+    pub(super) fn targets(&self) -> impl Iterator<Item = u32> {
+        let targets = self.owners.iter().filter(|(_, owner)| **owner == Owner::Target);
+        targets.map(|((pid, _), _)| *pid)
+    }
+
     /// Takes in the next table. `own` is bmt's process; `roots` are the target's, which bmt may have started.
     pub(super) fn take(&mut self, table: Table, own: u32, roots: &BTreeSet<u32>) {
         let owners: BTreeMap<(u32, u64), Owner> = table

@@ -70,13 +70,21 @@ fn is_local(ip: IpAddr) -> bool {
 }
 
 fn find(address: SocketAddr, own: u32, table: &Table) -> BTreeSet<u32> {
+    holders(inodes(address, &listening_sockets()), own, table)
+}
+
+/// The listening sockets of this machine: address and inode.
+pub(super) fn listening_sockets() -> Vec<(SocketAddr, u64)> {
     let sockets = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|file| {
         let file = std::fs::File::open(file).ok()?;
         Some(listening(BufReader::new(file)))
     });
-    let links: BTreeSet<String> = inodes(address, &sockets.flatten().collect::<Vec<_>>())
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
+    sockets.flatten().collect()
+}
+
+/// The processes but `own` that hold any of these sockets, as far as they may be looked into.
+pub(super) fn holders(inodes: impl Iterator<Item = u64>, own: u32, table: &Table) -> BTreeSet<u32> {
+    let links: BTreeSet<String> = inodes.map(|inode| format!("socket:[{inode}]")).collect();
     if links.is_empty() {
         return BTreeSet::new();
     }

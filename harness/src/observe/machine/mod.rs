@@ -6,6 +6,9 @@
 //! table.rs     every process: its parent and its CPU, from /proc/PID/stat
 //! accounts.rs  whose CPU it is: sums that never go backwards, although processes end
 //! listener.rs  the processes behind the address of a target that bmt did not start
+//! named.rs     the processes that the workload names: their CPU, memory and sockets
+//! sockets.rs   how many sockets of processes are in which state
+//! pace.rs      how often to look at what is dear to look at
 //! ```
 //!
 //! Resolution: the kernel reports all of it in clock ticks (10 ms where `getconf CLK_TCK` says 100). The machine's
@@ -16,6 +19,9 @@
 
 mod accounts;
 mod listener;
+mod named;
+mod pace;
+mod sockets;
 mod stat;
 mod table;
 
@@ -24,8 +30,11 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::processes::Processes;
+use super::watched::Wanted;
 use accounts::Accounts;
 use listener::Listener;
+use named::Named;
+pub(super) use named::NamedSample;
 pub(super) use table::Table;
 
 /// What the machine, bmt and the target had used at one moment. Only differences between two samples mean anything.
@@ -63,16 +72,21 @@ pub enum TargetCpu {
 pub(super) struct Watch {
     own: u32,
     listener: Option<Listener>,
+    named: Option<Named>,
+    seen: Option<NamedSample>,
     accounts: Accounts,
     ticks_per_s: f64,
 }
 
 impl Watch {
-    /// `target` is the address of a target that bmt did not start.
-    pub(super) fn new(target: Option<SocketAddr>) -> Self {
+    /// `target` is the address of a target that bmt did not start; `wanted` are processes that are part of it, whoever
+    /// listens there.
+    pub(super) fn new(target: Option<SocketAddr>, wanted: Option<&Wanted>) -> Self {
         Self {
             own: std::process::id(),
             listener: target.map(Listener::new),
+            named: wanted.map(|wanted| Named::new(wanted.clone())),
+            seen: None,
             accounts: Accounts::default(),
             ticks_per_s: procfs::ticks_per_second() as f64,
         }
@@ -90,6 +104,11 @@ impl Watch {
             is_known |= !holders.is_empty();
             roots.extend(holders);
         }
+        if let Some(named) = &mut self.named {
+            self.seen = named.sample(at_s, self.own, &table);
+            is_known |= self.seen.is_some();
+            roots.extend(named.roots());
+        }
         let is_here = is_known || self.listener.as_ref().is_some_and(Listener::is_local);
         self.accounts.take(table, self.own, &roots);
         let seconds = |ticks: u64| ticks as f64 / self.ticks_per_s;
@@ -105,6 +124,16 @@ impl Watch {
                 (true, true) => TargetCpu::UsedS(seconds(self.accounts.target())),
             },
         })
+    }
+
+    /// What the last sample saw of the processes that the workload names; `None` where there are none.
+    pub(super) fn named(&mut self) -> Option<NamedSample> {
+        self.seen.take()
+    }
+
+    /// What could not be seen, in words.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.named.iter().filter_map(Named::problem).collect()
     }
 }
 

@@ -28,7 +28,7 @@ impl Drop for Running {
 fn watch(own: u32, target: Option<SocketAddr>) -> Watch {
     Watch {
         own,
-        ..Watch::new(target)
+        ..Watch::new(target, None)
     }
 }
 

@@ -37,4 +37,7 @@ pub struct ObserverCost {
     pub database_cpu_s: Option<f64>,
     /// The same over the length of the cell: part of one core.
     pub database_share: Option<f64>,
+    /// What could not be seen, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }

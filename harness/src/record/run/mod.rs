@@ -5,6 +5,7 @@
 //! judgement.rs    gates, expectations, comparisons, the verdict
 //! phase.rs        PhaseResult: one phase of one cell, by operation
 //! quantiles.rs  connections.rs  fan_out.rs  websockets.rs  neighbours.rs   parts of it
+//! observed.rs     what the workload asks to have observed besides
 //! generator.rs    how the generator did, and what observing cost
 //! injections.rs   what was broken and changed on purpose, and what it did to each shard
 //! ```
@@ -17,6 +18,7 @@ mod generator;
 mod injections;
 mod judgement;
 mod neighbours;
+mod observed;
 mod phase;
 mod quantiles;
 mod websockets;
@@ -31,6 +33,7 @@ pub use generator::{Generator, ObserverCost};
 pub use injections::{AcknowledgedResult, Blast, ChangeResult, FaultResult, ShardBlast, ShardTimeline, Timeline};
 pub use judgement::{Answer, BoundKind, Comparison, GateResult, Verdict};
 pub use neighbours::Neighbours;
+pub use observed::{ObservedSide, SeriesResult};
 pub use phase::{Contention, HostResult, OperationResult, PhaseResult, Resources, Retries, SessionsResult};
 pub use quantiles::{ABOVE_QUANTILE_MIN, Quantiles, samples_min};
 pub use websockets::WebsocketsResult;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientSide, Connections, Fanout, JoinSide, Neighbours, Quantiles, WebsocketsResult};
+use super::{ClientSide, Connections, Fanout, JoinSide, Neighbours, ObservedSide, Quantiles, WebsocketsResult};
 use crate::arrival::PhaseKind;
 use crate::metric::Placement;
 use crate::record::{Outcome, UnsentCause};
@@ -37,6 +37,9 @@ pub struct PhaseResult {
     /// What the server's throttle of joins decided, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join_throttle: Option<JoinSide>,
+    /// What the workload asks to have observed besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedSide>,
     /// By process: `generator`, `server`, `shard 0`, ….
     pub resources: BTreeMap<String, Resources>,
     /// When the pacer woke − intended.

@@ -13,25 +13,40 @@ pub(super) fn fanout(run: &Run) -> Option<Table> {
     let names = shown::phases(run, |phase| {
         phase.fanout.is_some() && (phase.kind.is_judged() || phase.kind == PhaseKind::Settle)
     });
+    let has_databases = shown::phases(run, |phase| phase.contention.is_some());
+    let has_databases = !has_databases.is_empty();
     let rows = names.iter().flat_map(|name| {
         let variants = variants(run).into_iter();
-        variants.map(move |variant| fanout_row(run, variant, name))
+        variants.map(move |variant| {
+            let mut row = fanout_row(run, variant, name);
+            if has_databases {
+                row.extend(databases(run, variant, name));
+            }
+            row
+        })
     });
+    let of_databases = ["SQL/s", "CPU"].into_iter().filter(|_| has_databases);
+    let legend = if has_databases {
+        " · SQL/s, CPU: statements and cores of all shards"
+    } else {
+        ""
+    };
     Table::new("Fan-out to members who are online")
-        .legend(
+        .legend(format!(
             "msgs: acknowledged messages to the followed chats, per second · per msg: fetches for each; as many as members are online if each \
              fetches each message by itself · dropped: part of the pushes that throttling dropped · p50, p99: time from a message's intended \
              send until a member has it, ms; a message that never arrived is later than all · missing: pairs of a message and a member in \
              which it never arrived · stale: members that lack an old message at the end of the phase · lag: most records that the publish \
-             role was behind · SQL/s, CPU: statements and cores of all shards",
-        )
+             role was behind{legend}",
+        ))
         .columns(Kind::Key, ["variant", "phase"])
         .columns(
             Kind::Figure,
             [
-                "msgs", "per msg", "fetch/s", "push/s", "dropped", "p50", "p99", "missing", "stale", "lag", "SQL/s", "CPU",
+                "msgs", "per msg", "fetch/s", "push/s", "dropped", "p50", "p99", "missing", "stale", "lag",
             ],
         )
+        .columns(Kind::Figure, of_databases)
         .rows(rows)
         .unless_empty()
 }
@@ -50,10 +65,6 @@ fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
         let server = fanout.server.as_ref()?;
         let all = server.pushes_dropped + server.pushes_sent;
         Some(server.pushes_dropped as f64 / all.max(1) as f64)
-    });
-    let statements = median(&|phase, _| {
-        let statements = phase.contention.as_ref()?.statements?;
-        Some(statements as f64 / (phase.end_s - phase.start_s))
     });
     vec![
         variant.to_owned(),
@@ -77,7 +88,21 @@ fn fanout_row(run: &Run, variant: &str, phase_name: &str) -> Vec<String> {
             median(&|_, fanout| Some(fanout.server.as_ref()?.lag_records_max? as f64)),
             0,
         ),
-        number(statements, 0),
-        number(median(&|phase, _| figure(phase, Metric::DatabaseCpu, Of::default())), 2),
     ]
+}
+
+/// Statements per second, and cores.
+fn databases(run: &Run, variant: &str, phase_name: &str) -> [String; 2] {
+    let median = |value: &dyn Fn(&PhaseResult) -> Option<f64>| {
+        median_over_blocks(run, variant, |cell| {
+            let phase = phase(cell, phase_name).filter(|phase| phase.fanout.is_some())?;
+            value(phase)
+        })
+    };
+    let statements = median(&|phase| {
+        let statements = phase.contention.as_ref()?.statements?;
+        Some(statements as f64 / (phase.end_s - phase.start_s))
+    });
+    let cpu = median(&|phase| figure(phase, Metric::DatabaseCpu, Of::default()));
+    [number(statements, 0), number(cpu, 2)]
 }

@@ -7,8 +7,16 @@ use crate::report::shown::{self, OverBlocks, QUANTILES, failed_share, over_block
 use crate::report::table::{Kind, Table};
 use crate::report::words::{Form, NONE, number, percent, spread};
 
-/// What there is to say of the databases, where they were observed.
-const OF_DATABASES: [&str; 4] = ["AUTO-INC", "row lock", "q-cache", "DB CPU"];
+/// What there is to say of the locks of databases, where they were observed.
+const OF_LOCKS: [&str; 3] = ["AUTO-INC", "row lock", "q-cache"];
+
+/// Which columns have anything to show: none is there that could have no figure.
+struct Columns {
+    server_cpu: bool,
+    pools: bool,
+    locks: bool,
+    database_cpu: bool,
+}
 
 /// One row a variant.
 pub(super) fn headline(run: &Run) -> Option<Table> {
@@ -19,20 +27,30 @@ pub(super) fn headline(run: &Run) -> Option<Table> {
         operation: &entry.name,
     };
     let of_cells = || run.cells.iter().filter_map(|cell| phase(cell, &shown_phase.name));
-    let has_databases = of_cells().any(|phase| phase.contention.is_some());
-    let has_server_cpu = of_cells().any(|phase| figure(phase, Metric::ServerCpuPerRequest, Of::default()).is_some());
+    let has = |metric: Metric| of_cells().any(|phase| figure(phase, metric, Of::default()).is_some());
+    let pools = |phase: &PhaseResult| phase.connections.database.as_ref()?.open_max;
+    let shown = Columns {
+        server_cpu: has(Metric::ServerCpuPerRequest),
+        pools: of_cells().any(|phase| pools(phase).is_some()),
+        locks: of_cells().any(|phase| phase.contention.is_some()),
+        database_cpu: has(Metric::DatabaseCpu),
+    };
     let mut columns = vec!["ok/s", "p50", "p99", "p99.9", "rejected", "failed", "conns"];
-    columns.extend(has_server_cpu.then_some("CPU/answer"));
-    columns.extend(OF_DATABASES.into_iter().filter(|_| has_databases));
+    columns.extend(shown.server_cpu.then_some("CPU/answer"));
+    columns.extend(OF_LOCKS.into_iter().filter(|_| shown.locks));
+    columns.extend(shown.database_cpu.then_some("DB CPU"));
     let mut footnotes = Vec::new();
     let mut rows = Vec::new();
     for variant in shown::variants(run) {
         let mut row = headline.row(variant, &mut footnotes);
-        if has_server_cpu {
+        if shown.server_cpu {
             row.push(headline.spread(variant, Metric::ServerCpuPerRequest, Form::Plain));
         }
-        if has_databases {
-            row.extend(headline.of_databases(variant));
+        if shown.locks {
+            row.extend(headline.of_locks(variant));
+        }
+        if shown.database_cpu {
+            row.push(headline.spread(variant, Metric::DatabaseCpu, Form::Digits(2)));
         }
         rows.push(row);
     }
@@ -43,7 +61,7 @@ pub(super) fn headline(run: &Run) -> Option<Table> {
         shown_phase.end_s - shown_phase.start_s,
         shown::offered(entry, shown_phase.target_rate)
     ))
-    .legend(legend(run, has_server_cpu, has_databases))
+    .legend(legend(run, &shown))
     .columns(Kind::Key, ["variant"])
     .columns(Kind::Figure, columns)
     .rows(rows);
@@ -51,20 +69,25 @@ pub(super) fn headline(run: &Run) -> Option<Table> {
     Some(table)
 }
 
-fn legend(run: &Run, has_server_cpu: bool, has_databases: bool) -> String {
+fn legend(run: &Run, shown: &Columns) -> String {
     let mut parts = vec![
         "p50 to p99.9: response times of ok answers in ms",
         "conns: most open at once, client/database",
     ];
-    if !has_databases {
+    if !shown.pools {
         parts[1] = "conns: most open at once";
     }
-    if has_server_cpu {
-        parts.push("CPU/answer: of server and databases, µs");
+    if shown.server_cpu {
+        parts.push(match shown.database_cpu {
+            true => "CPU/answer: of server and databases, µs",
+            false => "CPU/answer: of the server, µs",
+        });
     }
-    if has_databases {
+    if shown.locks {
         parts.push("AUTO-INC, row lock: seconds waited, all statements of all shards");
         parts.push("q-cache: threads waiting for the query cache");
+    }
+    if shown.database_cpu {
         parts.push("DB CPU: cores");
     }
     match run.header.workload.blocks {
@@ -134,7 +157,7 @@ impl Headline<'_> {
         (!told.is_empty()).then(|| told.join(", "))
     }
 
-    fn of_databases(&self, variant: &str) -> [String; 4] {
+    fn of_locks(&self, variant: &str) -> [String; 3] {
         let median = |metric: Metric| self.median(variant, |phase| figure(phase, metric, Of::default()));
         let query_cache = self.median(variant, |phase| {
             Some(phase.contention.as_ref()?.query_cache_waiters_avg)
@@ -143,7 +166,6 @@ impl Headline<'_> {
             number(median(Metric::AutoincWaitS), 1),
             number(median(Metric::RowLockWaitS), 1),
             number(query_cache, 1),
-            self.spread(variant, Metric::DatabaseCpu, Form::Digits(2)),
         ]
     }
 

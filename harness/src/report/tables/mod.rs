@@ -10,6 +10,7 @@ mod headline;
 mod hosts;
 mod injections;
 mod joins;
+mod observed;
 mod operations;
 mod phases;
 mod retries;
@@ -39,6 +40,8 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         websockets::websockets(run),
         fanout::fanout(run),
         joins::joins(run),
+        observed::server(run),
+        observed::series(run),
         bystanders::bystanders(run),
         injections::injections(run),
         blast::blast_radius(run),

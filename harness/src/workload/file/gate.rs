@@ -22,6 +22,9 @@ pub struct GateFile {
     /// Which of the operation's chats, by the shard they live on.
     #[serde(default)]
     pub placement: Option<Placement>,
+    /// The series whose figure it is, by its name in `observe.prometheus`; needed by every metric of a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
     /// The phase it is judged in, by name (`spike`, `base`, `step 1`); if not given, every phase but `warm-up`,
     /// `recovery` and `settle`.
     #[serde(default)]

@@ -6,6 +6,7 @@
 mod gate;
 mod generator;
 mod injections;
+mod observe;
 mod process;
 mod profile;
 mod reach;
@@ -23,13 +24,14 @@ use serde::{Deserialize, Serialize};
 pub(super) use generator::GeneratorFile;
 pub use injections::{DelayConnections, Injection, SlowDisk, SlowQueries};
 pub use target::Settings;
-use target::TargetFile;
 pub(super) use target::VariantFile;
+use target::{TargetFile, is_default};
 pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 
 pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
+pub(super) use observe::{AddressFile, ObserveFile, ProcessFile, PrometheusFile};
 pub(crate) use process::{HIDDEN, looks_secret};
 pub(super) use process::{HookFile, ReadyFile};
 pub(super) use profile::ProfileFile;
@@ -93,6 +95,9 @@ pub struct WorkloadFile {
     /// What goes wrong on purpose while a cell runs; undone at its end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultFile>,
+    /// What is observed besides what bmt observes by itself.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub observe: ObserveFile,
     /// What must hold for the build to ship.
     #[serde(default)]
     pub gates: Vec<GateFile>,

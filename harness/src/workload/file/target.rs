@@ -56,7 +56,7 @@ pub struct TargetFile {
     pub after: Vec<HookFile>,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
