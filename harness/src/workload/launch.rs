@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::file::HIDDEN;
+use super::secret::HIDDEN;
 use crate::template::{Ask, CommandText};
 
 /// A program and its arguments.

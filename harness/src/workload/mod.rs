@@ -52,7 +52,7 @@ pub use secret::masked;
 pub use target_url::TargetUrl;
 pub use tree::Origin;
 
-pub(crate) use file::{HIDDEN, looks_secret};
+pub(crate) use secret::{HIDDEN, looks_secret};
 
 use folder::Folder;
 use malformed::Malformed;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::domain::Variant;
-use super::file::{HookFile, ReadyFile, WorkloadFile, looks_secret};
+use super::file::{HookFile, ReadyFile, WorkloadFile};
 use super::folder::Folder;
 use super::judge::Judge;
 use super::launch::{Deed, Hook, Launch, Program, Ready, Variable, Variables};
 use super::overrides::Overrides;
+use super::secret::looks_secret;
 use super::shape::join;
 use super::target_url::TargetUrl;
 use crate::template::{CommandText, Sources};

@@ -1,11 +1,41 @@
-//! Users and passwords in addresses: used, and shown nowhere.
+//! Secrets: users and passwords in addresses, and variables that are likely to be one; used, and shown nowhere.
 //!
 //! A leaf, and pure.
 
 use std::ops::Range;
 
 /// What stands for what is not shown.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
+
+/// Parts of names that secrets have.
+const SECRETS: [&str; 10] = [
+    "SECRET",
+    "TOKEN",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "KEY",
+    "AUTH",
+    "PRIVATE",
+    "COOKIE",
+];
+
+/// Whether a variable of an environment is likely a secret: by its name, or as a URL with a password in it.
+pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRETS.iter().any(|part| name.contains(part)) || has_password(value)
+}
+
+/// `scheme://user:password@host`.
+fn has_password(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map(|(user, _)| user);
+    user.is_some_and(|user| user.contains(':'))
+}
 
 /// An address without its user, such as `mysql://host/name`.
 pub(super) fn without_user(address: &str) -> String {

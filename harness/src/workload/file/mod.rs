@@ -32,7 +32,6 @@ pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
 pub(super) use injections::{ChangeFile, FaultFile};
 pub(super) use observe::{AddressFile, ObserveFile, ProcessFile, PrometheusFile};
-pub(crate) use process::{HIDDEN, looks_secret};
 pub(super) use process::{HookFile, ReadyFile};
 pub(super) use profile::ProfileFile;
 pub(super) use reach::TlsFile;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::request::{CheckFile, RequestFile};
 use crate::workload::quantity::Span;
+use crate::workload::secret::{HIDDEN, looks_secret};
 
 /// When a program is ready: exactly one of `http` and `port`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -56,39 +57,6 @@ impl Default for ReadyFile {
 
 fn half_a_minute() -> Span {
     Span(Duration::from_secs(30))
-}
-
-/// What stands for a secret in results.
-pub(crate) const HIDDEN: &str = "***";
-
-/// Parts of names that secrets have.
-const SECRETS: [&str; 10] = [
-    "SECRET",
-    "TOKEN",
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "CREDENTIAL",
-    "KEY",
-    "AUTH",
-    "PRIVATE",
-    "COOKIE",
-];
-
-/// Whether a variable of an environment is likely a secret: by its name, or as a URL with a password in it.
-pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    SECRETS.iter().any(|part| name.contains(part)) || has_password(value)
-}
-
-/// `scheme://user:password@host`.
-fn has_password(value: &str) -> bool {
-    let Some((_, rest)) = value.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let user = authority.rsplit_once('@').map(|(user, _)| user);
-    user.is_some_and(|user| user.contains(':'))
 }
 
 /// An environment as results record it.
