@@ -25,7 +25,8 @@ pub struct Flow {
 
 impl Flow {
     /// Arrivals per second in a phase; none while everything settles.
-    pub(crate) fn rate_in(&self, phase: &Phase) -> f64 {
+    #[must_use]
+    pub fn rate_in(&self, phase: &Phase) -> f64 {
         match phase.kind {
             PhaseKind::Settle => 0.0,
             _ => phase.rate * self.share + self.rate,

@@ -55,10 +55,42 @@ fn length(workload: &Workload) -> String {
         spare => format!(", and {spare} to spare"),
     };
     format!(
-        "{variants} variant{} × {blocks} block{}, {}:{:02} of load{spare}",
+        "{variants} variant{} × {blocks} block{}, {}:{:02} of load{spare}; {}, about {} of recording",
         plural(variants),
         plural(blocks as usize),
         seconds / 60,
-        seconds % 60
+        seconds % 60,
+        peak(workload),
+        mib(seconds * bytes_a_second(workload)),
     )
+}
+
+/// The highest rate, and the connections that may be open at once.
+fn peak(workload: &Workload) -> String {
+    let phases = workload.profile.phases();
+    let rate = phases
+        .iter()
+        .map(|phase| workload.flows().iter().map(|flow| flow.rate_in(phase)).sum::<f64>())
+        .fold(0.0, f64::max);
+    let connections = workload.variants.iter().map(|variant| variant.reach.connections);
+    let connections = connections.max().unwrap_or(0) as usize * workload.hosts.len().max(1);
+    let held = match workload.online() {
+        0 => String::new(),
+        held => format!(" and {held} held"),
+    };
+    format!("up to {rate:.0}/s on at most {connections} connections{held}")
+}
+
+/// What a second of a cell takes in the recording, by experience: two kilobytes for each traffic entry as each worker
+/// measured it, one for what is observed.
+fn bytes_a_second(workload: &Workload) -> u64 {
+    let measured = workload.traffic.len() as u64 * u64::from(workload.generator().workers);
+    1_000 + 2_000 * measured
+}
+
+fn mib(bytes: u64) -> String {
+    match bytes >> 20 {
+        0 => "1 MiB".to_owned(),
+        mib => format!("{mib} MiB"),
+    }
 }

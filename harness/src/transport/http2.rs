@@ -97,8 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Session<S> {
         tokio::select! {
             biased;
             () = async { while slots.join_next().await.is_some() {} } => {
-                // Says goodbye and closes.
-                let _ = connection.as_mut().await;
+                // Says goodbye and closes. A server that does not even read that is not waited for.
+                if tokio::time::timeout(owner.timeout(), connection.as_mut()).await.is_err() {
+                    connection.abort();
+                }
             }
             _ = connection.as_mut() => {
                 shared.by_server.set(true);
