@@ -209,7 +209,9 @@ impl Judge<'_> {
         if gate.at_most.is_none() && gate.at_least.is_none() {
             self.mistake(path, "the condition has no limit", "at_most, at_least or both");
         }
-        let unit = gate.metric.gate_unit(gate.relative_to.is_some() || gate.relative_to_phase.is_some());
+        let unit = gate
+            .metric
+            .gate_unit(gate.relative_to.is_some() || gate.relative_to_phase.is_some());
         let mut bounds = Vec::new();
         for (key, limit, bound) in [
             ("at_most", &gate.at_most, Bound::AtMost as fn(f64) -> Bound),

@@ -11,7 +11,13 @@ use crate::metric::Metric;
 
 impl Judge<'_> {
     /// How much of each phase counts, for the metric that asks for it.
-    pub(super) fn gate_within(&mut self, path: &str, gate: &GateFile, phases: &[String], profile: &Profile) -> Option<Duration> {
+    pub(super) fn gate_within(
+        &mut self,
+        path: &str,
+        gate: &GateFile,
+        phases: &[String],
+        profile: &Profile,
+    ) -> Option<Duration> {
         let at = join(path, "within");
         let allowed = "whole seconds, such as 5s";
         let within = match (gate.within, gate.metric) {
@@ -66,7 +72,13 @@ impl Judge<'_> {
         let base = gate.relative_to_phase.as_deref();
         self.gate_base_phase(path, gate, &named);
         gate.phase.clone().map_or_else(
-            || measured.iter().filter(|name| base != Some(**name)).map(ToString::to_string).collect(),
+            || {
+                measured
+                    .iter()
+                    .filter(|name| base != Some(**name))
+                    .map(ToString::to_string)
+                    .collect()
+            },
             |phase| vec![phase],
         )
     }

@@ -109,11 +109,20 @@ fn a_phase_is_compared_with_another_of_the_same_variant() {
     assert!(!gate_of.phases.contains(&"base".to_owned()), "{:?}", gate_of.phases);
     assert_eq!(gate_of.bounds, [Bound::AtMost(2.0)], "a ratio is a plain number");
     for (more, mistake) in [
-        ("phase: base, relative_to_phase: base", "`base` would be compared with itself"),
+        (
+            "phase: base, relative_to_phase: base",
+            "`base` would be compared with itself",
+        ),
         ("relative_to_phase: step 9", "there is no phase `step 9`"),
-        ("relative_to: before, relative_to_phase: base", "either `relative_to` or `relative_to_phase`"),
+        (
+            "relative_to: before, relative_to_phase: base",
+            "either `relative_to` or `relative_to_phase`",
+        ),
     ] {
         let told = refused(&with("gates", &[&gate(more)]), &[]);
-        assert!(told.contains(mistake) && told.contains("1 mistake in"), "{more}: {told}");
+        assert!(
+            told.contains(mistake) && told.contains("1 mistake in"),
+            "{more}: {told}"
+        );
     }
 }
