@@ -119,14 +119,14 @@ fn warn_of_secrets(wanted: &Try) {
 
 /// What to do next.
 fn next(wanted: &Try, outcome: &Outcome) -> String {
-    match &wanted.save {
-        Some(save) => {
-            let file = quoted(&save.display().to_string());
-            format!("\nsaved: {file}; for five jumps and an interval: bmt run {file} --blocks 5\n")
-        }
+    let file = wanted.save.as_deref().unwrap_or(Path::new("mine.yaml"));
+    let file = quoted(&file.display().to_string());
+    let same = match &wanted.save {
+        Some(_) => format!("the same, to keep and to change: {file}"),
         None => format!(
-            "\nthe same again, to keep and to change: {} --save mine.yaml\n",
+            "the same again, to keep and to change: {} --save {file}",
             outcome.run.header.command
         ),
-    }
+    };
+    format!("\n{same}\nfive jumps and an interval: bmt run {file} --blocks 5\n")
 }

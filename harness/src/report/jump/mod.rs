@@ -24,7 +24,7 @@ pub fn ramp_and_jump_of(run: &Run, columns: usize) -> String {
     let shown = Columns::of(run);
     let mut text = String::new();
     if shown.all().iter().any(Option::is_some) {
-        let table = table::table(&shown);
+        let table = table::table(run, &shown);
         let _ = writeln!(text, "{}\n{}", folded(&table.title, columns), drawn(&table, columns));
         for line in table.footnotes.iter().chain([&table.legend]) {
             let _ = writeln!(text, "{}", folded(line, columns));
@@ -49,3 +49,6 @@ pub fn ramp_and_jump_of(run: &Run, columns: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,18 +2,21 @@
 
 use super::compared::{Columns, operation};
 use crate::analyze::figure::error_share;
-use crate::record::{Answer, GateResult, Outcome, PhaseResult, Run, Verdict};
+use crate::arrival::PhaseKind;
+use crate::metric::{Metric, Unit};
+use crate::record::{Answer, OperationResult, Outcome, PhaseResult, Run, Verdict, samples_min};
 use crate::report::words::{ms, percent, value};
 
 /// What was done.
-pub(super) fn title(shown: &Columns<'_>) -> String {
-    let rate = |phase: Option<&PhaseResult>| phase.map_or("–".to_owned(), |phase| value(phase.target_rate, "per_s"));
-    let top = shown.ramp.or(shown.jump);
-    format!(
-        "Everyday load of {}, a ramp to {} in steps, back, and a jump to the same rate at once",
-        rate(shown.everyday),
-        rate(top)
-    )
+pub(super) fn title(run: &Run) -> String {
+    let mut phases = run.header.workload.phases.iter();
+    let mut rate = |kind: PhaseKind| {
+        let phase = phases.find(|phase| phase.kind == kind);
+        phase.map_or("–".to_owned(), |phase| value(phase.rate, "per_s"))
+    };
+    // The base comes before the jump, which has the rate of the ramp's last step.
+    let (everyday, top) = (rate(PhaseKind::Base), rate(PhaseKind::Spike));
+    format!("Everyday load of {everyday}, a ramp to {top} in steps, back, and a jump to the same rate at once")
 }
 
 /// The verdict and what it rests on.
@@ -40,38 +43,38 @@ pub(super) fn doubts(run: &Run) -> impl Iterator<Item = &String> {
     reasons.filter(move |reason| !told.iter().any(|told| reason.starts_with(told)))
 }
 
-/// Where too many requests failed, and how.
+/// Where too many requests failed, and how: of the phases that are judged, that in which most did.
 fn errors(run: &Run) -> Option<String> {
-    let judged = run.gates.iter().filter(|gate| gate.metric == "error_share");
-    let failed = judged.filter(|gate| gate.answer == Answer::Fail);
-    let worst = failed.max_by(|a, b| share(a).total_cmp(&share(b)))?;
-    let mut phases = run.cells.first()?.phases.iter();
-    let operation = operation(phases.find(|phase| phase.name == worst.phase)?)?;
+    let phases = &run.cells.first()?.phases;
+    let judged = run.gates.iter().filter(|gate| gate.metric == Metric::ErrorShare.name());
+    let failed = judged.filter_map(|gate| {
+        let phase = phases.iter().find(|phase| phase.name == gate.phase)?;
+        let operation = operation(phase)?;
+        let share = error_share(operation);
+        (share > gate.limit).then_some((share, gate, operation))
+    });
+    let (share, gate, operation) =
+        failed.max_by_key(|(_, _, operation)| operation.scheduled - ok(operation).min(operation.scheduled))?;
     let mut ended: Vec<(u64, &str)> = operation
         .outcomes
         .iter()
         .filter(|(outcome, _)| **outcome != Outcome::Ok)
         .map(|(outcome, count)| (*count, words(*outcome)))
         .collect();
-    if operation.unsent > 0 {
-        ended.push((operation.unsent, "were never sent"));
-    }
-    if operation.cut_off > 0 {
-        ended.push((operation.cut_off, "were cut off"));
-    }
+    ended.extend([
+        (operation.unsent, "were never sent"),
+        (operation.cut_off, "were cut off"),
+    ]);
+    ended.retain(|(count, _)| *count > 0);
     ended.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     let ended: Vec<String> = ended.iter().map(|(count, how)| format!("{count} {how}")).collect();
     Some(format!(
-        "{} of the requests {} were not answered well, which is more than {}: {}.",
-        percent(error_share(operation)),
-        place(&worst.phase),
-        percent(worst.limit),
+        "{} of the requests {} failed, where at most {} may: {}.",
+        percent(share),
+        place(&gate.phase),
+        percent(gate.limit),
         ended.join(", ")
     ))
-}
-
-fn share(gate: &GateResult) -> f64 {
-    gate.actual.unwrap_or(0.0)
 }
 
 fn place(phase: &str) -> String {
@@ -103,35 +106,47 @@ fn words(outcome: Outcome) -> &'static str {
 
 /// The jump against the ramp.
 fn ratio(run: &Run, shown: &Columns<'_>) -> Option<String> {
-    let gate = run.gates.iter().find(|gate| gate.unit == "ratio")?;
+    let gate = run.gates.iter().find(|gate| gate.unit == Unit::Ratio.name())?;
+    let reason = gate.reason.as_deref().unwrap_or("too little was measured");
+    let reason = reason.strip_prefix("where ").unwrap_or(reason);
     let p99 = |phase: Option<&PhaseResult>| operation(phase?)?.response_us.get(Outcome::Ok.name())?.p99;
-    let (ramp, jump) = (p99(shown.ramp), p99(shown.jump));
-    let (Some(actual), Some(ramp), Some(jump)) = (gate.actual, ramp, jump) else {
-        let reason = gate.reason.as_deref().unwrap_or("there is no figure");
+    let (Some(ramp), Some(jump)) = (p99(shown.ramp), p99(shown.jump)) else {
+        let count = |phase: Option<&PhaseResult>| phase.and_then(operation).map_or(0, ok);
         return Some(format!(
-            "Whether the jump is worse than the ramp cannot be said: {}. A longer --for or a higher --rate gives more answers.",
-            reason.strip_prefix("where ").unwrap_or(reason)
+            "Whether the jump is worse than the ramp cannot be said: a p99 takes {} ok answers, and the ramp had {}, the jump {}. A \
+             longer --for or a higher --rate gives more.",
+            samples_min(0.99),
+            count(shown.ramp),
+            count(shown.jump)
         ));
     };
-    let opened = shown.jump.map_or(0, |phase| phase.connections.client.opened);
-    let open = shown.ramp.map_or(0, |phase| phase.connections.client.open_max);
-    let connections = match (opened, open) {
-        (opened, open) if opened > open => {
-            format!(" The jump opened {opened} connections, where the ramp had {open} open at once.")
-        }
-        _ => String::new(),
-    };
-    let undecided = match gate.answer {
-        Answer::Inconclusive => format!(
-            " That decides nothing: {}.",
-            gate.reason.as_deref().unwrap_or("too little was measured")
-        ),
-        _ => String::new(),
+    let worth = match gate.answer {
+        Answer::Inconclusive => format!(" That decides nothing: {reason}; try it again on a machine that is idle."),
+        // One draw is not a finding.
+        _ => " That is one jump; several show how much of it is chance.".to_owned(),
     };
     Some(format!(
-        "The jump's p99 is {actual:.1} x the ramp's at the same rate: {} ms against {} ms, where at most {:.1} x passes.{connections}{undecided}",
+        "The jump's p99 is {:.1} x the ramp's at the same rate: {} ms against {} ms; up to {:.1} x passes.{}{worth}",
+        gate.actual.unwrap_or(jump as f64 / ramp.max(1) as f64),
         ms(Some(jump as f64)),
         ms(Some(ramp as f64)),
-        gate.limit
+        gate.limit,
+        connections(shown),
     ))
+}
+
+/// Answers that were ok.
+fn ok(operation: &OperationResult) -> u64 {
+    operation.outcomes.get(&Outcome::Ok).copied().unwrap_or(0)
+}
+
+/// What the jump did that the ramp did not.
+fn connections(shown: &Columns<'_>) -> String {
+    let opened = shown.jump.map_or(0, |phase| phase.connections.client.opened);
+    let open = shown.ramp.map_or(0, |phase| phase.connections.client.open_max);
+    if opened > open {
+        format!(" The jump opened {opened} connections, where the ramp had {open} open at once.")
+    } else {
+        String::new()
+    }
 }

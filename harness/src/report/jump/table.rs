@@ -3,7 +3,7 @@
 use super::compared::{Columns, operation};
 use super::sentence::title;
 use crate::analyze::validity::{disturbed, marked};
-use crate::record::{ClientSide, OperationResult, Outcome, PhaseResult, Quantiles};
+use crate::record::{ClientSide, OperationResult, Outcome, PhaseResult, Quantiles, Run};
 use crate::report::shown::{failed_share, rejected_share};
 use crate::report::table::{Kind, Table};
 use crate::report::words::{NONE, ms, number, percent};
@@ -12,7 +12,7 @@ use crate::report::words::{NONE, ms, number, percent};
 type Part = (&'static str, fn(&ClientSide) -> &Quantiles);
 
 /// One row for each figure.
-pub(super) fn table(shown: &Columns<'_>) -> Table {
+pub(super) fn table(run: &Run, shown: &Columns<'_>) -> Table {
     let all = shown.all();
     let row = |name: &str, figure: &dyn Fn(&PhaseResult) -> String| {
         let figures = all.map(|phase| phase.map_or(NONE.to_owned(), figure));
@@ -50,7 +50,7 @@ pub(super) fn table(shown: &Columns<'_>) -> Table {
         .iter()
         .zip(all)
         .map(|(name, phase)| format!("{name}{}", mark(phase)));
-    let mut table = Table::new(title(shown))
+    let mut table = Table::new(title(run))
         .legend(
             "ramp: its last step, at the rate of the jump · times: response times of ok answers, from when each request was due · –: too \
              few for the figure",
