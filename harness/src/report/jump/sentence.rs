@@ -4,7 +4,7 @@ use super::compared::{Columns, operation};
 use crate::analyze::figure::error_share;
 use crate::arrival::PhaseKind;
 use crate::metric::{Metric, Unit};
-use crate::record::{Answer, OperationResult, Outcome, PhaseResult, Run, Verdict, samples_min};
+use crate::record::{Answer, GateResult, OperationResult, Outcome, PhaseResult, Run, Verdict, samples_min};
 use crate::report::words::{ms, percent, value};
 
 /// What was done.
@@ -36,11 +36,18 @@ pub(super) fn sentence(run: &Run, shown: &Columns<'_>) -> String {
     }
 }
 
-/// Why the numbers are not to be trusted, and what to do about it; the sentence has told the rest.
+/// Why the numbers are not to be trusted, and what to do about it; the sentence has told the rest, but not why errors
+/// are undecided where the jump is not.
 pub(super) fn doubts(run: &Run) -> impl Iterator<Item = &String> {
-    let told = ["gate failed: ", "inconclusive: "];
-    let reasons = run.reasons.iter();
-    reasons.filter(move |reason| !told.iter().any(|told| reason.starts_with(told)))
+    let is_open = of_phases(run).is_some_and(|gate| gate.answer == Answer::Inconclusive);
+    let is_told =
+        move |reason: &str| reason.starts_with("gate failed: ") || is_open && reason.starts_with("inconclusive: ");
+    run.reasons.iter().filter(move |reason| !is_told(reason))
+}
+
+/// The judgement of the jump against the ramp.
+fn of_phases(run: &Run) -> Option<&GateResult> {
+    run.gates.iter().find(|gate| gate.unit == Unit::Ratio.name())
 }
 
 /// Where too many requests failed, and how: of the phases that are judged, that in which most did.
@@ -106,7 +113,7 @@ fn words(outcome: Outcome) -> &'static str {
 
 /// The jump against the ramp.
 fn ratio(run: &Run, shown: &Columns<'_>) -> Option<String> {
-    let gate = run.gates.iter().find(|gate| gate.unit == Unit::Ratio.name())?;
+    let gate = of_phases(run)?;
     let reason = gate.reason.as_deref().unwrap_or("too little was measured");
     let reason = reason.strip_prefix("where ").unwrap_or(reason);
     let p99 = |phase: Option<&PhaseResult>| operation(phase?)?.response_us.get(Outcome::Ok.name())?.p99;

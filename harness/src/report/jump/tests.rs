@@ -112,6 +112,22 @@ fn too_few_answers_decide_nothing_and_neither_does_a_busy_machine() {
 }
 
 #[test]
+fn errors_that_are_undecided_say_why() {
+    let mut run = run(cell((5_000, 11_000)), &Ending::default());
+    run.header.workload.gates[0].phases = vec!["base".to_owned()];
+    run.cells[0].phases[0].neighbours = Some(Neighbours {
+        cpus: 2,
+        foreign_cpu: Some(1.5),
+        ..Neighbours::default()
+    });
+    let run = judged(run.header, run.cells, Some(&Ending::default()));
+    let text = ramp_and_jump_of(&run, 200);
+    assert!(text.contains("INCONCLUSIVE: The jump's p99 is 1.1 x"), "{text}");
+    let told = "  - inconclusive: as it is · base · get error_share: others used 1.5 of 2 cores";
+    assert!(text.contains(told), "{text}");
+}
+
+#[test]
 fn what_ended_before_the_jump_shows_what_there_is() {
     let mut begun = cell((5_000, 10_000));
     begun.phases.truncate(1);
