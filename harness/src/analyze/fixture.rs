@@ -161,6 +161,7 @@ pub(crate) fn gate(metric: &str, bound: (BoundKind, f64)) -> GateSnapshot {
         phases: vec!["spike".to_owned()],
         variants: vec!["a".to_owned()],
         relative_to: None,
+        relative_to_phase: None,
         bounds: vec![bound],
         inconclusive: None,
     }

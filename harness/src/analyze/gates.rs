@@ -57,7 +57,7 @@ impl<'a> Judged<'a> {
                 return Draw::LeftOut(format!("block {block} was not run"));
             };
             let base = match &gate.relative_to {
-                None => None,
+                None => gate.relative_to_phase.as_ref().map(|_| cell),
                 Some(other) if !run.header.workload.variants.contains(other) => {
                     return Draw::LeftOut(format!("`{other}` was left out by --variant"));
                 }
@@ -66,7 +66,8 @@ impl<'a> Judged<'a> {
                     None => return Draw::LeftOut(format!("block {block} of `{other}` was not run")),
                 },
             };
-            draw::draw(gate, metric, phase, cell, base)
+            let base_phase = gate.relative_to_phase.as_deref().unwrap_or(phase);
+            draw::draw(gate, metric, (cell, phase), base.map(|base| (base, base_phase)))
         };
         let draws = run.blocks().map(|block| (block, draw(block)));
         Self {
@@ -81,7 +82,7 @@ impl<'a> Judged<'a> {
     fn result(&self, (bound, limit): (BoundKind, f64)) -> GateResult {
         let unit = self
             .metric
-            .map_or(Unit::Number, |metric| metric.gate_unit(self.gate.relative_to.is_some()));
+            .map_or(Unit::Number, |metric| metric.gate_unit(self.gate.is_relative()));
         let decided = self.decided(bound, limit);
         let (answer, reason) = match (decided.answer, self.gate.inconclusive) {
             (Answer::Inconclusive, Some(counts_as)) if !decided.undecidable => {
@@ -133,7 +134,7 @@ impl<'a> Judged<'a> {
             return Decided::without(Answer::Inconclusive, values.len(), why);
         }
         let each_block =
-            self.metric.is_some_and(|metric| metric.compare() == Compare::EachBlock) && self.gate.relative_to.is_none();
+            self.metric.is_some_and(|metric| metric.compare() == Compare::EachBlock) && !self.gate.is_relative();
         let whole = decide(&values, bound, limit, each_block);
         let nets: Vec<f64> = self.draws.values().filter_map(net_of).collect();
         let net = decide(&nets, bound, limit, each_block);
@@ -284,7 +285,8 @@ fn name(gate: &GateSnapshot) -> String {
         Some(Placement::OtherShards) => " on other shards",
     };
     let within = gate.within_s.iter().map(|seconds| format!(" {seconds}s"));
-    let relative = gate.relative_to.iter().map(|other| format!(" relative to {other}"));
+    let other = gate.relative_to.iter().chain(&gate.relative_to_phase);
+    let relative = other.map(|other| format!(" relative to {other}"));
     let series = gate.series.iter().map(|series| format!("{series} "));
     let parts = operation
         .chain(series)

@@ -12,7 +12,7 @@ pub enum PhaseKind {
     WarmUp,
     /// One step of a ramp, or a constant rate.
     Step,
-    /// Everyday load right after the ramp, while what has piled up drains; reported, but never judged.
+    /// Everyday load right after the ramp, while what has piled up drains; judged only by gates that name it.
     Recovery,
     /// Everyday load.
     Base,

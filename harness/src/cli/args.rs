@@ -7,6 +7,9 @@
 
 use std::path::PathBuf;
 
+pub(crate) use super::output::Format;
+pub(crate) use super::try_url::Try;
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// Rehearse the peak before it happens.
@@ -33,6 +36,8 @@ Where several hold, the first in this order decides: 105, 121, 120, 99, 98, 122,
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Ask one address what it does when the rate jumps: no workload, no databases, an answer within 40 seconds
+    Try(Box<Try>),
     /// Run every cell of a workload, compare the variants, judge the gates
     Run(Box<Run>),
     /// Validate workloads and say how long they take, without running them
@@ -47,6 +52,16 @@ pub(crate) enum Command {
     Metrics,
     /// Analyse the recording of a run again and print its report; exits as the run did
     Report(Report),
+    /// Print what a shell needs to complete commands of bmt
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of bmt, or of one of its commands
+    Man {
+        /// The command, such as try
+        command: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -105,15 +120,6 @@ pub(crate) enum Provision {
     Auto,
     /// As processes on this machine
     Local,
-}
-
-/// What is printed on standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// The comparison, for people
-    Text,
-    /// The content of run.json
-    Json,
 }
 
 #[derive(Debug, Args)]

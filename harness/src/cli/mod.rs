@@ -7,9 +7,11 @@ mod check;
 mod doctor;
 mod exit;
 mod init;
+mod manual;
 mod output;
 mod report;
 mod run;
+mod try_url;
 
 use clap::Parser as _;
 
@@ -25,6 +27,7 @@ use crate::{metric, workload::schema};
 pub fn main() -> Exit {
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        Command::Try(wanted) => try_url::try_url(&wanted),
         Command::Run(run) => run::run(&run),
         Command::Check(check) => check::check(&check),
         Command::Init(init) => init::init(&init),
@@ -34,6 +37,8 @@ pub fn main() -> Exit {
             .map_err(Into::into),
         Command::Metrics => print(&metric::markdown()).map(|()| Exit::Done).map_err(Into::into),
         Command::Report(report) => report::report(&report),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { command } => manual::page(command.as_deref()),
     };
     done.unwrap_or_else(|error| {
         eprintln!("bmt: {error:#}");

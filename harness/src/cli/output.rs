@@ -2,8 +2,19 @@
 
 use std::io::Write as _;
 
+use clap::ValueEnum;
+
 use super::exit::Exit;
 use crate::workload::LoadError;
+
+/// What is printed on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The comparison, for people
+    Text,
+    /// The content of run.json
+    Json,
+}
 
 /// Prints why a workload was rejected.
 pub(super) fn rejected(error: &LoadError) -> Exit {

@@ -11,7 +11,7 @@ use super::output::{print, rejected};
 use crate::provision::{
     Admin, External, ProvisionError, SettingsError, check_commands, check_external, check_settings,
 };
-use crate::rehearse::{self, Interrupt, Options, Pin};
+use crate::rehearse::{self, Interrupt, Options, Outcome, Pin};
 use crate::report;
 use crate::transport::Http;
 use crate::workload::{self, HIDDEN, Overrides, TargetUrl, Workload, looks_secret, masked};
@@ -53,34 +53,44 @@ pub(super) fn run(arguments: &args::Run) -> anyhow::Result<Exit> {
     if let Some(pin) = &options.pin {
         pin_here(&pin.generator)?;
     }
-    if let Err(problem) = check_limits(&workload) {
-        eprintln!("bmt: {problem}");
-        return Ok(Exit::TargetLost);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let interrupt = Interrupt::listen(Exit::Interrupted as i32)?;
-        if let Err(refused) = fits(&workload, &options).await {
-            return Ok(Err(refused));
-        }
-        anyhow::Ok(Ok(rehearse::rehearse(&workload, &options, &interrupt).await?))
-    })?;
-    let outcome = match outcome {
+    let outcome = match perform(&workload, &options)? {
         Ok(outcome) => outcome,
-        Err((exit, problem)) => {
-            eprintln!("bmt: {problem}");
-            return Ok(exit);
-        }
+        Err(exit) => return Ok(exit),
     };
-    if let Some(lost) = &outcome.lost {
-        eprintln!("bmt: {lost}");
-    }
     match arguments.format {
         Format::Text => print(&report::terminal(&outcome.run))?,
         Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&outcome.run)?))?,
     }
     eprintln!("report: {}", outcome.directory.join("report.md").display());
     Ok(outcome.run.verdict.into())
+}
+
+/// Runs what fits, and tells what does not.
+pub(super) fn perform(workload: &Workload, options: &Options) -> anyhow::Result<Result<Outcome, Exit>> {
+    if let Err(problem) = check_limits(workload) {
+        eprintln!("bmt: {problem}");
+        return Ok(Err(Exit::TargetLost));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let interrupt = Interrupt::listen(Exit::Interrupted as i32)?;
+        if let Err(refused) = fits(workload, options).await {
+            return Ok(Err(refused));
+        }
+        anyhow::Ok(Ok(rehearse::rehearse(workload, options, &interrupt).await?))
+    })?;
+    Ok(match outcome {
+        Ok(outcome) => {
+            if let Some(lost) = &outcome.lost {
+                eprintln!("bmt: {lost}");
+            }
+            Ok(outcome)
+        }
+        Err((exit, problem)) => {
+            eprintln!("bmt: {problem}");
+            Err(exit)
+        }
+    })
 }
 
 fn names(workload: &Workload) -> Vec<&str> {
@@ -158,22 +168,26 @@ async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, Strin
     }
 }
 
-/// The command line as it was typed, with the program's short name, and without secrets that `--set` gives commands.
-fn command_line() -> String {
+/// The command line as it was typed, as a shell takes it, with the program's short name, and without secrets that `--set` gives commands.
+pub(super) fn command_line() -> String {
     let mut words = std::env::args();
     let program = words.next().unwrap_or_default();
     let program = Path::new(&program)
         .file_name()
         .map_or("bmt".to_owned(), |name| name.to_string_lossy().into_owned());
-    let quoted = words.map(|word| {
-        let word = without_secret(word);
-        if word.contains(char::is_whitespace) {
-            format!("'{word}'")
-        } else {
-            word
-        }
-    });
-    std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ")
+    std::iter::once(program)
+        .chain(words.map(|word| quoted(&without_secret(word))))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word as a shell takes it: in quotes where it would make anything else of it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-._/:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// A word of the command line, without the value where it sets a variable that looks like a secret, or a whole
@@ -276,6 +290,19 @@ mod tests {
             ("results/token=1", "results/token=1"),
         ] {
             assert_eq!(without_secret(word.to_owned()), recorded);
+        }
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_make_something_else_of_it() {
+        for (word, shown) in [
+            ("--rate", "--rate"),
+            ("http://127.0.0.1:8080/a", "http://127.0.0.1:8080/a"),
+            ("http://h/?a=1&b=2", "'http://h/?a=1&b=2'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), shown);
         }
     }
 

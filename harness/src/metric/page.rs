@@ -39,7 +39,8 @@ const HEAD: &str = "\
 
 The figures that a gate or an expectation of a workload can judge.
 
-- **Unit**: the unit of a limit. A gate with `relative_to` judges the ratio of two variants, and its limit is a plain number.
+- **Unit**: the unit of a limit. A gate with `relative_to` judges the ratio of two variants, one with `relative_to_phase` that of two
+  phases of one variant, and its limit is a plain number.
 - **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate, *series* needs `series`; *fault* takes `fault`
   instead of `phase`.
 - **Made of**: how the figure of a phase comes from its seconds, and from workers and shards.

@@ -173,10 +173,21 @@ pub struct GateSnapshot {
     pub variants: Vec<String>,
     /// Judge the ratio to this variant.
     pub relative_to: Option<String>,
+    /// Judge the ratio to this phase of the same cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_to_phase: Option<String>,
     /// Limits, in the metric's unit.
     pub bounds: Vec<(BoundKind, f64)>,
     /// What it counts as where it is inconclusive: `pass` or `fail`.
     pub inconclusive: Option<super::run::Answer>,
+}
+
+impl GateSnapshot {
+    /// Whether a ratio is judged instead of the figure itself.
+    #[must_use]
+    pub fn is_relative(&self) -> bool {
+        self.relative_to.is_some() || self.relative_to_phase.is_some()
+    }
 }
 
 /// The machine.

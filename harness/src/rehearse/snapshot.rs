@@ -119,6 +119,7 @@ fn gate(gate: &Gate) -> GateSnapshot {
         phases: gate.phases.clone(),
         variants: gate.variants.clone(),
         relative_to: gate.relative_to.clone(),
+        relative_to_phase: gate.relative_to_phase.clone(),
         bounds: gate.bounds.iter().map(bound).collect(),
         inconclusive: gate.inconclusive.map(|counts_as| match counts_as {
             Inconclusive::Pass => Answer::Pass,

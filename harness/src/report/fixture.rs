@@ -263,6 +263,7 @@ fn gate_of(metric: &str, variants: &[&str]) -> GateSnapshot {
         phases: vec!["spike".to_owned()],
         variants: variants.iter().map(|variant| (*variant).to_owned()).collect(),
         relative_to: None,
+        relative_to_phase: None,
         bounds: vec![],
         inconclusive: None,
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! terminal.rs  markdown.rs            a whole report
+//! jump/                               the answer of `bmt try`
 //! tables/  timeline.rs  judgements.rs  verdict.rs  notes.rs   its parts
 //! shown.rs                            what of a run is shown
 //! layout.rs ──► table.rs              text and tables in so many columns
@@ -10,6 +11,7 @@
 //! ```
 
 mod judgements;
+mod jump;
 mod layout;
 mod markdown;
 mod notes;
@@ -27,6 +29,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use jump::{ramp_and_jump, ramp_and_jump_of};
 pub use markdown::markdown;
 pub use progress::Progress;
 pub use terminal::{terminal, terminal_of};

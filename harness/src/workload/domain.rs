@@ -204,6 +204,8 @@ pub struct Gate {
     pub variants: Vec<String>,
     /// Judge the ratio to this variant's figure.
     pub relative_to: Option<String>,
+    /// Judge the ratio to the same variant's figure in this phase.
+    pub relative_to_phase: Option<String>,
     /// The limits, in the metric's own unit.
     pub bounds: Vec<Bound>,
     /// What it counts as where the noise between blocks leaves the answer open; `None` makes the run inconclusive.

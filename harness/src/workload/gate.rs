@@ -1,14 +1,12 @@
 //! Gates and expectations: conditions on the figures of a run.
 
-use std::time::Duration;
-
 use super::domain::{Bound, Fault, Gate};
 use super::file::{FaultName, GateFile, Limit, WorkloadFile};
 use super::hosts::HOST;
 use super::judge::Judge;
 use super::quantity::{Rate, Share, Span};
 use super::shape::join;
-use crate::arrival::{PhaseKind, Profile};
+use crate::arrival::Profile;
 use crate::metric::{Metric, Scope, Unit};
 
 impl Judge<'_> {
@@ -65,6 +63,7 @@ impl Judge<'_> {
             phases,
             variants,
             relative_to: gate.relative_to.clone(),
+            relative_to_phase: gate.relative_to_phase.clone(),
             bounds,
             inconclusive: gate.inconclusive,
         }
@@ -154,61 +153,6 @@ impl Judge<'_> {
         }
     }
 
-    fn gate_within(&mut self, path: &str, gate: &GateFile, phases: &[String], profile: &Profile) -> Option<Duration> {
-        let at = join(path, "within");
-        let allowed = "whole seconds, such as 5s";
-        let within = match (gate.within, gate.metric) {
-            (Some(within), Metric::OkWithin) => within,
-            (None, Metric::OkWithin) => {
-                self.mistake(&at, "it is not said how much of the phase counts", allowed);
-                return None;
-            }
-            (Some(_), _) => {
-                self.mistake(
-                    &at,
-                    "the metric is of the whole phase",
-                    "leave it out, or judge `ok_within`",
-                );
-                return None;
-            }
-            (None, _) => return None,
-        };
-        if within.0.is_zero() || within.0.subsec_nanos() > 0 {
-            self.mistake(&at, format!("`{within}` is not a number of seconds"), allowed);
-        }
-        let judged = profile.phases().iter().filter(|phase| phases.contains(&phase.name));
-        if let Some(shorter) = judged.min_by_key(|phase| phase.end - phase.start)
-            && shorter.end - shorter.start < within.0
-        {
-            let length = Span(shorter.end - shorter.start);
-            let problem = format!("phase `{}` lasts only {length}", shorter.name);
-            self.mistake(&at, problem, format!("at most {length}, or a longer `phase`"));
-        }
-        Some(within.0)
-    }
-
-    fn gate_phases(&mut self, path: &str, gate: &GateFile, profile: &Profile) -> Vec<String> {
-        let measured: Vec<&str> = profile
-            .phases()
-            .iter()
-            .filter(|phase| phase.kind.is_judged())
-            .map(|phase| phase.name.as_str())
-            .collect();
-        let settling = profile.phases().iter().filter(|phase| phase.kind == PhaseKind::Settle);
-        let named: Vec<&str> = measured
-            .iter()
-            .copied()
-            .chain(settling.map(|phase| phase.name.as_str()))
-            .collect();
-        if let Some(name) = &gate.phase {
-            self.known(&join(path, "phase"), name, "phase", &named);
-        }
-        gate.phase.clone().map_or_else(
-            || measured.iter().map(ToString::to_string).collect(),
-            |phase| vec![phase],
-        )
-    }
-
     /// The fault that the gate is about, in order of time.
     fn gate_fault(&mut self, path: &str, gate: &GateFile, faults: &[Fault]) -> Option<usize> {
         let at = join(path, "fault");
@@ -219,12 +163,14 @@ impl Judge<'_> {
             }
             return None;
         }
-        if gate.phase.is_some() {
-            self.mistake(
-                &join(path, "phase"),
-                "the metric is of a fault, which has its own time",
-                "leave it out",
-            );
+        for (key, given) in [("phase", &gate.phase), ("relative_to_phase", &gate.relative_to_phase)] {
+            if given.is_some() {
+                self.mistake(
+                    &join(path, key),
+                    "the metric is of a fault, which has its own time",
+                    "leave it out",
+                );
+            }
         }
         let all = (1..)
             .zip(faults)
@@ -276,7 +222,9 @@ impl Judge<'_> {
         if gate.at_most.is_none() && gate.at_least.is_none() {
             self.mistake(path, "the condition has no limit", "at_most, at_least or both");
         }
-        let unit = gate.metric.gate_unit(gate.relative_to.is_some());
+        let unit = gate
+            .metric
+            .gate_unit(gate.relative_to.is_some() || gate.relative_to_phase.is_some());
         let mut bounds = Vec::new();
         for (key, limit, bound) in [
             ("at_most", &gate.at_most, Bound::AtMost as fn(f64) -> Bound),

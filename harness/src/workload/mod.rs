@@ -10,6 +10,7 @@ mod file;
 mod folder;
 mod follow;
 mod gate;
+mod gate_phase;
 mod gate_series;
 mod hosts;
 mod injections;

@@ -41,9 +41,13 @@ pub(super) fn net_of(draw: &Draw) -> Option<f64> {
     }
 }
 
-/// What one block says.
-pub(super) fn draw(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell, base: Option<&Cell>) -> Draw {
-    for cell in std::iter::once(cell).chain(base) {
+/// A phase of a cell, by name.
+type Place<'a> = (&'a Cell, &'a str);
+
+/// What one block says of the figure at a place, over that at `base` where there is one.
+pub(super) fn draw(gate: &GateSnapshot, metric: Metric, own: Place<'_>, base: Option<Place<'_>>) -> Draw {
+    let (cell, phase_name) = own;
+    for (cell, phase_name) in std::iter::once(own).chain(base) {
         if let Some(why) = why_left_out(gate, phase_name, cell) {
             return Draw::LeftOut(why);
         }
@@ -53,7 +57,7 @@ pub(super) fn draw(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: 
         Err(draw) => return draw,
     };
     let at_least = phase(cell, phase_name).and_then(|phase| unseen(phase, metric));
-    let Some(base) = base else {
+    let Some((base, base_phase)) = base else {
         return Draw::Value {
             whole: own.0,
             net: own.1,
@@ -61,16 +65,16 @@ pub(super) fn draw(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: 
             at_least,
         };
     };
-    let base = match value(gate, metric, phase_name, base) {
+    let base = match value(gate, metric, base_phase, base) {
         Ok(base) => base,
-        // The judged variant has its figure; what it would be compared with is missing.
+        // The judged place has its figure; what it would be compared with is missing.
         Err(Draw::Missing(why) | Draw::LeftOut(why)) => {
             return Draw::LeftOut(format!("nothing to compare with: {why}"));
         }
         Err(draw) => return draw,
     };
     if base.0 <= 0.0 || base.1 <= 0.0 {
-        return Draw::LeftOut("nothing to compare with: the other variant's figure is 0".to_owned());
+        return Draw::LeftOut("nothing to compare with: the other figure is 0".to_owned());
     }
     Draw::Value {
         whole: own.0 / base.0,

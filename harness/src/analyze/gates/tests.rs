@@ -120,6 +120,29 @@ fn a_ratio_is_made_within_blocks() {
 }
 
 #[test]
+fn a_ratio_of_phases_is_made_within_a_cell_and_needs_samples_of_both() {
+    let gate = |phase: &str| GateSnapshot {
+        relative_to_phase: Some(phase.to_owned()),
+        ..at_most(2.01)
+    };
+    let with_ramp = |samples: u64, us: u64| {
+        let mut run = of_a(&[3_000]);
+        let ramp = fixture::phase("step 2", PhaseKind::Step, fixture::operation(samples, us, us));
+        run.cells[0].phases.insert(0, ramp);
+        run
+    };
+    for (samples, us, answer) in [
+        (1_000, 2_000, Answer::Pass),
+        (1_000, 1_000, Answer::Fail),
+        (499, 1_000, Answer::Inconclusive),
+    ] {
+        let result = only(&gate("step 2"), &with_ramp(samples, us));
+        assert_eq!((result.answer, result.unit.as_str()), (answer, "ratio"), "{result:?}");
+        assert_eq!(result.name, "get response_p99 relative to step 2");
+    }
+}
+
+#[test]
 fn nothing_over_nothing_is_no_ratio_and_a_dead_baseline_decides_nothing() {
     let gate = |limit: (BoundKind, f64)| GateSnapshot {
         relative_to: Some("b".to_owned()),

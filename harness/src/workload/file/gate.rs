@@ -26,7 +26,7 @@ pub struct GateFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<String>,
     /// The phase it is judged in, by name (`spike`, `base`, `step 1`); if not given, every phase but `warm-up`,
-    /// `recovery` and `settle`.
+    /// `recovery` and `settle`, of which the last two may be named.
     #[serde(default)]
     pub phase: Option<String>,
     /// For `ok_within`: how much of the beginning of the phase counts, in whole seconds.
@@ -42,6 +42,10 @@ pub struct GateFile {
     /// Judge the ratio of the figure to this variant's, made within each block, instead of the figure itself.
     #[serde(default)]
     pub relative_to: Option<String>,
+    /// Judge the ratio of the figure to the same variant's in this phase of the same block, instead of the figure
+    /// itself: with `phase: spike` and `step 2` here, the jump against the ramp at the same rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_to_phase: Option<String>,
     /// The figure may not be above this: a time (`50ms`), rate (`2000/s`), percentage (`1%`) or plain number, as the
     /// metric has it.
     #[serde(default)]

@@ -98,3 +98,31 @@ fn no_variant_is_compared_with_itself() {
         "{told}"
     );
 }
+
+#[test]
+fn a_phase_is_compared_with_another_of_the_same_variant() {
+    let gate = |more: &str| format!("{{metric: response_p99, operation: hot_join, {more}, at_most: 2}}");
+    let text = with("gates", &[&gate("relative_to_phase: base")]);
+    let workload = parse("w.yaml", &text, &Overrides::default()).unwrap();
+    let gate_of = &workload.gates[0];
+    assert_eq!(gate_of.relative_to_phase.as_deref(), Some("base"));
+    assert!(!gate_of.phases.contains(&"base".to_owned()), "{:?}", gate_of.phases);
+    assert_eq!(gate_of.bounds, [Bound::AtMost(2.0)], "a ratio is a plain number");
+    for (more, mistake) in [
+        (
+            "phase: base, relative_to_phase: base",
+            "`base` would be compared with itself",
+        ),
+        ("relative_to_phase: step 9", "there is no phase `step 9`"),
+        (
+            "relative_to: before, relative_to_phase: base",
+            "either `relative_to` or `relative_to_phase`",
+        ),
+    ] {
+        let told = refused(&with("gates", &[&gate(more)]), &[]);
+        assert!(
+            told.contains(mistake) && told.contains("1 mistake in"),
+            "{more}: {told}"
+        );
+    }
+}
