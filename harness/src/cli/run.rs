@@ -168,7 +168,8 @@ async fn fits(workload: &Workload, options: &Options) -> Result<(), (Exit, Strin
     }
 }
 
-/// The command line as it was typed, as a shell takes it, with the program's short name, and without secrets that `--set` gives commands.
+/// The command line as a shell takes it, with the program's short name, and without secrets that `--set` gives
+/// commands.
 pub(super) fn command_line() -> String {
     let mut words = std::env::args();
     let program = words.next().unwrap_or_default();
