@@ -3,6 +3,8 @@
 Prints its port, and ends when its standard input does.
 """
 
+import base64
+import hashlib
 import http.server
 import json
 import os
@@ -24,9 +26,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status, body=None, headers=()):
         path = self.path.split("?")[0]
-        with lock:
-            name = f"{self.command} {path} {status}"
-            counts[name] = counts.get(name, 0) + 1
+        self.count(f"{self.command} {path} {status}")
         self.send(status, body, headers)
 
     def send(self, status, body, headers=()):
@@ -48,11 +48,43 @@ class Shop(http.server.BaseHTTPRequestHandler):
         elif path == "/slow":
             time.sleep(0.8)
             self.answer(200)
+        elif path == "/live":
+            self.live()
         elif path == "/form":
             page = b'<form><input name="csrf" value="%s"></form>' % self.bearer().encode()
             self.answer(200, page, [("content-type", "text/html"), ("set-cookie", "banner=; Max-Age=0; Path=/")])
         else:
             self.answer(200, {"price": 3})
+
+    def live(self):
+        """A WebSocket (RFC 6455): each text is answered with its number among all, and counted both ways."""
+        key = self.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.count("GET /live 101")
+        head = f"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        self.wfile.write(head.encode())
+        self.wfile.flush()
+        self.close_connection = True
+        while (text := self.heard()) is not None:
+            number = self.count("text heard")
+            said = json.dumps({"seq": number, "of": text}).encode()
+            self.wfile.write(bytes([0x81, len(said)]) + said)
+            self.wfile.flush()
+            self.count("text answered")
+
+    def heard(self):
+        """The next text; a short one, as all are here. None at the end."""
+        head = self.rfile.read(2)
+        if len(head) < 2 or head[0] & 0x0F != 1:
+            return None
+        mask = self.rfile.read(4)
+        masked = self.rfile.read(head[1] & 0x7F)
+        return bytes(byte ^ mask[place % 4] for place, byte in enumerate(masked)).decode()
+
+    def count(self, name):
+        with lock:
+            counts[name] = counts.get(name, 0) + 1
+            return counts[name]
 
     def do_POST(self):
         sent = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))

@@ -193,6 +193,47 @@ fn sessions_that_the_end_of_the_run_cuts_off_are_counted() {
     );
 }
 
+/// What the shop's workload has besides: a slow route, and a WebSocket.
+const MORE: &str = r#"
+  slow: {request: {get: /slow}, rate: 10/s}
+  watch: {websocket: "/live?room={{id}}", hold: 20, connect: 100/s, send: {every: 1s, text: "ping"}, answer: {within: 2s, json: /seq}}
+variants:"#;
+
+#[test]
+fn a_service_with_sessions_a_slow_route_and_a_websocket_counted_the_same() {
+    let service = Service::start();
+    let folder = folder();
+    let workload = SHOP
+        .replace("hold: 3s}", "hold: 3s, warm_up: 1s}")
+        .replacen("\nvariants:", MORE, 1);
+    let (run, code) = run_in(folder.path(), &workload, &service.url(), &[]);
+    assert!(code == 0 || is_disturbed(&run), "{code}: {}", run["reasons"]);
+    let (counts, run) = (service.counts(), Reported(run));
+    for (operation, counted) in [
+        ("browse", vec![]),
+        ("slow", vec!["GET /slow 200"]),
+        ("order.login", vec!["POST /login 200", "POST /login 401"]),
+        ("order.form", vec!["GET /form 200"]),
+        ("order.order", vec!["POST /orders 201", "POST /orders 401"]),
+        ("watch", vec!["text heard"]),
+    ] {
+        let counted: u64 = match operation {
+            "browse" => (1..=9).map(|id| counts.of(&format!("GET /items/{id} 200"))).sum(),
+            _ => counted.into_iter().map(|what| counts.of(what)).sum(),
+        };
+        assert!(counted > 20, "{operation}: {counted}");
+        assert_eq!(run.sent(operation), counted, "{operation}");
+    }
+    assert_eq!(run.count("watch", "ok"), counts.of("text answered"));
+    assert_eq!(run.count("slow", "ok"), counts.of("GET /slow 200"));
+    let opened = run.sum(|phase| &phase["operations"]["watch"]["websockets"]["opened"]);
+    assert_eq!((opened, counts.of("GET /live 101")), (20, 20));
+    assert_eq!(run.sessions("order", "completed"), counts.of("POST /orders 201"));
+    run.assert_ends("order", "login");
+    let p50 = &run.phases()[1]["operations"]["slow"]["response_us"]["ok"]["p50"];
+    assert!(p50.as_u64().unwrap() >= 800_000, "{p50}");
+}
+
 #[test]
 fn check_shows_the_steps_of_a_session() {
     let folder = folder();

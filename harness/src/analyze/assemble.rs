@@ -30,6 +30,25 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    /// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate at
+    /// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is. Where the
+    /// generator itself was late by so much that arrivals may have piled up for that alone, it is not.
+    fn holds_too_many(&self, totals: &PhaseTotals, is_request: &[bool], seconds: f64, everyday_s: Option<f64>) -> bool {
+        let scheduled: u64 = requests(totals, is_request).map(|series| series.scheduled).sum();
+        let lag_us = totals.schedule_lag.quantile_us(STALL_QUANTILE);
+        let lag_s = lag_us.map_or(0.0, |us| us as f64 / 1e6);
+        let queue_s = f64::from(self.workload.waiting) * seconds / scheduled.max(1) as f64;
+        if lag_s > STALL_SHARE_MAX * self.workload.timeout_s.min(queue_s) {
+            return false;
+        }
+        let capacity = self.header.capacity.unwrap_or(self.workload.connections.into()) as f64;
+        let was_sent = requests(totals, is_request).any(|series| series.scheduled > series.unsent());
+        match everyday_s {
+            Some(everyday_s) if seconds > 0.0 => scheduled as f64 / seconds * everyday_s < capacity,
+            _ => was_sent,
+        }
+    }
+
     /// The phases that had begun when the cell ended.
     pub(super) fn phases(&self) -> Vec<PhaseResult> {
         let is_request = self.requests();
@@ -39,7 +58,7 @@ impl Parts<'_> {
             .filter(|(_, (phase, _))| phase.start.as_secs_f64() < self.ended_s)
             .map(|(index, (phase, totals))| {
                 let (start_s, end_s) = (phase.start.as_secs_f64(), phase.end.as_secs_f64().min(self.ended_s));
-                let is_targets = holds_too_many(self.workload, totals, &is_request, end_s - start_s, everyday_s);
+                let is_targets = self.holds_too_many(totals, &is_request, end_s - start_s, everyday_s);
                 let mut result = PhaseResult {
                     name: phase.name.clone(),
                     kind: phase.kind,
@@ -212,30 +231,6 @@ fn everyday_service_s(merged: &Merged, is_request: &[bool]) -> Option<f64> {
 fn requests<'a>(totals: &'a PhaseTotals, is_request: &'a [bool]) -> impl Iterator<Item = &'a Series> {
     let series = totals.series.iter().zip(is_request);
     series.filter(|(_, is_request)| **is_request).map(|(series, _)| series)
-}
-
-/// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate at
-/// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is. Where the
-/// generator itself was late by so much that arrivals may have piled up for that alone, it is not.
-fn holds_too_many(
-    workload: &Snapshot,
-    totals: &PhaseTotals,
-    is_request: &[bool],
-    seconds: f64,
-    everyday_s: Option<f64>,
-) -> bool {
-    let scheduled: u64 = requests(totals, is_request).map(|series| series.scheduled).sum();
-    let lag_us = totals.schedule_lag.quantile_us(STALL_QUANTILE);
-    let lag_s = lag_us.map_or(0.0, |us| us as f64 / 1e6);
-    let queue_s = f64::from(workload.waiting) * seconds / scheduled.max(1) as f64;
-    if lag_s > STALL_SHARE_MAX * workload.timeout_s.min(queue_s) {
-        return false;
-    }
-    let was_sent = requests(totals, is_request).any(|series| series.scheduled > series.unsent());
-    match everyday_s {
-        Some(everyday_s) if seconds > 0.0 => scheduled as f64 / seconds * everyday_s < f64::from(workload.connections),
-        _ => was_sent,
-    }
 }
 
 fn client_side(connections: &ClientConnections) -> ClientSide {

@@ -68,6 +68,7 @@ pub(crate) fn cell(variant: &str, block: u32, phases: Vec<PhaseResult>) -> Cell 
                 entry: 0,
                 placement: None,
             }],
+            capacity: None,
             shards: 0,
         },
         valid: true,

@@ -10,7 +10,8 @@
 //!
 //! Pure: knows jobs and whom to wake; time comes in, and sockets are the caller's.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use super::idle::Idle;
@@ -44,6 +45,10 @@ struct Slot {
     expired: bool,
     /// The connection is being opened since then.
     opening_since_ns: Option<u64>,
+    /// Its connection is open, and it has not asked for a job yet.
+    is_fresh: bool,
+    /// Of a lead: the number of its connection.
+    number: usize,
     /// The first slot of its connection: this one or another.
     lead: usize,
     /// Of a lead: slots of its connection that are busy, and since when none has been.
@@ -80,6 +85,11 @@ pub(crate) struct Dispatch {
     idle: Idle,
     opening: usize,
     open: usize,
+    /// Slots that will ask for a job at once.
+    fresh: usize,
+    /// Numbers of connections that are not in use, below the next one.
+    numbers: BinaryHeap<Reverse<usize>>,
+    next_number: usize,
 }
 
 impl Dispatch {
@@ -95,6 +105,9 @@ impl Dispatch {
             idle: Idle::new(),
             opening: 0,
             open: 0,
+            fresh: 0,
+            numbers: BinaryHeap::new(),
+            next_number: 0,
         }
     }
 
@@ -135,14 +148,28 @@ impl Dispatch {
 
     /// The id of one more connection that shall be opened from now on, if one is wanted.
     pub(crate) fn wants_connection(&mut self, now_ns: impl FnOnce() -> u64) -> Option<usize> {
-        if self.opening * self.slots_each >= self.waiting.len() || self.open + self.opening >= self.connections_max {
+        if self.opening * self.slots_each + self.fresh >= self.waiting.len()
+            || self.open + self.opening >= self.connections_max
+        {
             return None;
         }
         self.opening += 1;
         let id = self.unused_slot();
-        self.slots[id].opening_since_ns = Some(now_ns());
-        self.slots[id].lead = id;
+        let number = self.numbers.pop().map(|Reverse(number)| number);
+        let number = number.unwrap_or_else(|| {
+            self.next_number += 1;
+            self.next_number - 1
+        });
+        let slot = &mut self.slots[id];
+        slot.opening_since_ns = Some(now_ns());
+        slot.lead = id;
+        slot.number = number;
         Some(id)
+    }
+
+    /// The number of a connection: of those that are open or being opened each has another, and the smallest are used.
+    pub(crate) fn number(&self, id: usize) -> usize {
+        self.slots[id].number
     }
 
     fn unused_slot(&mut self) -> usize {
@@ -163,13 +190,22 @@ impl Dispatch {
         self.opening -= 1;
         self.open += 1;
         self.expect_slots(slots);
+        self.slots[id].is_fresh = true;
+        self.fresh += 1;
     }
 
     /// Another slot of an open connection.
     pub(crate) fn add_slot(&mut self, lead: usize) -> usize {
         let id = self.unused_slot();
         self.slots[id].lead = lead;
+        self.slots[id].is_fresh = true;
+        self.fresh += 1;
         id
+    }
+
+    /// It has asked for a job, or will not any more.
+    fn is_no_longer_fresh(&mut self, id: usize) {
+        self.fresh -= usize::from(std::mem::take(&mut self.slots[id].is_fresh));
     }
 
     /// No more requests can be sent on these slots: wakes those that are idle.
@@ -185,6 +221,7 @@ impl Dispatch {
     /// A slot takes no more jobs, while its connection is still open. One handed to it meanwhile is returned: it was
     /// never sent.
     pub(crate) fn left(&mut self, id: usize) -> Option<Job> {
+        self.is_no_longer_fresh(id);
         self.idle.remove(id);
         self.slots[id].handed.take()
     }
@@ -193,6 +230,7 @@ impl Dispatch {
     pub(crate) fn open_failed(&mut self, id: usize) -> Option<Job> {
         self.slots[id].opening_since_ns = None;
         self.opening -= 1;
+        self.numbers.push(Reverse(self.slots[id].number));
         self.free.push(id);
         self.waiting.pop_front()
     }
@@ -201,6 +239,8 @@ impl Dispatch {
     /// returned: it was never sent.
     pub(crate) fn closed(&mut self, id: usize, added: &[usize]) -> Option<Job> {
         self.open -= 1;
+        self.is_no_longer_fresh(id);
+        self.numbers.push(Reverse(self.slots[id].number));
         for id in added {
             self.slots[*id] = Slot::default();
             self.free.push(*id);
@@ -212,6 +252,7 @@ impl Dispatch {
 
     /// The next job of an idle connection: one handed to it, or the one that has waited longest.
     pub(crate) fn poll_job(&mut self, id: usize, now_ns: u64, context: &Context<'_>) -> Poll<Job> {
+        self.is_no_longer_fresh(id);
         if let Some(job) = self.slots[id].handed.take() {
             return Poll::Ready(job);
         }
@@ -244,6 +285,8 @@ impl Dispatch {
 
     pub(crate) fn end(&mut self, id: usize) {
         self.slots[id].current = None;
+        // An HTTP/2 connection goes on when a request on one of its streams has run out of time.
+        self.slots[id].expired = false;
         let lead = self.slots[id].lead;
         self.slots[lead].busy -= 1;
     }
@@ -293,7 +336,7 @@ impl Dispatch {
 
     /// Whether an arrival gets a connection at once: an idle one, or one that is opened for it.
     pub(crate) fn has_room(&self) -> bool {
-        !self.idle.is_empty() || self.open + self.opening < self.connections_max
+        !self.idle.is_empty() || self.fresh > self.waiting.len() || self.open + self.opening < self.connections_max
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -374,6 +417,62 @@ mod tests {
         assert!(dispatch.wants_connection(|| 0).is_some());
         assert!(dispatch.wants_connection(|| 0).is_none());
         assert_eq!(dispatch.open(), 1);
+    }
+
+    #[test]
+    fn the_other_slots_of_a_connection_that_has_just_opened_are_room_for_what_waits() {
+        let mut dispatch = Dispatch::new(9, 20, 1_000);
+        dispatch.expect_slots(3);
+        (0..3).for_each(|ns| assert_eq!(dispatch.place(job(ns)), Placed::Waits));
+        let [first, second, third] = open_three(&mut dispatch);
+        assert!(poll(&mut dispatch, first).is_ready());
+        assert!(
+            dispatch.wants_connection(|| 0).is_none(),
+            "two wait, and two slots are about to ask"
+        );
+        assert!(poll(&mut dispatch, second).is_ready());
+        dispatch.place(job(3));
+        assert!(dispatch.wants_connection(|| 0).is_some(), "two wait, and one is");
+        assert_eq!(dispatch.left(third), None);
+        assert!(
+            dispatch.wants_connection(|| 0).is_none(),
+            "one is being opened, which carries three"
+        );
+    }
+
+    #[test]
+    fn a_slot_whose_request_ran_out_of_time_takes_the_next_one() {
+        let mut dispatch = Dispatch::new(9, 20, 1_000);
+        dispatch.place(job(0));
+        let [first, ..] = open_three(&mut dispatch);
+        assert!(poll(&mut dispatch, first).is_ready());
+        dispatch.begin(first, job(0), 100);
+        dispatch.expire(100, 100);
+        assert!(dispatch.is_expired(first));
+        dispatch.end(first);
+        assert!(!dispatch.is_expired(first), "the connection goes on");
+    }
+
+    #[test]
+    fn connections_have_numbers_of_their_own_and_the_smallest_that_are_free() {
+        let mut dispatch = Dispatch::new(9, 20, 1_000);
+        let mut lead = |ns| {
+            dispatch.place(job(ns));
+            let [lead, second, third] = open_three(&mut dispatch);
+            for id in [lead, second, third] {
+                let _ = poll(&mut dispatch, id);
+            }
+            dispatch.begin(lead, job(ns), 9_000);
+            dispatch.idle = Idle::new();
+            (lead, [second, third], dispatch.number(lead))
+        };
+        let (first, added, number) = lead(0);
+        assert_eq!((number, lead(1).2, lead(2).2), (0, 1, 2));
+        dispatch.end(first);
+        dispatch.closed(first, &added);
+        dispatch.place(job(3));
+        let again = dispatch.wants_connection(|| 0).unwrap();
+        assert_eq!(dispatch.number(again), 0);
     }
 
     #[test]

@@ -272,7 +272,8 @@ impl Owner for Worker {
     }
 
     async fn dial(&self, id: Slot) -> std::io::Result<Dialed> {
-        self.dials[id.host].dial(id.place * self.workers + self.index).await
+        let number = self.state.borrow_mut().dispatch(id.host).number(id.place);
+        self.dials[id.host].dial(number * self.workers + self.index).await
     }
 
     fn streams(&self) -> usize {

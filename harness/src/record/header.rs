@@ -239,6 +239,9 @@ pub struct CellHeader {
     pub database: Option<String>,
     /// What is kept apart, by index.
     pub series: Vec<SeriesName>,
+    /// Requests that may be under way at once; `None` in older recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
     /// Databases that are observed: shards, and behind them those that the workload names.
     pub shards: usize,
 }

@@ -20,6 +20,7 @@ use crate::provision::{
 };
 use crate::record::{Cell, CellEvent, CellHeader, Ended, ObserverCost, RunEvent};
 use crate::scenario::chat::Signer;
+use crate::transport::Http;
 use crate::workload::{Injection, Workload};
 
 /// How often the main thread looks at what came in.
@@ -154,6 +155,16 @@ async fn after(
     lost
 }
 
+/// Requests that may be under way at once.
+fn capacity(workload: &Workload, planned: &Planned, target: &Target) -> u64 {
+    let reach = &planned.variant.reach;
+    let each = match target.http {
+        Http::One => 1,
+        Http::Two | Http::Auto => reach.streams,
+    };
+    u64::from(reach.connections) * u64::from(each) * workload.hosts.len().max(1) as u64
+}
+
 fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Populated) -> CellHeader {
     let placed = chats.iter().flatten().all(|chat| chat.placement.is_some());
     CellHeader {
@@ -166,6 +177,7 @@ fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Popul
         process: target.started().cloned(),
         database: target.database_version(),
         series: snapshot::series(workload, placed),
+        capacity: Some(capacity(workload, planned, target)),
         shards: target.watched.databases(),
     }
 }

@@ -121,8 +121,6 @@ pub(super) fn requests(workload: &Workload, variant: &Variant, to: Arc<[Origin]>
         Work::Session(session) => Some(Entry::Session(SessionEntry {
             session: session.clone(),
             first_series: SeriesTable::step(workload.traffic.len(), workload.steps_before(index)),
-            base: to[0].base().to_owned(),
-            is_secure: to[0].is_tls(),
         })),
         Work::Chat(_) | Work::Websocket(_) => None,
     };

@@ -76,9 +76,7 @@ fn header(workload: &Workload, options: &Options, started: jiff::Timestamp) -> R
         .iter()
         .filter_map(|variant| options.external(variant))
         .collect();
-    let trusts_anybody = externals
-        .iter()
-        .any(|external| external.url.is_tls && external.tls.is_insecure);
+    let trusts_anybody = variants.iter().any(|variant| variant.reach.tls.is_insecure);
     let mut targets: Vec<String> = externals.iter().map(|external| external.url.to_string()).collect();
     targets.dedup();
     let target = (!targets.is_empty()).then(|| targets.join(", "));

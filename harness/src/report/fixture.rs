@@ -147,6 +147,7 @@ pub(super) fn cell(variant: &str, block: u32, number: usize) -> Cell {
             process: None,
             database: None,
             series: vec![],
+            capacity: None,
             shards: 0,
         },
         valid: true,

@@ -77,7 +77,8 @@ impl<'a, O: Owner> Connection<'a, O> {
                 return false;
             }
             let ended = poll_fn(|context| self.poll_exchange(context)).await;
-            let is_unread = wanted.is_repeatable || self.written == 0;
+            // Of what is encrypted some may have left although writing it failed.
+            let is_unread = wanted.is_repeatable || (self.written == 0 && !self.stream.is_encrypted());
             if was_idle && ended.is_unanswered && is_unread {
                 owner.replace(self.id, job, own_ns);
                 return false;

@@ -82,6 +82,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Session<S> {
         let shared = Rc::new(Shared {
             by_server: Cell::new(false),
             has_served: Cell::new(false),
+            has_failed: Cell::new(false),
+            busy: Cell::new(0),
             slots: std::iter::once(id)
                 .chain((1..self.slots).map(|_| owner.add_slot(id)))
                 .collect(),
@@ -129,6 +131,10 @@ struct Shared<S> {
     by_server: Cell<bool>,
     /// A request has been answered.
     has_served: Cell<bool>,
+    /// A request has failed with the connection.
+    has_failed: Cell<bool>,
+    /// Requests under way.
+    busy: Cell<usize>,
     slots: Vec<S>,
 }
 
@@ -182,14 +188,20 @@ impl<O: Owner> Slot<O> {
     async fn serve_jobs(&mut self) -> bool {
         loop {
             let (job, was_idle) = match self.next().await {
-                Next::Job { job, was_idle } => (job, was_idle && !self.free.is_new),
+                // It is the connection that may have been closed while it was idle, not one of its streams.
+                Next::Job { job, was_idle } => {
+                    let was_quiet = self.shared.busy.get() == 0 && self.shared.has_served.get();
+                    (job, was_idle && was_quiet)
+                }
                 Next::ClosedByServer => return true,
                 Next::Unused => return false,
             };
             let wanted = self.owner.begin(self.id, &job, &mut self.request);
             let sent_ns = self.owner.now_ns();
             let own_ns = self.owner.own_ns(&job, self.free, sent_ns);
+            self.shared.busy.update(|busy| busy + 1);
             let done = self.exchange(wanted).await;
+            self.shared.busy.update(|busy| busy - 1);
             let ended = match done {
                 Done::Ended(ended) if !(ended.is_unanswered && was_idle && wanted.is_repeatable) => ended,
                 Done::Ended(_) | Done::Unbegun => {
@@ -207,9 +219,12 @@ impl<O: Owner> Slot<O> {
             self.owner
                 .ended(self.id, &job, &exchange, &self.taken.answer(ended.status));
             if !ended.keep_alive {
+                self.shared.has_failed.set(true);
                 return true;
             }
-            self.shared.has_served.set(true);
+            if ended.status != 0 {
+                self.shared.has_served.set(true);
+            }
             self.free = Free {
                 since_ns: done_ns,
                 is_new: false,
@@ -222,8 +237,8 @@ impl<O: Owner> Slot<O> {
     async fn next(&mut self) -> Next<O::Job> {
         let mut was_idle = false;
         let next = poll_fn(|context| {
-            // A session that ends before it has served anything ends with a job, so that it is known to have failed.
-            let ends_without_job = self.shared.has_served.get();
+            // A session that ends before it has served anything ends with one job, so that it is known to have failed.
+            let ends_without_job = self.shared.has_served.get() || self.shared.has_failed.get();
             if ends_without_job && self.has_ended(context) {
                 return Poll::Ready(Next::ClosedByServer);
             }
@@ -259,16 +274,31 @@ impl<O: Owner> Slot<O> {
         let sent = self.send.send_request(head, body.is_empty());
         let (mut response, mut stream) = match sent {
             Ok(sent) => sent,
-            Err(error) => return self.failed(&error, true),
+            Err(error) => {
+                let has_ended = poll_fn(|context| Poll::Ready(self.has_ended(context))).await;
+                return match has_ended {
+                    true => self.failed(&error, true),
+                    // The library would not send it: it is not the connection's fault.
+                    false => Done::Ended(Ended {
+                        keep_alive: true,
+                        ..Ended::broken(Outcome::ProtocolError)
+                    }),
+                };
+            }
         };
-        if !body.is_empty()
-            && let Err(error) = stream.send_data(body, true)
-        {
+        let has_body = !body.is_empty();
+        if has_body && let Err(error) = stream.send_data(body, true) {
             return self.failed(&error, false);
         }
         let taken = poll_fn(|context| self.poll_answer(&mut response, &mut stream, context)).await;
         match taken {
-            Ok(ended) => Done::Ended(ended),
+            Ok(ended) => {
+                if has_body {
+                    // An answer may come before the whole request is sent; the rest is not wanted any more.
+                    stream.send_reset(Reason::CANCEL);
+                }
+                Done::Ended(ended)
+            }
             Err(error) => self.failed(&error, false),
         }
     }

@@ -44,6 +44,11 @@ impl Stream {
         !matches!(seen, Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR))
     }
 
+    /// Whether it is encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     fn socket(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(stream) => stream.as_fd(),

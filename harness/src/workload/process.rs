@@ -12,6 +12,7 @@ use super::secret::looks_secret;
 use super::shape::join;
 use super::target_url::TargetUrl;
 use crate::template::{CommandText, Sources};
+use crate::transport::Http;
 
 /// Where a program listens unless the workload says otherwise.
 const URL: &str = "http://127.0.0.1:{{port}}";
@@ -36,7 +37,7 @@ impl Judge<'_> {
             true => self.program_url("target.url", target.url.as_deref().unwrap_or(URL)),
             false => None,
         };
-        let (ready, within) = self.ready("target.ready", target.ready.as_ref());
+        let (ready, within) = self.ready("target.ready", file);
         for (index, (variant, written)) in variants.iter_mut().zip(&file.variants).enumerate() {
             let path = format!("variants.{index}");
             let own = written.command.as_deref();
@@ -246,13 +247,21 @@ impl Judge<'_> {
         Some(text)
     }
 
-    fn ready(&mut self, path: &str, ready: Option<&ReadyFile>) -> (Ready, std::time::Duration) {
+    fn ready(&mut self, path: &str, file: &WorkloadFile) -> (Ready, std::time::Duration) {
         let default = ReadyFile {
             port: Some(true),
             ..ReadyFile::default()
         };
-        let ready = ready.unwrap_or(&default);
+        let ready = file.target.ready.as_ref().unwrap_or(&default);
         self.positive(&join(path, "within"), ready.within);
+        let is_encrypted = file.target.url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        if ready.http.is_some() && (is_encrypted || file.target.http.0 == Http::Two) {
+            self.mistake(
+                &join(path, "http"),
+                "it is asked for in HTTP/1.1 without TLS, and the program speaks another",
+                "port: true",
+            );
+        }
         let shows = match (&ready.http, ready.port) {
             (Some(http), None) => {
                 if !http.starts_with('/') || http.contains(|c: char| !c.is_ascii_graphic() || c == '#') {

@@ -168,7 +168,17 @@ impl Judge<'_> {
         if !works.iter().any(|work| matches!(work, Work::Chat(_))) {
             return;
         }
-        let is_plain = |reach: &Reach| reach.http == Http::One && !reach.url.as_ref().is_some_and(|url| url.is_tls);
+        if !file.target.hosts.is_empty() {
+            self.mistake(
+                "target.hosts",
+                "chats are made on one target, and there are several",
+                "`url`, or `request` instead of `operation`",
+            );
+        }
+        let is_encrypted = file.target.url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        let is_plain = |reach: &Reach| {
+            !is_encrypted && reach.http == Http::One && !reach.url.as_ref().is_some_and(|url| url.is_tls)
+        };
         if !variants.iter().all(|variant| is_plain(&variant.reach)) {
             let path = if file.target.url.is_some() {
                 "target.url"

@@ -14,13 +14,15 @@ use crate::template::{
 
 const CONTENT_TYPE: &str = "content-type";
 /// Headers that decide how a connection is used.
-pub(super) const OWN_HEADERS: [&str; 6] = [
+pub(super) const OWN_HEADERS: [&str; 8] = [
     "host",
     "content-length",
     "transfer-encoding",
     "connection",
     "upgrade",
     "te",
+    "keep-alive",
+    "proxy-connection",
 ];
 const METHODS: &str = "get, head, options, post, put, patch or delete, with a path";
 const BODIES: &str = "json, form, text or file";

@@ -58,10 +58,6 @@ pub struct SessionEntry {
     pub session: Session,
     /// Series of the first step; those of the others follow.
     pub first_series: usize,
-    /// What every path begins with: cookies have paths.
-    pub base: String,
-    /// Whether requests go over TLS: some cookies go there only.
-    pub is_secure: bool,
 }
 
 impl From<Ask> for Entry {
@@ -290,11 +286,13 @@ impl Scenario for Part {
         if entry.session.keeps_cookies {
             visit.path.clear();
             let path = step.ask.request.path.with(values);
-            write!(visit.path, "{}{path}", entry.base).expect("writing to memory cannot fail");
+            write!(visit.path, "{}{path}", plan.to(&call.arrival).base()).expect("writing to memory cannot fail");
         }
         if entry.sends_cookies(step) {
             let due_ns = call.arrival.intended_ns;
-            visit.jar.write(&visit.path, entry.is_secure, due_ns, cookies);
+            visit
+                .jar
+                .write(&visit.path, plan.to(&call.arrival).is_tls(), due_ns, cookies);
         }
         plan.write(&step.ask.request, values, cookies, body, request);
         wanted(&step.ask, entry.session.keeps_cookies || !step.captures.is_empty())

@@ -204,8 +204,6 @@ fn session(keeps_cookies: bool) -> SessionEntry {
             keeps_cookies,
         },
         first_series: 2,
-        base: "/base".to_owned(),
-        is_secure: false,
     }
 }
 
