@@ -66,7 +66,7 @@ fn head(wanted: &Try, file: &str, allow: &str) -> String {
     );
     let run = format!("bmt run {file}{allow}");
     format!(
-        "# Made by `bmt try`; docs/your-own-service.md explains every key.
+        "# Made by `bmt try`; docs/your-own-service.md explains the keys.
 #
 #   bmt check {file} --show 1{allow}
 #   {run}
