@@ -30,9 +30,9 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate at
-    /// its everyday service time needs fewer than the generator may open. Where it never answered at all, it is. Where the
-    /// generator itself was late by so much that arrivals may have piled up for that alone, it is not.
+    /// Whether arrivals that found no connection are the target's fault: it held every one, although the offered rate
+    /// at its everyday service time needs fewer than the generator may open. Where it never answered at all, it is.
+    /// Where the generator itself was late by so much that arrivals may have piled up for that alone, it is not.
     fn holds_too_many(&self, totals: &PhaseTotals, is_request: &[bool], seconds: f64, everyday_s: Option<f64>) -> bool {
         let scheduled: u64 = requests(totals, is_request).map(|series| series.scheduled).sum();
         let lag_us = totals.schedule_lag.quantile_us(STALL_QUANTILE);
