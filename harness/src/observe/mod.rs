@@ -32,6 +32,7 @@ mod sample;
 mod scrape;
 mod shards;
 mod sources;
+mod table;
 mod watched;
 
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -42,14 +43,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 pub use address::Address;
 pub use joins::JoinSample;
+pub use machine::Wanted;
 pub use machine::{MachineSample, TargetCpu};
 pub use metrics::ServerSample;
 pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;
 pub use sample::{Cost, SAMPLE_SCHEMA, Sample, SampleSchema};
+pub use scrape::Scrape;
 pub use scrape::{HistogramSample, Selector, SeriesSample};
 pub use shards::{ShardCounters, ShardSample};
-pub use watched::{Asked, Scrape, Wanted, Watched};
+pub use watched::{Asked, Watched};
 
 use sources::Sources;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Table;
+use super::table::Table;
 
 /// What one process has used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

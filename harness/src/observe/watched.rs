@@ -1,12 +1,11 @@
 //! What to observe: addresses, process ids, and what the workload asks for.
 
-use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::address::Address;
+use super::machine::Wanted;
 use super::processes::Processes;
-use super::scrape::Selector;
+use super::scrape::Scrape;
 
 /// What to observe.
 #[derive(Debug, Clone, Default)]
@@ -51,36 +50,4 @@ impl Asked {
             ..Self::default()
         }
     }
-}
-
-/// How a workload names processes of this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// By number.
-    Pid(u32),
-    /// Whoever listens on the TCP port.
-    Port(u16),
-    /// All that the kernel calls so, or that were started by this name, whatever the folder.
-    Name(String),
-}
-
-impl Display for Wanted {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pid(pid) => write!(f, "pid {pid}"),
-            Self::Port(port) => write!(f, "port {port}"),
-            Self::Name(name) => write!(f, "name {name}"),
-        }
-    }
-}
-
-/// Where figures are given in the Prometheus text format, and which of them are wanted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scrape {
-    /// The address.
-    pub url: Address,
-    /// How often they are asked for.
-    pub every: Duration,
-    /// By the name that the result gives them.
-    pub series: Vec<(String, Selector)>,
 }

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::{Process, Table};
+use crate::observe::table::{Process, Table};
 
 /// CPU of bmt and of the target since the first table, in clock ticks.
 #[derive(Debug, Default)]

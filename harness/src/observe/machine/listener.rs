@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
-use super::table::Table;
+use crate::observe::table::Table;
 
 /// Looking into every process of the machine is dear.
 const LOOK_EVERY_S: f64 = 5.0;

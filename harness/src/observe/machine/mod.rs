@@ -23,19 +23,19 @@ mod named;
 mod pace;
 mod sockets;
 mod stat;
-mod table;
+mod wanted;
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::processes::Processes;
-use super::watched::Wanted;
+use super::table::Table;
 use accounts::Accounts;
 use listener::Listener;
 use named::Named;
 pub(super) use named::NamedSample;
-pub(super) use table::Table;
+pub use wanted::Wanted;
 
 /// What the machine, bmt and the target had used at one moment. Only differences between two samples mean anything.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

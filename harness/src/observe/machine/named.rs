@@ -15,9 +15,9 @@ use super::accounts::Accounts;
 use super::listener::{holders, listening_sockets};
 use super::pace::Pace;
 use super::sockets;
-use super::table::Table;
+use super::wanted::Wanted;
 use crate::observe::processes::ProcessSample;
-use crate::observe::watched::Wanted;
+use crate::observe::table::Table;
 
 /// What the processes had used at one moment.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,6 +5,7 @@
 //! tally.rs     what a named series came to, page by page
 //! selector.rs  which lines are meant
 //! text.rs      the format
+//! wanted.rs    which page, and what of it
 //! ```
 //!
 //! A page that does not come, comes late, or is not a page is no sample, and never the reason for a run to fail.
@@ -12,14 +13,15 @@
 mod selector;
 mod tally;
 mod text;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use selector::Selector;
 pub use tally::{HistogramSample, SeriesSample};
+pub use wanted::Scrape;
 
-use super::watched::Scrape;
 use tally::Tally;
 
 /// A page that does not come within this time is none.
