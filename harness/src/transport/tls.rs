@@ -142,9 +142,16 @@ fn told(error: std::io::Error) -> std::io::Error {
     }
 }
 
-fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
+fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<Verifier>, String> {
+    let verifier = |issued| {
+        Arc::new(Verifier {
+            known: options.authorities.clone().unwrap_or_default(),
+            issued,
+            provider: Arc::clone(provider),
+        })
+    };
     if options.is_insecure {
-        return Ok(Arc::new(Anybody(Signatures(Arc::clone(provider)))));
+        return Ok(verifier(None));
     }
     let mut roots = RootCertStore::empty();
     match &options.authorities {
@@ -159,100 +166,22 @@ fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<
     if roots.is_empty() {
         return Err("this machine trusts no certificates (is the package ca-certificates installed?); name some in target.tls.ca".to_owned());
     }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-    Ok(Arc::new(Trusted {
-        known: options.authorities.clone().unwrap_or_default(),
-        issued: verifier.map_err(|error| error.to_string())?,
-        signatures: Signatures(Arc::clone(provider)),
-    }))
-}
-
-/// Checks that the peer holds the key of its certificate.
-#[derive(Debug, Clone)]
-struct Signatures(Arc<CryptoProvider>);
-
-impl Signatures {
-    fn tls12(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn tls13(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// The part of a verifier that is the same for all of them.
-macro_rules! verifies_signatures {
-    ($field:tt) => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signature: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            self.$field.tls12(message, certificate, signature)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signature: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            self.$field.tls13(message, certificate, signature)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.$field.schemes()
-        }
-    };
-}
-
-/// Trusts any certificate.
-#[derive(Debug)]
-struct Anybody(Signatures);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    verifies_signatures!(0);
+    let issued = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+    Ok(verifier(Some(issued.map_err(|error| error.to_string())?)))
 }
 
 /// Trusts what a known authority has issued, and a certificate that is itself among those that are known: the one that
-/// a test server has made for itself is as a rule marked as an authority's, which no server should have.
+/// a test server has made for itself is as a rule marked as an authority's, which no server should have. Whoever is
+/// trusted has to hold the key.
 #[derive(Debug)]
-struct Trusted {
+struct Verifier {
     known: Vec<CertificateDer<'static>>,
-    issued: Arc<WebPkiServerVerifier>,
-    signatures: Signatures,
+    /// `None` where anybody is trusted.
+    issued: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Trusted {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -261,13 +190,37 @@ impl ServerCertVerifier for Trusted {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(issued) = &self.issued else {
+            return Ok(ServerCertVerified::assertion());
+        };
         if self.known.iter().any(|known| known.as_ref() == end_entity.as_ref()) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        self.issued
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
-    verifies_signatures!(signatures);
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -3,7 +3,6 @@
 //! ```text
 //! mod.rs       Watch: one reading a second
 //! stat.rs      what the machine did, from /proc/stat
-//! table.rs     every process: its parent and its CPU, from /proc/PID/stat
 //! accounts.rs  whose CPU it is: sums that never go backwards, although processes end
 //! listener.rs  the processes behind the address of a target that bmt did not start
 //! named.rs     the processes that the workload names: their CPU, memory and sockets
