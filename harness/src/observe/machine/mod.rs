@@ -5,6 +5,7 @@
 //! stat.rs      what the machine did, from /proc/stat
 //! accounts.rs  whose CPU it is: sums that never go backwards, although processes end
 //! listener.rs  the processes behind the address of a target that bmt did not start
+//! wanted.rs    how a workload names processes
 //! named.rs     the processes that the workload names: their CPU, memory and sockets
 //! sockets.rs   how many sockets of processes are in which state
 //! pace.rs      how often to look at what is dear to look at
