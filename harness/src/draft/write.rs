@@ -10,6 +10,10 @@ use super::shares::shares;
 use super::values::{csv, ends};
 use super::yaml::{comment, comment_line, entry, flow, key, path, quoted};
 
+/// The rate of the peak, where the source does not tell.
+const PEAK: f64 = 100.0;
+/// Length of the spike in the short form.
+const QUICK_SPIKE_S: f64 = 8.0;
 /// Entries that have gates of their own.
 const GATED_MAX: usize = 12;
 /// The highest rate that a workload may offer.
@@ -131,7 +135,7 @@ impl Writer<'_> {
                     0,
                     "fill in: the rate of an ordinary day as `base`, and that of the peak as `target`",
                 );
-                ("10".to_owned(), "100".to_owned())
+                (figure(PEAK / 10.0), figure(PEAK))
             }
         };
         let _ = writeln!(
@@ -251,14 +255,27 @@ impl Writer<'_> {
         if let Some(most) = most {
             comment(out, 2, "fill in: what a caller puts up with");
             let name = key(&most.name);
+            let all: u64 = self.found.entries.iter().map(|entry| entry.weight).sum();
+            let peak = self.found.load.as_ref().map_or(PEAK, |load| load.peak);
+            let metric = decided_quantile(peak * most.weight as f64 / all.max(1) as f64);
             let _ = writeln!(
                 out,
-                "  - {{metric: response_p99, operation: {name}, phase: spike, at_most: 200ms}}"
+                "  - {{metric: {metric}, operation: {name}, phase: spike, at_most: 200ms}}"
             );
         }
         out.push_str(
-            "\nquick:\n  repetitions: 1\n  profile: {warm_up: 3s, hold: 4s, recovery: 2s, base_hold: 4s, spike_hold: 5s}\n",
+            "\nquick:\n  repetitions: 1\n  profile: {warm_up: 3s, hold: 4s, recovery: 2s, base_hold: 4s, spike_hold: 8s}\n",
         );
+    }
+}
+
+/// The quantile that the short form decides at so many requests a second: p99 needs 500 answers, p90 50, and arrivals come
+/// by chance.
+fn decided_quantile(rate: f64) -> &'static str {
+    match rate * QUICK_SPIKE_S {
+        650.0.. => "response_p99",
+        80.0.. => "response_p90",
+        _ => "response_p50",
     }
 }
 

@@ -44,8 +44,13 @@ pub(super) fn cpus() -> usize {
 pub(super) fn warnings(is_pinned: bool, target: Option<&str>, trusts_anybody: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     if !is_pinned && target.is_none_or(is_here) {
+        // What bmt did not start it cannot move.
+        let apart = match target {
+            None => "keep the two apart with --pin",
+            Some(_) => "start the target on CPUs of its own and the generator with `bmt run --pin`",
+        };
         warnings.push(format!(
-            "generator and target share the {} cores of this machine, so each takes time from the other; compare variants with one another, and keep the two apart with --pin for absolute figures",
+            "generator and target share the {} cores of this machine, so each takes time from the other; compare variants with one another, and for absolute figures {apart}",
             cpus()
         ));
     }
