@@ -269,8 +269,8 @@ impl Writer<'_> {
     }
 }
 
-/// The quantile that the short form decides at so many requests a second: p99 needs 500 answers, p90 50, and arrivals come
-/// by chance.
+/// The quantile that the short form decides at so many requests a second: p99 needs 500 answers, p90 50, and arrivals
+/// come by chance.
 fn decided_quantile(rate: f64) -> &'static str {
     match rate * QUICK_SPIKE_S {
         650.0.. => "response_p99",
