@@ -1,5 +1,5 @@
-//! Wires up the path of an event to its members: publisher → bus → publish role → hub. The join throttle is built here
-//! too, since it may consume the same log and use the same Redis.
+//! Wires up the path of an event to its members: publisher → bus → publish role → hub, and → notifier for those who are
+//! not online. The join throttle is built here too, since it may consume the same log and use the same Redis.
 
 use std::sync::Arc;
 
@@ -8,12 +8,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::bus::{Bus, InProcess, Publisher};
 use crate::clock::Clock;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, Notify};
 use crate::join_throttle::JoinThrottle;
 use crate::metrics::Metrics;
-use crate::publish::{self, Parts, Role};
+use crate::notify::Notifier;
+use crate::open_files;
+use crate::publish::{self, Notices, Parts, Role};
 use crate::push::Hub;
-use crate::redis::{InvalidUrl, Redis};
+use crate::redis::Redis;
+use crate::store::Store;
 
 /// The parts that the routes use.
 pub(crate) struct FanOut {
@@ -21,6 +24,8 @@ pub(crate) struct FanOut {
     pub(crate) role: Role,
     pub(crate) hub: Arc<Hub>,
     pub(crate) joins: Arc<JoinThrottle>,
+    /// `None` where nobody is notified.
+    pub(crate) notifier: Option<Arc<Notifier>>,
 }
 
 impl FanOut {
@@ -28,13 +33,19 @@ impl FanOut {
     pub(crate) async fn new(
         config: &Config,
         live: Live,
+        store: &Arc<Store>,
         metrics: &Metrics,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) -> Result<Self, InvalidUrl> {
+    ) -> anyhow::Result<Self> {
         let (clock, settings) = (Clock::start(), &config.settings);
         let (partitions, capacity) = (settings.bus.partitions.get(), settings.bus.capacity.as_usize());
-        let bus: Arc<dyn Bus> = Arc::new(InProcess::new(partitions, capacity, &[publish::GROUP]));
+        let notifier = notifier(&settings.notify, metrics, tasks, stop)?;
+        let groups: &[_] = match &notifier {
+            None => &[publish::GROUP],
+            Some(_) => &[publish::GROUP, publish::NOTICES],
+        };
+        let bus: Arc<dyn Bus> = Arc::new(InProcess::new(partitions, capacity, groups));
         let hub = Hub::new(settings.push.behind.get(), metrics.push.clone(), rand::random());
         tasks.spawn(Arc::clone(&hub).send_trailing(stop.clone()));
         let mut redis = None;
@@ -60,6 +71,11 @@ impl FanOut {
             hub: Arc::clone(&hub),
             joins: Arc::clone(&joins),
             redis,
+            notices: notifier.clone().map(|notifier| Notices {
+                notifier,
+                store: Arc::clone(store),
+                lag_max: capacity as u64 / 2,
+            }),
             clock,
             metrics: metrics.hot.clone(),
         });
@@ -68,6 +84,21 @@ impl FanOut {
             role,
             hub,
             joins,
+            notifier,
         })
     }
+}
+
+fn notifier(
+    settings: &Notify,
+    metrics: &Metrics,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Arc<Notifier>>> {
+    let Notify::Gateway(client) = settings else {
+        return Ok(None);
+    };
+    open_files::raise();
+    let notifier = Notifier::new(client, &metrics.notify, tasks, stop)?;
+    Ok(Some(Arc::new(notifier)))
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{self, Config, ConfigFile, Live};
+use crate::config::{self, Config, ConfigFile, Live, Notify};
 use crate::fan_out::FanOut;
 use crate::http::{self, App};
 use crate::listen::{self, Limits};
 use crate::metrics::Metrics;
+use crate::stop::StopSignal;
 use crate::store::Store;
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -24,15 +24,21 @@ pub(crate) async fn run(file: ConfigFile) -> anyhow::Result<()> {
     if config.redis.is_some() {
         metrics.show_redis();
     }
+    if config.settings.requests.policy.has_priorities() {
+        metrics.show_level();
+    }
+    if config.settings.notify != Notify::None {
+        metrics.show_notify();
+    }
     let live = settings_in_force(&config, &metrics);
     let opened = tokio::select! {
         opened = Store::open(&config, live.clone(), &metrics) => opened,
         () = stop.received() => return Ok(()),
     };
-    let store = opened?;
+    let store = Arc::new(opened?);
     let tasks = TaskTracker::new();
     let token = CancellationToken::new();
-    let fan_out = FanOut::new(&config, live.clone(), &metrics, &tasks, &token).await?;
+    let fan_out = FanOut::new(&config, live.clone(), &store, &metrics, &tasks, &token).await?;
     fan_out.role.start().await.context("failed to start publishing")?;
     let app = Arc::new(App::new(&config, live.clone(), store, fan_out, metrics, tasks.clone()));
 
@@ -90,25 +96,4 @@ fn settings_in_force(config: &Config, metrics: &Metrics) -> Live {
 fn ready_line(public: &tokio::net::TcpListener, admin: &tokio::net::TcpListener) -> anyhow::Result<String> {
     let (api, admin) = (public.local_addr()?.to_string(), admin.local_addr()?.to_string());
     Ok(serde_json::json!({ "ready": true, "api": api, "admin": admin }).to_string())
-}
-
-struct StopSignal {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignal {
-    fn install() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -1,12 +1,14 @@
-//! `cargo bench -p hotchat-policy --bench decide`: the cost of the decisions before a call to a shard and before a
-//! join. Each may take 200 ns.
+//! `cargo bench -p hotchat-policy --bench decide`: the cost of the decisions before a request is admitted, before a
+//! call to a shard, and before a join. Each may take 200 ns. A rejection is measured for itself: under overload it is
+//! what happens most.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hotchat_policy::{
-    Breaker, BreakerRules, Bulkhead, BulkheadLimits, Entry, LimitSize, Outcome, SlidingLimit, WindowLimit,
+    Breaker, BreakerRules, Bulkhead, BulkheadLimits, CallEnd, ControlledDelay, DelayRules, Entry, GradientLimit,
+    GradientRules, LevelRules, LimitSize, Outcome, Priority, PriorityLevels, SlidingLimit, WindowLimit,
 };
 
 fn breaker() -> Breaker {
@@ -57,6 +59,79 @@ fn decisions(criterion: &mut Criterion) {
     drop((slots, queue));
 }
 
+fn admission(criterion: &mut Criterion) {
+    let rules = DelayRules {
+        target: Duration::from_millis(5),
+        interval: Duration::from_millis(100),
+    };
+    let (mut delay, mut now) = (controlled_delay(rules), Duration::ZERO);
+    criterion.bench_function("controlled delay: wait, order, free slot", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_micros(10); // 100,000 a second
+            let decided = (delay.wait_max(now), delay.newest_first(now));
+            delay.caught_up(now);
+            decided
+        });
+    });
+    let (mut gradient, mut now) = (gradient_limit(), Duration::ZERO);
+    criterion.bench_function("gradient limit: begin and end", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_micros(10);
+            gradient.began(black_box(now));
+            gradient.ended(now, CallEnd::Done, now + Duration::from_millis(1));
+        });
+    });
+    criterion.bench_function("gradient limit: rejected", |bencher| {
+        bencher.iter(|| black_box(&gradient).limit() <= black_box(100_000));
+    });
+    let (mut levels, mut now, mut user) = (priority_levels(), Duration::ZERO, 0_u64);
+    criterion.bench_function("priority levels: admitted", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_micros(10);
+            user += 1;
+            let admitted = levels.admits(Priority::of(3, black_box(user), 490_000), now);
+            levels.waited(Duration::ZERO);
+            admitted
+        });
+    });
+    let (mut levels, mut now) = (priority_levels(), Duration::ZERO);
+    criterion.bench_function("priority levels: nearly all rejected", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_micros(10);
+            user += 1;
+            levels.overflowed(); // keeps the level at the first cell of these
+            levels.admits(Priority::of(7, black_box(user), 490_000), now)
+        });
+    });
+}
+
+fn controlled_delay(rules: DelayRules) -> ControlledDelay {
+    ControlledDelay::try_new(rules, Duration::ZERO).expect("these rules are in range")
+}
+
+fn gradient_limit() -> GradientLimit {
+    let rules = GradientRules {
+        min: 8,
+        max: 256,
+        tolerance: 1.5,
+        backoff: 0.9,
+        window: Duration::from_millis(100),
+        probe: Duration::from_secs(30),
+    };
+    GradientLimit::try_new(rules, Duration::ZERO).expect("these rules are in range")
+}
+
+fn priority_levels() -> PriorityLevels {
+    let rules = LevelRules {
+        window: Duration::from_secs(1),
+        requests: 2000,
+        wait: Duration::from_millis(20),
+        down: 0.05,
+        up: 0.01,
+    };
+    PriorityLevels::try_new(rules, Duration::ZERO).expect("these rules are in range")
+}
+
 fn joins(criterion: &mut Criterion) {
     let limit = WindowLimit::try_new(300, Duration::from_secs(1)).expect("this window is in range");
     let (limiter, mut now, mut chat) = (limiter(), Duration::ZERO, 0_u64);
@@ -80,5 +155,5 @@ fn limiter() -> SlidingLimit {
     SlidingLimit::try_new(LimitSize::default(), 1).expect("this size is in range")
 }
 
-criterion_group!(benches, decisions, joins);
+criterion_group!(benches, admission, decisions, joins);
 criterion_main!(benches);

@@ -206,6 +206,12 @@ impl Breaker {
         })
     }
 
+    /// Shows the breaker that time has passed, where all callers may be waiting for calls that hang; returns the state
+    /// entered, if so many calls have become slow by now.
+    pub fn look(&self, now: Duration) -> Option<BreakerState> {
+        self.lock().advance(now)
+    }
+
     /// The state after the last call. An open breaker whose time has passed becomes half-open at the next request for a
     /// permit.
     #[must_use]

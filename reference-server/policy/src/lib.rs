@@ -16,6 +16,11 @@
 //!   in_flight.rs       calls in progress that have lasted too long
 //! nanos.rs           time as the rings of sub-windows count it
 //! bulkhead.rs        limits the calls in progress at a dependency, and the calls that wait
+//! controlled_delay.rs how long a request may wait for admission, and whether the newest goes first
+//! gradient_limit.rs  how many requests may be in progress, by how much slower they have become
+//!   latency_sample.rs  the calls of a window and of a probe
+//! priority_levels.rs which requests may wait for admission, by class and user
+//! retry_budget.rs    decides whether a failed call may be tried again
 //! ```
 //!
 //! `now` is always the time since an origin of the caller's choice, the same for all calls on one value. Randomness
@@ -23,14 +28,19 @@
 
 mod breaker;
 mod bulkhead;
+mod controlled_delay;
+mod gradient_limit;
 mod hot_chat;
 mod hot_list;
 mod in_flight;
+mod latency_sample;
 mod leased_share;
 mod nanos;
 mod outcome_window;
+mod priority_levels;
 mod push_rule;
 mod recent_top;
+mod retry_budget;
 mod row_hash;
 mod sliding_limit;
 mod sliding_sketch;
@@ -39,11 +49,15 @@ mod trailing;
 
 pub use breaker::{Breaker, BreakerOpen, BreakerRules, BreakerState, InvalidBreaker, Outcome, Permit};
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadLimits, Entry, Queued, Slot};
+pub use controlled_delay::{ControlledDelay, DelayRules, InvalidDelay};
+pub use gradient_limit::{CallEnd, GradientLimit, GradientRules, InvalidGradient};
 pub use hot_chat::{DetectorSize, Heat, HotChatDetector, HotLimits, InvalidDetector, Place, Verdict};
 pub use hot_list::HotChat;
 pub use leased_share::{Allotment, LeasedShares, Want};
+pub use priority_levels::{CLASSES, InvalidLevels, LevelRules, Priority, PriorityLevels};
 pub use push_rule::{Decision, DropShare, InvalidShare, Override, PushRule, Throttle, Turn, push_rule};
 pub use recent_top::{InvalidTop, RecentTop, TopEntry, TopSize};
+pub use retry_budget::{InvalidBudget, RetryBudget};
 pub use sliding_limit::{Admitted, InvalidLimit, LimitSize, SlidingLimit, TooMany, WindowLimit};
 pub use sliding_sketch::{InvalidSketch, SketchSize};
 pub use trailing::Trailing;

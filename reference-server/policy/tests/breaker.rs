@@ -462,3 +462,32 @@ fn threads_never_exceed_the_trials_and_lose_none() {
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 }
+
+#[test]
+fn a_look_notices_calls_that_hang_and_takes_no_trial() {
+    let rules = BreakerRules {
+        window: Duration::from_secs(10),
+        minimum_calls: 3,
+        failure_rate: 0.5,
+        slow_call: Duration::from_secs(1),
+        slow_rate: 0.5,
+        open: Duration::from_secs(2),
+        jitter: 0.0,
+        trials: 1,
+    };
+    let breaker = Breaker::try_new(rules, 1).unwrap();
+    let at = Duration::from_millis;
+    let hanging: Vec<_> = (0..3).map(|_| breaker.permit(at(0)).unwrap()).collect();
+    assert_eq!(breaker.look(at(900)), None);
+    assert_eq!(
+        breaker.look(at(1100)),
+        Some(BreakerState::Open),
+        "up to a sixteenth late"
+    );
+    assert_eq!(breaker.look(at(9000)), None, "half-open begins with a request");
+    assert_eq!(breaker.state(), BreakerState::Open);
+    drop(hanging);
+    let trial = breaker.permit(at(9000)).unwrap();
+    assert_eq!(breaker.look(at(9001)), None);
+    assert_eq!(trial.done(at(9002), Outcome::Ok), Some(BreakerState::Closed));
+}

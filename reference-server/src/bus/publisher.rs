@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Bus, Full, Record, What};
 use crate::clock::Clock;
 use crate::metrics::BusMetrics;
+use crate::store::Kind;
 
 pub(crate) struct Publisher {
     bus: Arc<dyn Bus>,
@@ -25,9 +26,9 @@ impl Publisher {
         }
     }
 
-    /// An event was stored with this revision.
-    pub(crate) async fn sent(&self, chat_id: u64, revision: u64) {
-        let record = self.record(chat_id, What::Sent { revision });
+    /// `user` sent an event, which was stored with this revision.
+    pub(crate) async fn sent(&self, chat_id: u64, revision: u64, kind: Kind, user: u64) {
+        let record = self.record(chat_id, What::Sent { revision, kind, user });
         let published = match self.bus.offer(record) {
             Ok(()) => Ok(()),
             Err(Full { .. }) => self.bus.publish(record, self.full_wait).await,
@@ -40,9 +41,9 @@ impl Publisher {
         self.offer(chat_id, What::Fetched);
     }
 
-    /// A user has joined.
-    pub(crate) fn joined(&self, chat_id: u64) {
-        self.offer(chat_id, What::Joined);
+    /// `user` has joined.
+    pub(crate) fn joined(&self, chat_id: u64, user: u64) {
+        self.offer(chat_id, What::Joined { user });
     }
 
     fn offer(&self, chat_id: u64, what: What) {

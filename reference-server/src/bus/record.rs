@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::Kind;
+
 /// Something that happened in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -14,12 +16,12 @@ pub(crate) struct Record {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
-    /// An event was stored.
-    Sent { revision: u64 },
+    /// `user` sent an event, and it was stored.
+    Sent { revision: u64, kind: Kind, user: u64 },
     /// A member fetched events.
     Fetched,
-    /// A user became a member.
-    Joined,
+    /// `user` became a member.
+    Joined { user: u64 },
 }
 
 impl What {
@@ -30,7 +32,7 @@ impl What {
         match self {
             Self::Sent { .. } => 0,
             Self::Fetched => 1,
-            Self::Joined => 2,
+            Self::Joined { .. } => 2,
         }
     }
 

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::log::Log;
 use super::*;
+use crate::store::Kind;
 
 const A: Group = Group("a");
 const B: Group = Group("b");
@@ -22,7 +23,8 @@ fn record(chat_id: u64, what: What) -> Record {
 }
 
 fn sent(chat_id: u64, revision: u64) -> Record {
-    record(chat_id, What::Sent { revision })
+    let (kind, user) = (Kind::Message, 1);
+    record(chat_id, What::Sent { revision, kind, user })
 }
 
 fn read(from: Offset) -> Read {
@@ -246,7 +248,7 @@ async fn consume_all(bus: Arc<InProcess>, partition: u32, group: Group, seen: Ar
             assert_eq!(partition_of(record.chat_id, PARTITIONS), partition);
             let last = last.entry(record.chat_id).or_default();
             *last += 1;
-            assert_eq!(record.what, What::Sent { revision: *last }, "chat {}", record.chat_id);
+            assert_eq!(*record, sent(record.chat_id, *last));
         }
         next += records.len() as u64;
         seen.fetch_add(records.len() as u64, Ordering::Relaxed);

@@ -3,6 +3,8 @@
 //! A change is applied whole or not at all: after a rejection the operator must not have to find out which part was
 //! applied.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Settings;
@@ -46,6 +48,12 @@ pub(super) fn successor(current: &Settings, wanted: Settings, redis: bool) -> Re
 
 /// The settings after a JSON merge patch (RFC 7396): `null` resets a key to its default.
 pub(super) fn patched(current: &Settings, patch: Value, redis: bool) -> Result<Settings, Unfit> {
+    let wanted = merged(current, patch)?;
+    successor(current, wanted, redis)
+}
+
+/// A block of settings after a JSON merge patch (RFC 7396), not yet checked across keys.
+pub(crate) fn merged<T: Serialize + DeserializeOwned>(current: &T, patch: Value) -> Result<T, Unfit> {
     let Value::Object(patch) = patch else {
         return Err(Unfit {
             key: String::new(),
@@ -56,17 +64,16 @@ pub(super) fn patched(current: &Settings, patch: Value, redis: bool) -> Result<S
     };
     let mut target = to_json(current);
     merge(&mut target, patch);
-    let wanted: Settings = serde_path_to_error::deserialize(target).map_err(|error| Unfit {
+    serde_path_to_error::deserialize(target).map_err(|error| Unfit {
         key: match error.path().to_string() {
             path if path == "." => String::new(),
             path => path,
         },
         message: error.into_inner().to_string(),
-    })?;
-    successor(current, wanted, redis)
+    })
 }
 
-fn to_json(settings: &Settings) -> Value {
+fn to_json(settings: &impl Serialize) -> Value {
     serde_json::to_value(settings).expect("settings are plain JSON")
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::locate::place;
 use super::{Config, Settings};
 
@@ -35,7 +37,7 @@ pub(crate) fn load(path: &Path) -> Result<ConfigFile, ConfigError> {
     Ok(ConfigFile { path, text, config })
 }
 
-pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let read = || {
         if std::fs::metadata(path)?.len() > BYTES_MAX {
             return Err(std::io::Error::other(format!("more than {BYTES_MAX} bytes")));
@@ -50,6 +52,14 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// `name` is the file's name in messages.
 pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let config: Config = parse_any(name, text)?;
+    let fit = config.settings.check(config.redis.is_some());
+    fit.map_err(|unfit| located(name, text, unfit.path(), unfit.message))?;
+    Ok(config)
+}
+
+/// A file of any shape; `name` is its name in messages.
+pub(crate) fn parse_any<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, ConfigError> {
     let mut key = String::from("(file)");
     let parsed = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
@@ -60,21 +70,18 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
             error.into_inner()
         })
     });
-    let config: Config = parsed.map_err(|error: serde_saphyr::Error| {
+    parsed.map_err(|error: serde_saphyr::Error| {
         let place = match error.location() {
             Some(at) => format!("{name}:{}:{}", at.line(), at.column()),
             None => name.to_owned(),
         };
         let message = error.without_snippet().to_string();
         ConfigError::Invalid { place, key, message }
-    })?;
-    let fit = config.settings.check(config.redis.is_some());
-    fit.map_err(|unfit| located(name, text, unfit.path(), unfit.message))?;
-    Ok(config)
+    })
 }
 
 /// An error found only after the whole file was parsed, with its location.
-pub(super) fn located(name: &str, text: &str, key: String, message: String) -> ConfigError {
+pub(crate) fn located(name: &str, text: &str, key: String, message: String) -> ConfigError {
     ConfigError::Invalid {
         place: place(name, text, &key),
         key,

@@ -3,11 +3,12 @@
 //! ```text
 //! load.rs        reads the file; every error with its location       locate.rs   where a key stands
 //! settings.rs    the settings: a switch per remedy                   join_limit.rs the join throttle
-//! hot_chat.rs fan_out.rs isolation.rs labels.rs                      other parts of the settings
+//! hot_chat.rs fan_out.rs isolation.rs labels.rs request_policy.rs notify.rs   other parts of the settings
+//! notify_breaker.rs                                                  the breaker of a queue of notifications
 //! unfit.rs       checks across several keys                          policies.rs the settings as policy values
 //! live.rs        the settings in force, replaced as a whole          change.rs   which may change, and to what
 //! follow.rs      applies edits of the file to the running server
-//! bounded.rs fraction.rs span.rs at_most.rs redis_url.rs             values with their range in their type
+//! bounded.rs fraction.rs span.rs at_most.rs redis_url.rs gateway_url.rs  values with their range in their type
 //! ```
 
 mod at_most;
@@ -16,6 +17,7 @@ mod change;
 mod fan_out;
 mod follow;
 mod fraction;
+mod gateway_url;
 mod hot_chat;
 mod isolation;
 mod join_limit;
@@ -23,8 +25,11 @@ mod labels;
 mod live;
 mod load;
 mod locate;
+mod notify;
+mod notify_breaker;
 mod policies;
 mod redis_url;
+mod request_policy;
 mod settings;
 mod span;
 #[cfg(test)]
@@ -37,17 +42,23 @@ use serde::Deserialize;
 
 pub(crate) use at_most::AtMost;
 pub(crate) use bounded::Bounded;
+pub(crate) use change::merged;
 pub(crate) use follow::follow;
 pub(crate) use fraction::Fraction;
+pub(crate) use gateway_url::GatewayUrl;
 pub(crate) use hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush, WithoutRedis};
 pub(crate) use isolation::{Breaker, BreakerScope, Bulkhead, BulkheadScope};
 pub(crate) use join_limit::{JoinLimit, JoinThrottle, LocalShared, WhenAway};
 pub(crate) use labels::{Label, Labels, OTHER};
 pub(crate) use live::{Live, Source};
-pub(crate) use load::{ConfigFile, load, schema};
+pub(crate) use load::{ConfigError, ConfigFile, load, located, parse_any, read, schema};
+pub(crate) use notify::{Audience, Audiences, Connections, GatewayClient, Notify, Protocol, Queues, Retries, WhenFull};
+pub(crate) use notify_breaker::NotifyBreakerScope;
 pub(crate) use redis_url::RedisUrl;
+pub(crate) use request_policy::{CodelPolicy, DagorPolicy, GradientPolicy, RequestPolicy};
 pub(crate) use settings::{Durability, Insert, Isolation, MemberCount, Requests, Settings};
 pub(crate) use span::Span;
+pub(crate) use unfit::Unfit;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]

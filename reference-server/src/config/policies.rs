@@ -1,10 +1,15 @@
 //! The settings, converted to policy values.
 
 use hotchat_policy::{
-    Allotment, BreakerRules, DropShare, HotLimits, Override, PushRule, Throttle, WindowLimit, push_rule,
+    Allotment, BreakerRules, DelayRules, DropShare, GradientRules, HotLimits, LevelRules, Override, PushRule,
+    RetryBudget, Throttle, WindowLimit, push_rule,
 };
 
-use super::{Breaker, HotChat, JoinLimit, LocalShared, PushOverrides, PushThrottle, Settings, TrailingPush};
+use super::notify_breaker::NotifyBreaker;
+use super::{
+    Breaker, CodelPolicy, DagorPolicy, GradientPolicy, HotChat, JoinLimit, LocalShared, PushOverrides, PushThrottle,
+    Retries, Settings, TrailingPush,
+};
 
 impl Settings {
     /// The rule for the pushes of an event in `chat_id`; `hot`: whether the chat is marked.
@@ -66,6 +71,62 @@ impl From<Breaker> for BreakerRules {
             open: breaker.open.get(),
             jitter: breaker.jitter.get(),
             trials: breaker.trials.get(),
+        }
+    }
+}
+
+impl From<NotifyBreaker> for BreakerRules {
+    fn from(breaker: NotifyBreaker) -> Self {
+        Self {
+            window: breaker.window.get(),
+            minimum_calls: breaker.minimum_calls.get(),
+            failure_rate: breaker.failure_rate.get(),
+            slow_call: breaker.slow_call.get(),
+            slow_rate: breaker.slow_rate.get(),
+            open: breaker.open.get(),
+            jitter: breaker.jitter.get(),
+            trials: breaker.trials.get(),
+        }
+    }
+}
+
+impl From<Retries> for RetryBudget {
+    fn from(retries: Retries) -> Self {
+        Self::try_new(retries.share.get(), retries.burst.get()).expect("a setting from 0 to 1, and from 1 to a million")
+    }
+}
+
+impl From<CodelPolicy> for DelayRules {
+    fn from(codel: CodelPolicy) -> Self {
+        Self {
+            target: codel.target.get(),
+            interval: codel.interval.get(),
+        }
+    }
+}
+
+impl GradientPolicy {
+    /// With `max` as the largest limit.
+    pub(crate) fn rules(self, max: u32) -> GradientRules {
+        GradientRules {
+            min: self.min.get(),
+            max,
+            tolerance: self.tolerance.get(),
+            backoff: self.backoff.get(),
+            window: self.window.get(),
+            probe: self.probe.get(),
+        }
+    }
+}
+
+impl From<DagorPolicy> for LevelRules {
+    fn from(dagor: DagorPolicy) -> Self {
+        Self {
+            window: dagor.window.get(),
+            requests: dagor.window_requests.get(),
+            wait: dagor.queue_delay.get(),
+            down: dagor.down.get(),
+            up: dagor.up.get(),
         }
     }
 }

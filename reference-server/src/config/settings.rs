@@ -9,7 +9,8 @@ use super::fan_out::{Bus, Fetch, Push};
 use super::hot_chat::{HotChat, PushOverrides, PushThrottle, TrailingPush};
 use super::join_limit::{JoinLimit, JoinThrottle};
 use super::labels::Labels;
-use super::{Bounded, Breaker, Bulkhead, Span};
+use super::notify::Notify;
+use super::{Bounded, Breaker, Bulkhead, RequestPolicy, Span};
 
 /// How the server handles a storm: how members are inserted and counted, how events reach them, and the server's
 /// limits.
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) join_limit: JoinLimit,
     /// Members connected for pushes.
     pub(crate) push: Push,
+    /// Notifications to members who are not online.
+    pub(crate) notify: Notify,
     /// The countries and apps by which requests are counted.
     pub(crate) labels: Labels,
     /// CPU time that every admitted request burns on top, at most 10 ms (live). Only for testing whether a harness
@@ -89,6 +92,7 @@ impl Default for Settings {
             join_throttle: JoinThrottle::None,
             join_limit: JoinLimit::default(),
             push: Push::default(),
+            notify: Notify::None,
             labels: Labels::default(),
             burn_cpu: const { Span::from_millis(0) },
         }
@@ -175,6 +179,8 @@ impl Default for Pool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Requests {
+    /// Who is admitted, after how long and in which order, when more requests arrive than are served.
+    pub(crate) policy: RequestPolicy,
     /// Maximum number of requests in progress.
     pub(crate) in_progress: Bounded<1, 100_000>,
     /// Maximum number of waiting requests; further ones get 503 `overloaded` at once.
@@ -189,6 +195,7 @@ pub(crate) struct Requests {
 impl Default for Requests {
     fn default() -> Self {
         Self {
+            policy: RequestPolicy::BoundedFifo,
             in_progress: const { Bounded::new(256) },
             waiting: const { Bounded::new(1024) },
             wait: const { Span::from_millis(500) },

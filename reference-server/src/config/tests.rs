@@ -95,6 +95,59 @@ fn a_blind_or_misled_breaker_is_rejected_with_a_remedy() {
 }
 
 #[test]
+fn an_admission_policy_that_cannot_work_is_rejected_with_a_remedy() {
+    let table = [
+        (
+            "policy: {codel: {target: 200ms}}",
+            "hotchat.yaml:6:30: settings.requests.policy.codel.target",
+            "200ms under overload is more than the 100ms without one",
+        ),
+        (
+            "policy: {gradient: {min: 20}}, in_progress: 10",
+            "settings.requests.policy.gradient.min",
+            "expected at most the 10 of `requests.in_progress`",
+        ),
+        (
+            "policy: {dagor: {queue_delay: 500ms}}",
+            "settings.requests.policy.dagor.queue_delay",
+            "cannot be seen with a `requests.wait` of 500ms",
+        ),
+        (
+            "policy: {gradient: {tolerance: 0.5}}",
+            "settings.requests.policy.gradient.tolerance",
+            "expected 1 to 10",
+        ),
+        (
+            "policy: {gradient: {backoff: 1}}",
+            "settings.requests.policy.gradient.backoff",
+            "expected 0.01 to 0.99",
+        ),
+        (
+            "policy: {dagor: {up: 0}}",
+            "settings.requests.policy.dagor.up",
+            "expected 0.01 to 1",
+        ),
+        ("policy: lifo", "settings.requests.policy", "bounded_fifo"),
+    ];
+    for (requests, place, part) in table {
+        let message = refused(&format!("settings:\n  requests: {{\n    {requests}}}\n"));
+        assert!(
+            message.contains(place) && message.contains(part),
+            "{requests}: {message}"
+        );
+    }
+    for accepted in [
+        "policy: bounded_fifo",
+        "policy: {codel: {target: 100ms}}, wait: 1s",
+        "policy: {gradient: {min: 10}}, in_progress: 10",
+        "policy: {dagor: {queue_delay: 500ms}}, waiting: 0",
+    ] {
+        let text = format!("{HEAD}settings:\n  requests: {{{accepted}}}\n");
+        assert!(parse("x", &text).is_ok(), "{accepted}");
+    }
+}
+
+#[test]
 fn at_most_ten_milliseconds_are_burnt() {
     let message = refused("settings:\n  burn_cpu: 11ms\n");
     let (place, part) = (
@@ -246,4 +299,60 @@ fn the_checked_in_schema_matches_the_settings() {
         schema(),
         "regenerate it: cargo run -p hotchat -- --schema > {file}"
     );
+}
+
+#[test]
+fn unusable_notifications_are_rejected_with_a_remedy() {
+    let table = [
+        (
+            "{gateway: {}}",
+            "hotchat.yaml:5:21: settings.notify.gateway",
+            "expected the form http://host:port",
+        ),
+        (
+            "{gateway: {url: 127.0.0.1:9}}",
+            "settings.notify.gateway.url",
+            "http://host:port",
+        ),
+        (
+            "{gateway: {url: 'https://a:9'}}",
+            "settings.notify.gateway.url",
+            "needs `trust: FILE`",
+        ),
+        (
+            "{gateway: {url: 'http://a:9', trust: a.pem}}",
+            "settings.notify.gateway.trust",
+            "leave `trust` out",
+        ),
+        (
+            "{gateway: {url: 'http://a:9', connections: {max: 2}}}",
+            "settings.notify.gateway.connections",
+            "cannot be divided between three roles",
+        ),
+        (
+            "{gateway: {url: 'http://a:9', request_timeout: 1s, breaker: {scope: queue, slow_call: 1s}}}",
+            "settings.notify.gateway.breaker.slow_call",
+            "raise `request_timeout`",
+        ),
+        (
+            "{gateway: {url: 'http://a:9', conections: unbounded}}",
+            "settings.notify.gateway",
+            "protocol, connections",
+        ),
+        ("{gatway: {}}", "settings.notify", "gateway"),
+    ];
+    for (notify, place, part) in table {
+        let message = refused(&format!("settings:\n  notify: {notify}\n"));
+        assert!(message.contains(place) && message.contains(part), "{notify}: {message}");
+    }
+    for accepted in [
+        "none",
+        "{gateway: {url: 'http://a:9'}}",
+        "{gateway: {url: 'http://a:9', queues: shared, connections: {max: 1}}}",
+        "{gateway: {url: 'http://a:9', connections: unbounded, audience: {message: {first: 3}, reaction: none}}}",
+        "{gateway: {url: 'https://a:9', trust: a.pem, protocol: h2}}",
+    ] {
+        let text = format!("{HEAD}settings:\n  notify: {accepted}\n");
+        assert!(parse("x", &text).is_ok(), "{accepted}");
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{BreakerScope, BulkheadScope, JoinLimit, JoinThrottle, LocalShared, PushThrottle, Settings};
+use super::{
+    BreakerScope, BulkheadScope, JoinLimit, JoinThrottle, LocalShared, PushThrottle, RequestPolicy, Requests, Settings,
+};
 
 /// A setting that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,9 @@ impl Settings {
     /// Rejects combinations that cannot work; `redis`: whether the server has Redis.
     pub(crate) fn check(&self, redis: bool) -> Result<(), Unfit> {
         self.labels.check()?;
+        self.requests.check()?;
         self.check_breaker()?;
+        self.notify.check()?;
         self.join_throttle.check(self.join_limit, redis)?;
         if redis || self.push_throttle == PushThrottle::None {
             return Ok(());
@@ -75,6 +79,43 @@ impl Settings {
             });
         }
         Ok(())
+    }
+}
+
+impl Requests {
+    /// Rejects a policy that its own values, or the limits around it, would disable.
+    fn check(&self) -> Result<(), Unfit> {
+        let (key, message) = match self.policy {
+            RequestPolicy::Codel(codel) if codel.target.get() > codel.interval.get() => (
+                "codel.target",
+                format!(
+                    "{:?} under overload is more than the {:?} without one, expected at most that; lower `target` or raise \
+                     `interval`",
+                    codel.target, codel.interval
+                ),
+            ),
+            RequestPolicy::Gradient(gradient) if gradient.min.get() > self.in_progress.get() => (
+                "gradient.min",
+                format!(
+                    "{} is above the maximum, expected at most the {} of `requests.in_progress`; lower `min` or raise that",
+                    gradient.min.get(),
+                    self.in_progress.get()
+                ),
+            ),
+            RequestPolicy::Dagor(dagor) if dagor.queue_delay.get() >= self.wait.get() && self.waiting.get() > 0 => (
+                "dagor.queue_delay",
+                format!(
+                    "a mean wait above {:?} cannot be seen with a `requests.wait` of {:?}; lower `queue_delay` or raise that",
+                    dagor.queue_delay, self.wait
+                ),
+            ),
+            RequestPolicy::BoundedFifo
+            | RequestPolicy::Codel(_)
+            | RequestPolicy::Gradient(_)
+            | RequestPolicy::Dagor(_) => return Ok(()),
+        };
+        let key = format!("requests.policy.{key}");
+        Err(Unfit { key, message })
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn join(
     let chat = parse_id(&chat)?;
     app.fan_out.joins.admit(chat).await?;
     let joined = app.store.join(&deadline, chat, user.0, member.name.as_str()).await??;
-    app.fan_out.publisher.joined(chat);
+    app.fan_out.publisher.joined(chat, user.0);
     let member = Member {
         member_id: joined.member_id,
         member_count: joined.member_count,

@@ -1,7 +1,7 @@
 //! The HTTP side: one file per route, and what all routes share.
 //!
 //! ```text
-//! observe.rs     counts and times every request        admission.rs   the limit on requests in progress
+//! observe.rs     counts and times every request        admission/     the limit on requests in progress
 //! attribute.rs   counts by chat, country and app
 //! caller.rs      who is calling                        body.rs        the JSON body, bounded in size and time
 //! deadline.rs    how long the caller waits             burn.rs        CPU burnt on purpose, for tests of a harness
@@ -51,7 +51,7 @@ use refusal::Refusal;
 
 /// State shared by the routes.
 pub(crate) struct App {
-    store: Store,
+    store: Arc<Store>,
     pub(crate) metrics: Metrics,
     admission: Admission,
     tokens: TokenKey,
@@ -69,7 +69,7 @@ impl App {
     pub(crate) fn new(
         config: &Config,
         live: Live,
-        store: Store,
+        store: Arc<Store>,
         fan_out: FanOut,
         metrics: Metrics,
         tasks: TaskTracker,
@@ -132,6 +132,7 @@ pub(crate) fn admin(app: Shared) -> Router {
             get(admin::settings_revision::settings_revision),
         )
         .route("/admin/publish", put(admin::publish::publish))
+        .route("/admin/notifications", get(admin::notifications::notifications))
         .route("/admin/hot-chats", get(admin::hot_chats::hot_chats))
         .route("/admin/chats/{id}/members", post(admin::load_members::load_members))
         .route("/admin/chats/{id}/audit", get(admin::audit::audit))

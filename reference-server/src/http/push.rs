@@ -34,7 +34,7 @@ pub(crate) async fn push(
     let response = handshake(parts)?;
     let upgrade = upgrade.ok_or_else(|| not_a_web_socket("the connection cannot be upgraded"))?;
     check_membership(&app, &deadline, user, &chats).await?;
-    let seated = app.fan_out.hub.seat(&chats);
+    let seated = app.fan_out.hub.seat(user.0, &chats);
     app.tasks.spawn(async move {
         push::listen(seated, upgrade).await;
         drop(open); // counts as open while the member is connected

@@ -43,6 +43,6 @@ pub(crate) async fn send_event(
         .send(&deadline, chat, user.0, event.kind, &event.body)
         .await??;
     app.metrics.events.stored(event.kind);
-    app.fan_out.publisher.sent(chat, revision).await;
+    app.fan_out.publisher.sent(chat, revision, event.kind, user.0).await;
     Ok((StatusCode::CREATED, Json(Stored { revision })))
 }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 /// 100 µs to about 6.5 s, doubling.
-pub(super) fn duration_histogram() -> Histogram {
+pub(crate) fn duration_histogram() -> Histogram {
     Histogram::new(exponential_buckets(100e-6, 2.0, 17))
 }
 
@@ -62,22 +62,30 @@ impl HttpMetrics {
     }
 }
 
-/// The admission limit: requests in progress, waiting and shed.
-pub(crate) struct RequestGauges {
+/// Admission: requests in progress, waiting and shed, and what the policy is at.
+pub(crate) struct RequestMetrics {
     pub(crate) in_progress: Gauge,
     pub(crate) waiting: Gauge,
+    /// Set when the page is shown.
+    pub(crate) limit: Gauge,
+    /// Set when the page is shown; exported only where there are levels.
+    pub(crate) level: Gauge,
+    queue: Histogram,
     shed: Family<Reason, Counter>,
 }
 
-impl RequestGauges {
+impl RequestMetrics {
     fn new() -> Self {
         let shed = Family::<Reason, Counter>::default();
-        for reason in ["queue_full", "wait_timeout"] {
+        for reason in ["queue_full", "wait_timeout", "controlled_delay", "low_priority"] {
             drop(shed.get_or_create(&Reason { reason })); // shown as 0 before the first
         }
         Self {
             in_progress: Gauge::default(),
             waiting: Gauge::default(),
+            limit: Gauge::default(),
+            level: Gauge::default(),
+            queue: duration_histogram(),
             shed,
         }
     }
@@ -94,6 +102,10 @@ impl RequestGauges {
             "Requests of /v1 waiting for admission",
             new.waiting.clone(),
         );
+        let help = "How many requests of /v1 may be in progress now";
+        registry.register("requests_limit", help, new.limit.clone());
+        let help = "Time from the request's head to its admission, of admitted requests of /v1";
+        registry.register("requests_queue_seconds", help, new.queue.clone());
         registry.register(
             "requests_shed",
             "Requests of /v1 shed by the admission limit, by reason",
@@ -102,8 +114,18 @@ impl RequestGauges {
         new
     }
 
+    pub(super) fn register_level(&self, registry: &mut Registry) {
+        let help = "How many of the 1024 priorities are admitted, the most important first";
+        registry.register("requests_admission_level", help, self.level.clone());
+    }
+
     pub(crate) fn shed(&self, reason: &'static str) {
         self.shed.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A request was admitted after this time.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.queue.observe(time.as_secs_f64());
     }
 }
 
@@ -119,7 +141,7 @@ pub(crate) struct ConnectionMetrics {
 }
 
 impl ConnectionMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let new = Self {
             accepted: Counter::default(),
             refused: Counter::default(),
@@ -135,7 +157,7 @@ impl ConnectionMetrics {
         );
         registry.register(
             "connections_refused",
-            "Connections closed at once because of max_connections",
+            "Connections closed at once because of the limit on connections",
             new.refused.clone(),
         );
         registry.register("connections_open", "Connections open now", new.open_gauge.clone());
@@ -160,7 +182,7 @@ impl ConnectionMetrics {
         Some(connection)
     }
 
-    pub(super) fn scrape(&self) {
+    pub(crate) fn scrape(&self) {
         self.open_gauge.set(self.open.load(Ordering::Relaxed));
         self.peak_gauge.set(self.peak.load(Ordering::Relaxed));
     }

@@ -6,6 +6,7 @@ mod hot;
 mod http;
 mod isolation;
 mod joins;
+mod notify;
 mod pool;
 mod push;
 mod settings;
@@ -19,9 +20,10 @@ use prometheus_client::registry::Registry;
 pub(crate) use bus::BusMetrics;
 pub(crate) use events::EventMetrics;
 pub(crate) use hot::{HotMetrics, RedisMetrics};
-pub(crate) use http::{ConnectionMetrics, HttpMetrics, OpenConnection, RequestGauges};
+pub(crate) use http::{ConnectionMetrics, HttpMetrics, OpenConnection, RequestMetrics, duration_histogram};
 pub(crate) use isolation::IsolationMetrics;
 pub(crate) use joins::{Decision, JoinMetrics};
+pub(crate) use notify::{Handshake, NotifyMetrics};
 pub(crate) use pool::PoolMetrics;
 pub(crate) use push::{Disconnect, PushMetrics};
 pub(crate) use settings::SettingsMetrics;
@@ -31,7 +33,7 @@ pub(crate) use traffic::TrafficMetrics;
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) http: HttpMetrics,
-    pub(crate) requests: RequestGauges,
+    pub(crate) requests: RequestMetrics,
     pub(crate) connections: ConnectionMetrics,
     pub(crate) events: EventMetrics,
     pub(crate) settings: SettingsMetrics,
@@ -41,6 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) joins: JoinMetrics,
     pub(crate) traffic: TrafficMetrics,
     pub(crate) push: PushMetrics,
+    pub(crate) notify: NotifyMetrics,
     pool: pool::PoolFamilies,
     isolation: isolation::IsolationFamilies,
     shards: Mutex<Vec<PoolMetrics>>,
@@ -51,7 +54,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("hotchat");
         Self {
             http: HttpMetrics::register(&mut registry),
-            requests: RequestGauges::register(&mut registry),
+            requests: RequestMetrics::register(&mut registry),
             connections: ConnectionMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
             settings: SettingsMetrics::register(&mut registry),
@@ -61,6 +64,7 @@ impl Metrics {
             joins: JoinMetrics::register(&mut registry),
             traffic: TrafficMetrics::register(&mut registry),
             push: PushMetrics::register(&mut registry),
+            notify: NotifyMetrics::default(),
             pool: pool::PoolFamilies::register(&mut registry),
             isolation: isolation::IsolationFamilies::register(&mut registry),
             shards: Mutex::default(),
@@ -71,6 +75,16 @@ impl Metrics {
     /// Exports the metrics of Redis; a server without Redis leaves them out, since an absent Redis is not down.
     pub(crate) fn show_redis(&mut self) {
         self.redis.register(&mut self.registry);
+    }
+
+    /// Exports the admission level; policies without one leave it out.
+    pub(crate) fn show_level(&mut self) {
+        self.requests.register_level(&mut self.registry);
+    }
+
+    /// Exports the metrics of notifications; a server that sends none leaves them out.
+    pub(crate) fn show_notify(&mut self) {
+        self.notify.register(&mut self.registry);
     }
 
     /// The metrics of one shard's pool.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::GROUP;
 use super::hot_chats::HotChats;
+use super::notices::Notices;
 use crate::bus::{Bus, BusError, Offset, Read, Record, What};
 use crate::clock::Clock;
 use crate::config::{Live, PushThrottle, Settings};
@@ -31,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) hub: Arc<Hub>,
     pub(crate) joins: Arc<JoinThrottle>,
     pub(crate) redis: Option<Arc<Redis>>,
+    /// `None` where nobody is notified.
+    pub(crate) notices: Option<Notices>,
     pub(crate) clock: Clock,
     pub(crate) metrics: HotMetrics,
 }
@@ -117,7 +120,7 @@ impl Consumer {
         let mut done = records.len();
         for (index, record) in records.iter().enumerate() {
             match record.what {
-                What::Sent { revision } => {
+                What::Sent { revision, .. } => {
                     if stop.is_cancelled() {
                         done = index; // the next start pushes the rest
                         break;
@@ -126,7 +129,7 @@ impl Consumer {
                     self.parts.hub.push(record.chat_id, revision, &rule).await;
                 }
                 // In order, after the pushes before it: the throttle is as late as the partition.
-                What::Joined => self.parts.joins.completed(record.chat_id, &settings),
+                What::Joined { .. } => self.parts.joins.completed(record.chat_id, &settings),
                 What::Fetched => {}
             }
         }

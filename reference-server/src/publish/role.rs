@@ -6,8 +6,9 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::GROUP;
 use super::consumer::{Consumer, Parts};
+use super::notices::NoticesConsumer;
+use super::{GROUP, NOTICES};
 use crate::bus::{BusError, Lag};
 
 pub(crate) struct Role {
@@ -41,8 +42,18 @@ impl Role {
         for partition in 0..self.parts.bus.partitions() {
             consumers.push(Consumer::new(Arc::clone(&self.parts), partition).await?);
         }
+        let mut notifying = Vec::new();
+        if let Some(notices) = &self.parts.notices {
+            for partition in 0..self.parts.bus.partitions() {
+                let (bus, hub) = (Arc::clone(&self.parts.bus), Arc::clone(&self.parts.hub));
+                notifying.push(NoticesConsumer::new(notices.clone(), bus, hub, partition).await?);
+            }
+        }
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         for consumer in consumers {
+            tasks.spawn(consumer.run(stop.clone()));
+        }
+        for consumer in notifying {
             tasks.spawn(consumer.run(stop.clone()));
         }
         tracing::info!(partitions = self.parts.bus.partitions(), "publishing");
@@ -55,6 +66,13 @@ impl Role {
     pub(crate) fn lags(&self) -> impl Iterator<Item = (u32, Lag)> {
         let (bus, now) = (&self.parts.bus, self.parts.clock.now());
         (0..bus.partitions()).filter_map(move |partition| Some((partition, bus.lag(GROUP, partition, now).ok()?)))
+    }
+
+    /// Records that have not been looked at for notifications, over all partitions; 0 where nobody is notified.
+    pub(crate) fn unnoticed(&self) -> u64 {
+        let (bus, now) = (&self.parts.bus, self.parts.clock.now());
+        let lag = |partition| bus.lag(NOTICES, partition, now).map_or(0, |lag| lag.records);
+        (0..bus.partitions()).map(lag).sum()
     }
 
     /// Returns when every consumer has committed its work; does nothing if the role is not running.

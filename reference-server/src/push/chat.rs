@@ -1,5 +1,6 @@
 //! A chat with connected members: its newest revision and its listeners.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -57,6 +58,11 @@ impl Chat {
     /// members who join or leave must not wait for it.
     pub(super) fn listeners(&self) -> Vec<Listener> {
         self.lock().clone()
+    }
+
+    /// Who listens; a user with several connections is one.
+    pub(super) fn users(&self) -> HashSet<u64> {
+        self.listeners().iter().map(|listener| listener.member.user).collect()
     }
 
     pub(super) fn add(&self, listener: Listener) {

@@ -1,7 +1,7 @@
 //! The hub: which members listen to which chat.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,11 +72,11 @@ impl Hub {
         })
     }
 
-    /// Takes a seat in each chat; pushes from now on reach the member once connected. `chats` has no duplicates.
-    pub(crate) fn seat(self: &Arc<Self>, chats: &[u64]) -> Seated {
+    /// `user` takes a seat in each chat; pushes from now on reach the member once connected. `chats` has no duplicates.
+    pub(crate) fn seat(self: &Arc<Self>, user: u64, chats: &[u64]) -> Seated {
         let seats = chats.iter().map(|&id| Seat::new(self.reserve(id))).collect();
         let mut rng = self.rng();
-        let member = Member::new(seats, || Turn::drawn(&mut rng));
+        let member = Member::new(user, seats, || Turn::drawn(&mut rng));
         for (seat, taken) in (0..).zip(&member.seats) {
             let member = Arc::clone(&member);
             taken.chat.add(Listener { member, seat });
@@ -86,6 +86,11 @@ impl Hub {
         }
         let hub = Arc::clone(self);
         Seated { hub, member }
+    }
+
+    /// The users who are online in a chat.
+    pub(crate) fn online(&self, chat_id: u64) -> HashSet<u64> {
+        self.find(chat_id).map(|chat| chat.users()).unwrap_or_default()
     }
 
     /// Pushes a chat's revision to its members, as `rule` allows. Yields to other tasks in between.

@@ -14,6 +14,7 @@ use super::outbox::{Fired, Outbox, Put};
 /// A connected member. A push is written to the socket directly; only what the socket does not accept is left to the
 /// connection's own task, which therefore sleeps in the normal case.
 pub(super) struct Member {
+    pub(super) user: u64,
     /// Set when the upgrade is done.
     socket: OnceLock<TcpStream>,
     outbox: Mutex<Outbox>,
@@ -22,8 +23,9 @@ pub(super) struct Member {
 
 impl Member {
     /// `turn` draws the starting point of each seat's turns.
-    pub(super) fn new(seats: Box<[Seat]>, turn: impl FnMut() -> Turn) -> Arc<Self> {
+    pub(super) fn new(user: u64, seats: Box<[Seat]>, turn: impl FnMut() -> Turn) -> Arc<Self> {
         Arc::new(Self {
+            user,
             socket: OnceLock::new(),
             outbox: Mutex::new(Outbox::new(seats.len(), turn)),
             seats,

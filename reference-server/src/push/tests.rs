@@ -40,7 +40,7 @@ impl World {
 
     /// A member of these chats and the task that serves the connection.
     async fn member(&self, chats: &[u64]) -> (Client, JoinHandle<()>) {
-        let seated = self.hub.seat(chats);
+        let seated = self.hub.seat(7, chats);
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let connecting = socket.connect(self.listener.local_addr().unwrap());

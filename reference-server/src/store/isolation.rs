@@ -28,10 +28,11 @@ pub(crate) enum CallKind {
     Send,
     Fetch,
     Membership,
+    Members,
 }
 
 impl CallKind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Create,
         Self::Join,
         Self::Leave,
@@ -39,6 +40,7 @@ impl CallKind {
         Self::Send,
         Self::Fetch,
         Self::Membership,
+        Self::Members,
     ];
 
     /// Whether the statements, once they run, outlive the caller's disconnect: a stored event has to be published, and
@@ -57,6 +59,7 @@ impl CallKind {
             Self::Send => "send",
             Self::Fetch => "fetch",
             Self::Membership => "membership",
+            Self::Members => "members",
         }
     }
 }

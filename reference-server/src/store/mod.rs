@@ -13,7 +13,7 @@
 //! sql.rs        statements as text, several in one round trip
 //! chats.rs      create a chat          membership.rs  join, leave
 //! events/       send an event, fetch the events after a revision
-//! is_member.rs  who may listen
+//! is_member.rs  who may listen         members.rs     who belongs to a chat, page by page
 //! change.rs     a member's row and the count change together
 //! seed.rs       load many members      audit.rs       rows against count      missing.rs     acknowledged and missing
 //! insert/, count/   the policies under test
@@ -31,6 +31,7 @@ mod insert;
 mod is_member;
 mod isolation;
 mod lease;
+mod members;
 mod membership;
 mod missing;
 mod open;
@@ -69,6 +70,11 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn shards(&self) -> &[Shard] {
         &self.shards
+    }
+
+    /// The shard of a chat.
+    pub(crate) fn shard_index(&self, chat_id: u64) -> usize {
+        self.place(chat_id).shard
     }
 
     fn place(&self, chat_id: u64) -> Place {

@@ -20,7 +20,9 @@ async fn the_admin_api_requires_its_own_token() {
     assert_eq!(reply.body["storage_timeout"], "5s");
     assert_eq!(
         reply.body["requests"],
-        json!({ "in_progress": 256, "waiting": 1024, "wait": "500ms", "deadline": "5s" })
+        json!({
+            "policy": "bounded_fifo", "in_progress": 256, "waiting": 1024, "wait": "500ms", "deadline": "5s",
+        })
     );
     assert!(
         server

@@ -1,6 +1,7 @@
 //! The server as its callers see it: the real binary, real sockets, real MariaDB shards. One concern per file.
 
 mod admin;
+mod admission;
 mod burn_cpu;
 mod connections;
 mod contract;
@@ -13,6 +14,7 @@ mod hot_chats;
 mod isolation;
 mod join_throttle;
 mod live_settings;
+mod notifications;
 mod overload;
 mod publish;
 mod push;

@@ -41,6 +41,16 @@ async fn world() -> &'static World {
     WORLD.get_or_init(make).await
 }
 
+/// Where child processes are started.
+pub(crate) async fn sandbox() -> &'static Sandbox {
+    &world().await.sandbox
+}
+
+/// A name for a file or a process, used once.
+pub(crate) fn fresh_name(what: &str) -> String {
+    format!("{what}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A shard for one test only.
 pub(crate) async fn own_shard(options: ShardOptions) -> Shard {
     let world = world().await;
@@ -293,10 +303,7 @@ impl Server {
             .text()
             .await
             .unwrap();
-        let found = page
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        found.unwrap_or_else(|| panic!("no metric {name} in\n{page}"))
+        value_on(&page, name)
     }
 
     /// Waits until a metric has a value.
@@ -311,6 +318,14 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
+}
+
+/// The value of a metric on a page.
+pub(crate) fn value_on(page: &str, name: &str) -> f64 {
+    let found = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    found.unwrap_or_else(|| panic!("no metric {name} in\n{page}"))
 }
 
 /// The reply; an error when there was none.

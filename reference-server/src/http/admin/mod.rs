@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod hot_chats;
 pub(crate) mod load_members;
 pub(crate) mod missing;
+pub(crate) mod notifications;
 pub(crate) mod publish;
 pub(crate) mod settings;
 pub(crate) mod settings_revision;
@@ -19,13 +20,12 @@ use super::caller::bearer;
 use super::refusal::Refusal;
 
 pub(crate) async fn check_token(State(app): State<Shared>, request: Request, next: Next) -> Result<Response, Refusal> {
-    let (parts, body) = request.into_parts();
-    if !bearer(&parts).is_some_and(|token| app.admin_token.matches(token)) {
+    if !bearer(request.headers()).is_some_and(|token| app.admin_token.matches(token)) {
         return Err(Refusal::unauthorized(
             "the admin API requires `Authorization: Bearer <admin_token>`",
         ));
     }
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    Ok(next.run(request).await)
 }
 
 /// As in the public API, work that has begun is completed even if its caller disconnects.
