@@ -3,7 +3,7 @@
 //! A leaf: imports no other module of bmt.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// Whole nanoseconds; a duration beyond 584 years counts as 584 years.
@@ -46,19 +46,51 @@ impl Clock {
     }
 }
 
+/// Nothing new is to be begun.
+const FINISH: u8 = 1;
+/// What is under way is to be left.
+const AT_ONCE: u8 = 2;
+
 /// A request to stop. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<AtomicU8>);
 
 impl Stop {
-    /// Requests the stop.
+    /// Requests the stop: what is under way is left.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.fetch_max(AT_ONCE, Ordering::Relaxed);
+    }
+
+    /// Requests that nothing new is begun; what is under way may end.
+    pub fn ask_to_finish(&self) {
+        self.0.fetch_max(FINISH, Ordering::Relaxed);
     }
 
     /// Whether the stop was requested.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) == AT_ONCE
+    }
+
+    /// Whether nothing new is to be begun.
+    #[must_use]
+    pub fn is_asked_to_finish(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= FINISH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_to_finish_takes_none_to_stop_back() {
+        let stop = Stop::default();
+        assert!(!stop.is_asked_to_finish() && !stop.is_asked());
+        stop.ask_to_finish();
+        assert!(stop.is_asked_to_finish() && !stop.is_asked());
+        stop.ask();
+        stop.clone().ask_to_finish();
+        assert!(stop.is_asked_to_finish() && stop.is_asked());
     }
 }

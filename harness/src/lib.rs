@@ -21,6 +21,7 @@
 //! - [`rehearse`]: one run: every cell in turn through the flow above.
 //! - [`cli`]: commands and exit codes.
 //! - [`clock`]: the time of a run and the request to end it; imports no other module.
+//! - [`endpoint`]: where a server accepts connections; imports no other module.
 
 pub mod analyze;
 pub mod arrival;
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod clock;
 pub mod draft;
 pub mod drive;
+pub mod endpoint;
 pub mod metric;
 pub mod observe;
 pub mod provision;

@@ -51,6 +51,31 @@ fn check_says_valid_or_names_every_mistake() {
 }
 
 #[test]
+fn check_knows_the_length_and_the_peak_of_a_recorded_rate() {
+    let (folder, file) = written(&format!(
+        "{}quick: {{profile: {{compress: 6}}}}\n",
+        get_workload("uniform", "10/s", "70s", 4).replace(
+            "{kind: constant, target: 10/s, hold: 70s}",
+            "{kind: trace, file: {csv: newyear.csv}, growth: 1.4}"
+        )
+    ));
+    let rates: Vec<&str> = (0..60).map(|second| if second == 30 { "500" } else { "10" }).collect();
+    std::fs::write(
+        folder.path().join("newyear.csv"),
+        format!("rate\n{}\n", rates.join("\n")),
+    )
+    .unwrap();
+    let output = bmt(&["check", &file]).output().unwrap();
+    let said = text(&output.stdout);
+    for form in [
+        "full:  1 variant × 1 block, 1:00 of load; up to 700/s",
+        "quick: 1 variant × 1 block, 0:10 of load; up to 700/s",
+    ] {
+        assert!(said.contains(form), "{said}{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn check_takes_several_files_and_says_how_long_each_form_is() {
     let good = get_workload("uniform", "10/s", "70s", 4);
     let (_one, plain) = written(&good);

@@ -352,13 +352,13 @@ fn rooms_know_only_what_they_may() {
     let rooms = rooms(&Sources::read().graph());
     let allowed = |room: &str| -> Option<&[&str]> {
         Some(match room {
-            "clock" | "draft" | "metric" | "arrival" => &[],
-            "observe" => &["clock"],
+            "clock" | "draft" | "endpoint" | "metric" | "arrival" => &[],
+            "observe" => &["clock", "endpoint"],
             "template" => &["arrival"],
             "workload" => &["arrival", "metric", "observe", "template", "transport"],
             "record" => &["arrival", "metric", "observe"],
             "analyze" => &["arrival", "metric", "observe", "record"],
-            "transport" => &["record"],
+            "transport" => &["endpoint", "record"],
             "scenario" => &["arrival", "metric", "record", "template", "transport"],
             "drive" => &["arrival", "clock", "record", "scenario", "transport"],
             "report" => &["analyze", "arrival", "metric", "record"],

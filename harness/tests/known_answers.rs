@@ -49,6 +49,64 @@ fn a_stall_is_charged_to_every_arrival_that_it_delays() {
     }
 }
 
+/// Of 2,000/s that come at once after 100/s, the first tenth of a second carries 200: so many are due, so many are
+/// sent, and so many arrive, as the server counts them.
+#[test]
+fn a_jump_is_there_at_once() {
+    const JUMP: Duration = Duration::from_secs(3);
+    const TENTH: Duration = Duration::from_millis(100);
+    let arrived = Arc::new(Mutex::new(Vec::new()));
+    let server = {
+        let arrived = Arc::clone(&arrived);
+        Server::start(move |since_first| arrived.lock().unwrap().push(since_first))
+    };
+    let workload = get_workload("uniform", "2000/s", "2s", 200).replace(
+        "{kind: constant, target: 2000/s, hold: 2s}",
+        "{kind: spike, base: 100/s, target: 2000/s, base_hold: 3s, spike_hold: 2s}",
+    );
+    let (run, code) = run_against(&workload, &server.url(), &["--seed", "7"]);
+    // What is late anywhere else in the run makes it invalid (120), and is no matter of the jump.
+    assert!(matches!(code, 0 | 120), "{}", run["reasons"]);
+
+    let profile = Profile::default().then("base", PhaseKind::Base, JUMP, 100.0).then(
+        "spike",
+        PhaseKind::Spike,
+        Duration::from_secs(2),
+        2000.0,
+    );
+    let flow = Flow {
+        share: 1.0,
+        rate: 0.0,
+        items: 0,
+        zipf: 0.0,
+    };
+    let intended = Schedule::new(&profile, &[flow], Arrivals::Uniform, 7);
+    let intended: Vec<Duration> = intended
+        .map(|arrival| Duration::from_nanos(arrival.intended_ns))
+        .collect();
+    let due = intended.iter().filter(|at| (JUMP..JUMP + TENTH).contains(*at)).count();
+    assert_eq!(due, 200);
+    let onset = &run["cells"][0]["phases"][1]["onset"];
+    assert_eq!(onset["due"], due, "{onset}");
+    let sent = usize::try_from(onset["sent"].as_u64().unwrap()).unwrap();
+    assert!((180..=200).contains(&sent), "{onset}");
+
+    // The server's clock begins with the first request. That may have taken longer than later ones, which then seem to
+    // come up to so much earlier.
+    let early = Duration::from_millis(2);
+    let jump = JUMP - intended[0] - early;
+    let arrived = arrived.lock().unwrap();
+    let counted = |from: Duration| {
+        arrived
+            .iter()
+            .filter(|at| (from..from + TENTH + early).contains(*at))
+            .count()
+    };
+    assert!((180..=210).contains(&counted(jump)), "{} of {due}", counted(jump));
+    let before = counted(jump - TENTH - early);
+    assert!(before <= 12, "{before} in the tenth of a second before the jump");
+}
+
 const SERVERS: u32 = 2;
 const SERVICE_MEAN_S: f64 = 0.050;
 const QUEUE_SECONDS: u64 = 40;

@@ -82,7 +82,10 @@ fn throttling_saves_fetches_and_only_the_trailing_push_lets_everybody_catch_up()
         "{}",
         settled["fanout"]
     );
-    assert_eq!(phases(&run, "throttled")[1]["connections"]["push"]["open_max"], MEMBERS);
+    assert_eq!(
+        phases(&run, "throttled")[1]["connections"]["members"]["open_max"],
+        MEMBERS
+    );
     place.assert_nothing_left();
 }
 
@@ -117,12 +120,16 @@ faults:
     let change = &cell["changes"][0];
     assert_eq!(change["problem"], Json::Null, "{change}");
     assert!(change["revision"].as_u64().unwrap() > 1, "{change}");
-    let lost = sum(phases, "/connections/push/closed");
+    let lost = sum(phases, "/connections/members/closed");
     assert!(
         (1..=MEMBERS / 2).contains(&lost),
         "about a tenth lost their connection: {lost}"
     );
-    assert_eq!(sum(phases, "/connections/push/opened"), MEMBERS + lost, "and came back");
+    assert_eq!(
+        sum(phases, "/connections/members/opened"),
+        MEMBERS + lost,
+        "and came back"
+    );
     assert!(sum(phases, "/fanout/server/redis_errors") > 0);
     let markdown = std::fs::read_to_string(support::run_directory(&place.out()).join("report.md")).unwrap();
     assert!(markdown.contains("Changed and broken on purpose"), "{markdown}");

@@ -1,4 +1,5 @@
-//! nginx, which writes down every request that it gets, over HTTP/1.1 and HTTP/2, plain and encrypted.
+//! nginx, which writes down every request that it gets, over HTTP/1.1 and HTTP/2, plain and encrypted, and behind a
+//! Unix socket.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -26,6 +27,7 @@ struct Nginx {
 /// A request as nginx saw it.
 struct Seen {
     connection: u64,
+    /// 0 of the Unix socket.
     port: u16,
     protocol: String,
     path: String,
@@ -51,6 +53,9 @@ impl Nginx {
     }
 
     fn url(&self, site: usize) -> String {
+        if site == UNIX {
+            return format!("unix://{}", socket(self.folder.path()));
+        }
         let scheme = if matches!(site, TLS | H2 | ASKS) {
             "https"
         } else {
@@ -86,7 +91,7 @@ fn seen(line: &str) -> Seen {
     };
     Seen {
         connection: connection.parse().unwrap(),
-        port: port.parse().unwrap(),
+        port: if port.is_empty() { 0 } else { port.parse().unwrap() },
         protocol: protocol.to_owned(),
         path: path.split('?').next().unwrap().to_owned(),
         status: status.to_owned(),
@@ -100,9 +105,15 @@ const H2: usize = 2;
 const H2_PLAIN: usize = 3;
 /// Asks for a client certificate.
 const ASKS: usize = 4;
+/// Has no port.
+const UNIX: usize = SITES;
+
+fn socket(folder: &Path) -> String {
+    format!("{}/nginx.sock", folder.display())
+}
 
 fn configuration(folder: &Path, ports: [u16; SITES]) -> String {
-    let folder = folder.display();
+    let (folder, socket) = (folder.display(), socket(folder));
     let [plain, tls, h2, h2_plain, asks] = ports;
     format!(
         "daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
@@ -115,7 +126,7 @@ fn configuration(folder: &Path, ports: [u16; SITES]) -> String {
             ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
             server {{
                 listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl; listen 127.0.0.1:{h2} ssl http2;
-                listen 127.0.0.1:{h2_plain} http2;
+                listen 127.0.0.1:{h2_plain} http2; listen unix:{socket};
                 location /items {{ return 200 '{{\"price\":3}}'; }}
                 location /orders {{ return 201; }}
                 location / {{ return 404; }}
@@ -196,6 +207,7 @@ fn every_request_and_every_connection_is_what_nginx_saw() {
         ("tls", TLS, "1.1"),
         ("h2", H2, "2"),
         ("h2 plain", H2_PLAIN, "2"),
+        ("unix", UNIX, "1.1"),
     ];
     let variants =
         sites.map(|(name, site, http)| format!("{{name: {name}, url: \"{}\", http: {http}}}", nginx.url(site)));
@@ -220,7 +232,8 @@ variants: [{}]
     assert_eq!(code, 0, "{}", run["reasons"]);
     let (seen, ports) = nginx.seen();
     for (variant, site, http) in sites {
-        let seen: Vec<&Seen> = seen.iter().filter(|seen| seen.port == ports[site]).collect();
+        let port = ports.get(site).copied().unwrap_or_default();
+        let seen: Vec<&Seen> = seen.iter().filter(|seen| seen.port == port).collect();
         let mut counted: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for seen in &seen {
             let protocol = if http == "2" { "HTTP/2.0" } else { "HTTP/1.1" };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bmt_sandbox::{Sandbox, Shard, ShardOptions, Template};
+use bmt_sandbox::{Redis, Sandbox, Shard, ShardOptions, Template};
 use serde_json::Value as Json;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Connection as _, Executor as _, Row as _};
@@ -328,6 +328,50 @@ async fn insert_one_after_the_other(url: String) {
     let second = tokio::spawn(insert(Duration::from_millis(1100)));
     insert(Duration::from_secs(1)).await;
     second.await.unwrap();
+}
+
+#[test]
+fn a_redis_is_seen_by_what_it_says_of_itself() {
+    let sandbox = Sandbox::new().unwrap();
+    let redis = runtime().block_on(Redis::start(&sandbox)).unwrap();
+    let port = redis.port();
+    // Each request is one hit and one miss there.
+    let server = Server::start(move |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream
+            .write_all(b"SET known 1\r\nGET known\r\nGET unknown\r\n")
+            .unwrap();
+        let mut answers = [0; 17];
+        stream.read_exact(&mut answers).unwrap();
+        assert_eq!(&answers, b"+OK\r\n$1\r\n1\r\n$-1\r\n");
+    });
+    let observe = format!(
+        "observe:\n  redis:\n    - {{url: \"redis://127.0.0.1:{port}\", every: 200ms, series: {{ops: total_commands_processed, hits: keyspace_hits, \
+         memory: used_memory, keys: db0.keys, policy: maxmemory_policy}}}}\n    - {{url: \"redis://seeing:{{{{env.BMT_TEST_KEY}}}}@127.0.0.1:{port}\"}}\n"
+    );
+    let gates = "gates:\n  - {metric: series_rate, series: ops, at_most: 3000/s}\n  - {metric: series_max, series: keys, at_most: 1}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (run, code) = run_in(folder.path(), &workload(&observe, gates), &server.url(), &[]);
+    assert!(ENDS.contains(&code), "{code}: {}", run["reasons"]);
+    let phase = only_phase(&run);
+    let ok = phase["operations"]["get"]["outcomes"]["ok"].as_f64().unwrap();
+    assert!(ok > 700.0, "{phase}");
+    let series = &phase["observed"]["series"];
+    assert_eq!(series["hits"]["kind"], "counter");
+    close(&series["hits"]["increase"], ok, 0.05);
+    // Its own questions are some of them.
+    close(&series["ops"]["increase"], 3.0 * ok, 0.1);
+    assert_eq!(series["keys"]["max"].as_f64(), Some(1.0));
+    assert!(series["memory"]["max"].as_f64() > Some(500_000.0), "{series}");
+    assert_eq!(series["policy"], Json::Null);
+    let warnings = warnings(&run);
+    for told in [
+        "has no number `maxmemory_policy`, so the series `policy` is unknown",
+        "times: it refused the user or the password",
+    ] {
+        assert!(warnings.contains(told), "{told}: {warnings}");
+    }
+    assert_no_secret(folder.path(), &["seeing:", KEY]);
 }
 
 /// No file of the run, but for the workload itself, holds any of these.

@@ -343,3 +343,62 @@ fn a_run_that_is_stopped_counts_pending_retries_as_cut_off() {
     let report = std::fs::read_to_string(directory.join("report.md")).unwrap();
     assert!(report.contains("Callers who retry, until done"), "{report}");
 }
+
+/// Requests that a server has in its queue at most: a second of its work.
+const QUEUE: Duration = Duration::from_secs(1);
+/// What one costs it.
+const WORK: Duration = Duration::from_millis(10);
+
+/// A server that does one request after the other, whether or not anybody still waits for the answer, and turns away
+/// what finds its queue full.
+fn dogged() -> Server {
+    let free_at = Mutex::new(Instant::now());
+    Server::start_or_shed(move || {
+        let now = Instant::now();
+        let begins = {
+            let mut free_at = free_at.lock().unwrap();
+            let begins = (*free_at).max(now);
+            if begins - now > QUEUE {
+                return false;
+            }
+            *free_at = begins + WORK;
+            begins
+        };
+        std::thread::sleep(begins + WORK - now);
+        true
+    })
+}
+
+/// Everyday load is 60 % of what the server can do. Three seconds of three times as much fill its queue, in which a
+/// request waits longer than its caller: from then on all work is done for nobody, and callers who retry five times
+/// keep it so. With a budget they do not.
+#[test]
+fn retries_without_a_budget_keep_a_server_down_that_a_budget_brings_back() {
+    let server = dogged();
+    let workload = "name: metastable\nquestion: Does it come back?\narrivals: uniform\n\
+         profile: {kind: spike, warm_up: 1s, base: 60/s, target: 300/s, base_hold: 9s, spike_hold: 3s, after: 14s}\n\
+         generator: {connections: 600, timeout: 300ms}\n\
+         traffic:\n  get: {request: {get: /}, share: 1, retry: {attempts: 6, backoff: 100ms, multiplier: 1, jitter: 0.1, on: [timeout, shed], settle: 1s}}\n\
+         variants: [{name: budget, retry_budget: 10%}, {name: as they like}]\n\
+         gates:\n  - {metric: recovery_s, operation: get, phase: spike, variants: [budget], at_most: 8s}\n\
+         expect:\n  - {metric: collapsed_s, operation: get, phase: spike, variants: [as they like], at_least: 12s}\n";
+    let (run, _) = run_against(workload, &server.url(), &[]);
+    let spike = |variant: &str| {
+        let cells = run["cells"].as_array().unwrap();
+        let cell = cells.iter().find(|cell| cell["variant"] == variant).unwrap();
+        let phases = cell["phases"].as_array().unwrap();
+        phases.iter().find(|phase| phase["name"] == "spike").unwrap()["operations"]["get"].clone()
+    };
+    let (limited, free) = (spike("budget"), spike("as they like"));
+    let recovered_s = limited["recovery"]["recovered_s"].as_f64().unwrap();
+    assert!((1.0..8.0).contains(&recovered_s), "{limited}");
+    assert!(count(&limited, "/retries/out_of_budget") > 100, "{limited}");
+    assert_eq!(free["recovery"]["recovered_s"], Json::Null, "{free}");
+    assert!(free["recovery"]["collapsed_s"].as_f64() >= Some(13.0), "{free}");
+    for judged in ["gates", "expectations"] {
+        let judged = run[judged].as_array().unwrap();
+        assert_eq!(judged.len(), 1, "{judged:?}");
+        // Where others used the machine, a block does not count.
+        assert_ne!(judged[0]["answer"], "fail", "{judged:?}");
+    }
+}

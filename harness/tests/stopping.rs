@@ -4,11 +4,16 @@
 
 mod support;
 
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 use support::storm::{PAUSE, Place, assert_every_arrival_is_accounted_for, exit_code, signal};
 use support::wait_until;
 
-fn pid(child: &std::process::Child) -> i32 {
+fn pid(child: &Child) -> i32 {
     i32::try_from(child.id()).unwrap()
 }
 
@@ -67,6 +72,79 @@ fn a_second_ctrl_c_ends_at_once_and_still_leaves_nothing() {
     place.assert_nothing_left();
 }
 
+/// A run that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A run against a server whose answers take so long, in a folder of its own, once some were asked for.
+fn run_against_slow(takes: Duration, seen: &Arc<AtomicUsize>) -> (tempfile::TempDir, Running) {
+    let count = Arc::clone(seen);
+    let server = support::Server::start(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(takes);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("workload.yaml");
+    std::fs::write(&file, support::get_workload("uniform", "10/s", "60s", 50)).unwrap();
+    let (file, out) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    let mut command = support::bmt(&["run", file, "--target", &server.url(), "--out", out]);
+    let run = Running(command.spawn().unwrap());
+    wait_until("some were asked for", || seen.load(Ordering::Relaxed) >= 15);
+    (folder, run)
+}
+
+#[test]
+fn answers_under_way_at_a_ctrl_c_are_recorded_and_nothing_new_is_asked() {
+    let _alone = support::alone();
+    let seen = Arc::default();
+    let (folder, mut running) = run_against_slow(Duration::from_secs(1), &seen);
+    let before = seen.load(Ordering::Relaxed);
+    signal(pid(&running.0), Signal::INT);
+    let since = Instant::now();
+    assert_eq!(exit_code(&mut running.0), 105);
+    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+    let asked = seen.load(Ordering::Relaxed);
+    assert!(
+        asked <= before + 5,
+        "half a second's arrivals at most are asked after the signal: {asked} of {before}"
+    );
+    let text = std::fs::read_to_string(support::run_directory(folder.path()).join("run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let get = support::only_operation(&run);
+    assert_eq!(
+        (&get["sent"], &get["outcomes"]["ok"]),
+        (&asked.into(), &asked.into()),
+        "{get}"
+    );
+    assert_eq!((&get["cut_off"], &get["unsent"]), (&0.into(), &0.into()), "{get}");
+    assert_eq!(run["verdict"], "interrupted");
+    let end_s = run["cells"][0]["phases"][0]["end_s"].as_f64().unwrap();
+    assert!(
+        end_s < asked as f64 / 10.0 + 0.6,
+        "the phase ends with the signal: {end_s}"
+    );
+}
+
+#[test]
+fn a_second_ctrl_c_waits_for_no_answer() {
+    let _alone = support::alone();
+    let (_folder, mut running) = run_against_slow(Duration::from_secs(60), &Arc::default());
+    let run = &mut running.0;
+    signal(pid(run), Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(run.try_wait().unwrap().is_none(), "it waits for what is under way");
+    signal(pid(run), Signal::INT);
+    let since = Instant::now();
+    assert_eq!(exit_code(run), 105);
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
 #[test]
 fn kill_9_leaves_nothing_running() {
     let place = Place::new();
@@ -103,7 +181,7 @@ fn a_server_or_shard_that_dies_ends_the_run_with_what_was_measured() {
 fn a_target_of_somebody_else_that_dies_is_counted_as_errors() {
     let server = support::Server::start(|since_first| {
         if since_first.as_millis() > 1_000 {
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            std::thread::sleep(Duration::from_secs(60));
         }
     });
     let workload = support::get_workload("poisson", "200/s", "3s", 50).replace("timeout: 10s", "timeout: 500ms");

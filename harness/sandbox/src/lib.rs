@@ -43,6 +43,7 @@ pub use error::SandboxError;
 pub use flushes::can_delay_flushes;
 pub use log::LogEnd;
 pub use mariadb::{Durability, Shard, ShardOptions, Template};
+pub use place::Place;
 pub use port::PortLease;
 pub use proxy::Proxy;
 pub use redis::Redis;

@@ -18,9 +18,10 @@ use crate::child::{Child, Stream, Streams};
 use crate::log::Log;
 use crate::reaper::MARK;
 
-/// Starts children of a sandbox. A clone is for those that start again later: shards and Redis.
+/// Starts children of a sandbox. A clone is for those that start again later: shards, Redis, and programs of the
+/// owner's.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub struct Place {
     dir: PathBuf,
     /// Any, where empty.
     cpus: Vec<usize>,
@@ -41,7 +42,10 @@ impl Place {
     }
 
     /// See [`crate::Sandbox::spawn`].
-    pub(crate) fn spawn(&self, name: &str, mut command: Command, streams: &Streams) -> Result<Child, SandboxError> {
+    ///
+    /// # Errors
+    /// The same.
+    pub fn spawn(&self, name: &str, mut command: Command, streams: &Streams) -> Result<Child, SandboxError> {
         let path = self.log_path(name);
         let log = match &streams.stderr {
             Stream::File(kept) => Log::kept(kept),

@@ -66,7 +66,7 @@ impl Sandbox {
     }
 
     /// For what starts children again later.
-    pub(crate) fn place(&self) -> &Place {
+    pub fn place(&self) -> &Place {
         &self.place
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::observed::Observed;
+use super::recovery::RecoveryFold;
 use super::{fanout, figure};
 use crate::arrival::Phase;
 use crate::record::{
@@ -25,6 +26,7 @@ pub(super) struct Parts<'a> {
     pub(super) header: &'a CellHeader,
     pub(super) merged: &'a Merged,
     pub(super) observed: &'a Observed,
+    pub(super) recovery: &'a RecoveryFold,
     /// When the cell ended, in seconds of it.
     pub(super) ended_s: f64,
 }
@@ -67,15 +69,18 @@ impl Parts<'_> {
                     target_rate: phase.rate,
                     operations: self.operations(totals, end_s - start_s, is_targets),
                     hosts: self.hosts(phase, totals, end_s - start_s, is_targets),
+                    onset: (totals.onset.due > 0).then_some(totals.onset),
                     connections: Connections {
                         client: client_side(&totals.connections()),
                         server: self.observed.server(index),
                         database: self.observed.database(index),
-                        push: totals.following().map(|following| client_side(&following.sockets)),
+                        push: self.observed.push_connections(index),
+                        members: totals.following().map(|following| client_side(&following.sockets)),
                     },
                     contention: self.observed.contention(index),
                     fanout: fanout::of_phase(self.workload, self.header, totals, self.observed.push(index)),
                     join_throttle: self.observed.joins(index),
+                    notifications: self.observed.notifications(index),
                     observed: self.observed.observed(index),
                     resources: self.observed.resources(index),
                     neighbours: self.observed.neighbours(index),
@@ -84,10 +89,20 @@ impl Parts<'_> {
                     worker_run_delay: run_delay(totals),
                     figures: BTreeMap::new(),
                 };
+                self.put_recovery(index, &mut result);
                 figure::fill(&mut result);
                 result
             })
             .collect()
+    }
+
+    fn put_recovery(&self, phase: usize, result: &mut PhaseResult) {
+        let of = (self.workload, self.header, self.merged);
+        for (entry, traffic) in self.workload.traffic.iter().enumerate() {
+            if let Some(operation) = result.operations.get_mut(&traffic.name) {
+                operation.recovery = self.recovery.after((phase, entry), of, self.ended_s);
+            }
+        }
     }
 
     fn hosts(
@@ -136,7 +151,10 @@ impl Parts<'_> {
                 let of = |series: &[usize]| {
                     let merged = merged(totals, series);
                     if traffic.is_session() {
-                        return sessions(traffic, merged, seconds, is_targets);
+                        return OperationResult {
+                            withdrawn: self.withdrawn_sessions(totals, entry),
+                            ..sessions(traffic, merged, seconds, is_targets)
+                        };
                     }
                     let retries_max = traffic.retries.then(|| totals.retries_max(series));
                     operation(&merged, seconds, is_targets, retries_max)
@@ -151,6 +169,15 @@ impl Parts<'_> {
                 (traffic.name.clone(), result)
             })
             .collect()
+    }
+}
+
+impl Parts<'_> {
+    /// Sessions that were not begun because a guard had lowered the rate: their first steps were withdrawn, and steps
+    /// stand behind their session.
+    fn withdrawn_sessions(&self, totals: &PhaseTotals, entry: usize) -> u64 {
+        let first = self.header.series.iter().position(|name| name.entry == entry + 1);
+        first.map_or(0, |index| totals.series[index].withdrawn)
     }
 }
 
@@ -267,6 +294,7 @@ fn operation(series: &Series, seconds: f64, is_targets: bool, retries_max: Optio
     let answered: u64 = series.ok_answered.values().sum();
     let mut result = OperationResult {
         scheduled: series.scheduled,
+        withdrawn: series.withdrawn,
         sent: series.scheduled.saturating_sub(series.unsent()),
         unsent: causes.values().sum(),
         unsent_causes: causes,
@@ -368,6 +396,7 @@ fn retries(series: &Series, retries_max: u64) -> Retries {
         succeeded,
         succeeded_at_first: calls.at_first,
         gave_up: calls.gave_up,
+        out_of_budget: calls.out_of_budget,
         cut_off: calls.cut_off,
         attempts_per_success: (succeeded > 0).then(|| calls.attempts as f64 / succeeded as f64),
         attempts_max: calls.attempts_max,

@@ -116,23 +116,43 @@ fn median(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     figure::median(values).map(|us| us.round() as u64)
 }
 
-/// The bystanders of a cell, between its last base phase and its last spike; empty where the profile has no base.
+/// The bystanders of a cell, between the last base phase before its first spike and the spike that each fared worst in;
+/// empty where the profile has no base before a spike.
 fn of_cell(run: &Run, cell: &Cell) -> Vec<Compared> {
-    let of_kind = |kind: PhaseKind| cell.phases.iter().rfind(|phase| phase.kind == kind);
-    let (Some(before), Some(during)) = (of_kind(PhaseKind::Base), of_kind(PhaseKind::Spike)) else {
+    let is_spike = |phase: &&PhaseResult| phase.kind == PhaseKind::Spike;
+    let first = cell.phases.iter().position(|phase| is_spike(&phase));
+    let (quiet, later) = cell.phases.split_at(first.unwrap_or(0));
+    let Some(before) = quiet.iter().rfind(|phase| phase.kind == PhaseKind::Base) else {
         return Vec::new();
     };
     let entries = run.header.workload.traffic.iter();
+    let entries = entries.filter(|entry| entry.rate > 0.0 && entry.follow.is_none());
     entries
-        .filter(|entry| entry.rate > 0.0 && entry.follow.is_none())
-        .flat_map(|entry| of_operation(&entry.name, before, during))
+        .flat_map(|entry| {
+            let spikes = later.iter().filter(is_spike);
+            worst(spikes.flat_map(|during| of_operation(&entry.name, before, during)))
+        })
         .collect()
+}
+
+/// Of each placement the comparison with the most harm; of equals that with the longest p99.
+fn worst(all: impl Iterator<Item = Compared>) -> Vec<Compared> {
+    let mut worst: BTreeMap<Option<Placement>, Compared> = BTreeMap::new();
+    for compared in all {
+        let rank = |compared: &Compared| (compared.harm, compared.p99_during_us);
+        match worst.get_mut(&compared.placement) {
+            Some(known) if rank(known) >= rank(&compared) => {}
+            Some(known) => *known = compared,
+            None => drop(worst.insert(compared.placement, compared)),
+        }
+    }
+    worst.into_values().collect()
 }
 
 fn of_operation(name: &str, before: &PhaseResult, during: &PhaseResult) -> Vec<Compared> {
     let disturbed = [before, during]
         .iter()
-        .any(|phase| validity::disturbed(phase).is_some());
+        .any(|phase| validity::disturbed(phase).is_some() || phase.withdrawn() > 0);
     let (Some(before), Some(during)) = (before.operations.get(name), during.operations.get(name)) else {
         return Vec::new();
     };
@@ -198,13 +218,16 @@ fn slower(before_us: f64, during_us: f64) -> Harm {
     }
 }
 
-/// The phase that tables show: the spike, or the last one in which something was offered.
+/// The phase that tables show: the spike or peak, of several the one that offered most and of equals the last; without
+/// one the last phase in which something was offered.
 #[must_use]
 pub fn headline_phase(run: &Run) -> Option<&PhaseResult> {
     let cell = run.cells.iter().max_by_key(|cell| cell.phases.len())?;
-    cell.phases
+    let tops = cell
+        .phases
         .iter()
-        .rfind(|phase| phase.kind == PhaseKind::Spike)
+        .filter(|phase| matches!(phase.kind, PhaseKind::Spike | PhaseKind::Peak));
+    tops.max_by(|a, b| a.target_rate.total_cmp(&b.target_rate))
         .or_else(|| cell.phases.iter().rfind(|phase| phase.kind != PhaseKind::Settle))
         .or(cell.phases.last())
         .and_then(|headline| phase(cell, &headline.name))
@@ -213,6 +236,44 @@ pub fn headline_phase(run: &Run) -> Option<&PhaseResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyze::fixture;
+
+    fn get(name: &str, kind: PhaseKind, (rate, us): (f64, u64)) -> PhaseResult {
+        PhaseResult {
+            target_rate: rate,
+            ..fixture::phase(name, kind, fixture::operation(1000, us, us))
+        }
+    }
+
+    #[test]
+    fn of_several_spikes_the_worst_counts_against_the_time_before_the_first() {
+        let cell = fixture::cell(
+            "a",
+            1,
+            vec![
+                get("base", PhaseKind::Base, (100.0, 2_000)),
+                get("spike 1", PhaseKind::Spike, (1000.0, 90_000)),
+                get("base 1", PhaseKind::Base, (100.0, 80_000)),
+                get("spike 2", PhaseKind::Spike, (900.0, 3_000)),
+            ],
+        );
+        let mut workload = fixture::snapshot(&["a"], 1);
+        workload.traffic[0].rate = 10.0;
+        let run = fixture::run(workload, vec![cell]);
+        let found = of_variant(&run, "a");
+        let [found] = &found[..] else { panic!("{found:?}") };
+        let p99_ms = |us: Option<u64>| us.map(|us| (us + 500) / 1000);
+        assert_eq!(
+            (p99_ms(found.p99_before_us), p99_ms(found.p99_during_us)),
+            (Some(2), Some(90))
+        );
+        assert_eq!(found.harm, Harm::Degraded);
+        assert_eq!(
+            headline_phase(&run).unwrap().name,
+            "spike 1",
+            "the one that offered most"
+        );
+    }
 
     #[test]
     fn a_slow_reference_neither_hides_harm_nor_is_called_unaffected() {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::assemble::{self, Parts};
 use super::observed::Observed;
-use super::{blast, timeline, validity};
+use super::recovery::RecoveryFold;
+use super::{blast, connection_axis, drift, timeline, validity};
 use crate::record::{
-    AcknowledgedResult, Cell, CellEvent, CellHeader, ChangeResult, Ended, FaultResult, Merged, ObserverCost,
-    RecordingError, RunEvent, Snapshot, Subscriber,
+    AcknowledgedResult, Cell, CellEvent, CellHeader, ChangeResult, Ended, FaultResult, GuardCount, GuardResult, Merged,
+    NotificationBooks, ObserverCost, RecordingError, RunEvent, Snapshot, Subscriber,
 };
 
 /// Takes in a cell's recording, event by event.
@@ -17,9 +18,13 @@ pub struct CellAnalysis {
     header: CellHeader,
     merged: Merged,
     observed: Observed,
+    recovery: RecoveryFold,
     faults: BTreeMap<usize, FaultResult>,
     changes: BTreeMap<usize, ChangeResult>,
+    guards: BTreeMap<usize, GuardResult>,
+    guard_counts: Vec<GuardCount>,
     acknowledged: Option<AcknowledgedResult>,
+    notifications: Option<NotificationBooks>,
     cost: Option<ObserverCost>,
     ended: Option<Ended>,
     /// Up to when something was recorded, in seconds of the cell.
@@ -38,11 +43,15 @@ impl CellAnalysis {
         Self {
             merged: Merged::new(workload.phases.len(), header.series.len()),
             observed: Observed::new(&bounds, header.shards).with_series(&workload.series),
+            recovery: RecoveryFold::new(&workload.phases),
             workload: workload.clone(),
             header: header.clone(),
             faults: BTreeMap::new(),
             changes: BTreeMap::new(),
+            guards: BTreeMap::new(),
+            guard_counts: Vec::new(),
             acknowledged: None,
+            notifications: None,
             cost: None,
             ended: None,
             recorded_s: 0.0,
@@ -69,6 +78,7 @@ impl CellAnalysis {
             header: &self.header,
             merged: &self.merged,
             observed: &self.observed,
+            recovery: &self.recovery,
             ended_s: ended.at_s,
         };
         let mut cell = Cell {
@@ -80,19 +90,26 @@ impl CellAnalysis {
             phases: parts.phases(),
             faults: self.faults.into_values().collect(),
             changes: self.changes.into_values().collect(),
+            guards: self.guards.into_values().collect(),
+            guard_counts: self.guard_counts,
             timeline: timeline::timeline(&self.merged.axis),
             acknowledged: self.acknowledged,
+            notifications: self.notifications,
+            connection_axis: connection_axis::axis(&self.merged, &self.observed),
             header: self.header,
         };
         // Faults are injected in the order of the workload, which is that of time.
         let sick: Vec<Option<u16>> = self.workload.faults.iter().map(|fault| fault.shard).collect();
         blast::fill(&mut cell, &self.merged.axis, &sick);
         note_acknowledged(&mut cell);
+        note_unjudged(&mut cell);
+        note_notifications(&mut cell);
         let reasons = validity::reasons(&self.workload, &cell);
         cell.valid = reasons.is_empty();
         cell.warnings
             .extend(reasons.into_iter().map(|reason| format!("INVALID: {reason}")));
         cell.warnings.extend(validity::notes(&self.workload, &cell));
+        cell.warnings.extend(drift::note(&cell));
         let cost = cell.observer.as_ref();
         cell.warnings
             .extend(cost.map(|cost| cost.notes.clone()).unwrap_or_default());
@@ -105,7 +122,9 @@ impl Subscriber for CellAnalysis {
         match event {
             RunEvent::Interval(interval) => {
                 self.recorded_s = self.recorded_s.max((interval.second + 1) as f64);
-                self.merged.take(interval);
+                if self.merged.take(interval) {
+                    self.recovery.take(&self.header, interval);
+                }
             }
             RunEvent::Observed(sample) => {
                 self.recorded_s = self.recorded_s.max(sample.at_s);
@@ -114,13 +133,45 @@ impl Subscriber for CellAnalysis {
             RunEvent::Cell(event) => match event.as_ref() {
                 CellEvent::Fault { index, fault } => drop(self.faults.insert(*index, fault.clone())),
                 CellEvent::Change { index, change } => drop(self.changes.insert(*index, change.clone())),
+                CellEvent::Guard { index, guard } => drop(self.guards.insert(*index, guard.clone())),
+                CellEvent::Guards(counts) => self.guard_counts.clone_from(counts),
                 CellEvent::Acknowledged(result) => self.acknowledged = Some(result.clone()),
+                CellEvent::Notifications(books) => self.notifications = Some(books.clone()),
                 CellEvent::Observed(cost) => self.cost = Some(cost.clone()),
                 CellEvent::Ended(ended) => self.ended = Some(ended.clone()),
             },
             RunEvent::RunBegan(_) | RunEvent::CellBegan(_) | RunEvent::Ending(_) | RunEvent::RunEnded(_) => {}
         }
         Ok(())
+    }
+}
+
+/// A rule that could not be judged did nothing, and that is no sign that all was well.
+fn note_unjudged(cell: &mut Cell) {
+    let acted = |name: &String| cell.guards.iter().any(|guard| guard.name == *name);
+    let unjudged = cell.guard_counts.iter();
+    let unjudged = unjudged.filter(|count| count.without_figure > 0 && !acted(&count.name));
+    for count in unjudged {
+        let all = count.judged + count.without_figure;
+        let reason = count.reason.iter().map(|reason| format!(": {reason}"));
+        cell.warnings.push(format!(
+            "the guard on {} could not be judged in {} of {all} seconds{}",
+            count.name,
+            count.without_figure,
+            reason.collect::<String>()
+        ));
+    }
+}
+
+/// What is to be known of the books beside whether they balance, which is a matter of the verdict.
+fn note_notifications(cell: &mut Cell) {
+    let Some(books) = &cell.notifications else { return };
+    let waiting: u64 = books.roles.values().map(|role| role.queued + role.in_flight).sum();
+    if waiting > 0 || books.lag_records > 0 {
+        cell.warnings.push(format!(
+            "at the end {waiting} notifications were still waiting, and {} events had not been looked at by the push component",
+            books.lag_records
+        ));
     }
 }
 

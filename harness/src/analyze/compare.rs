@@ -57,7 +57,8 @@ fn compare(
         by_block(run, variant, |cell| {
             // The same blocks count as for gates.
             let counts = cell.ended_early.is_none() && cell.not_as_planned().is_none();
-            let phase = phase(cell, phase_name).filter(|phase| counts && disturbed(phase).is_none());
+            let phase =
+                phase(cell, phase_name).filter(|phase| counts && disturbed(phase).is_none() && phase.withdrawn() == 0);
             figure(phase?, metric, of)
         })
     };

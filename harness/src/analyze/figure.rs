@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::metric::{Metric, Placement, Scope};
 use crate::record::{
-    Calls, Cell, Contention, Fanout, OperationResult, Outcome, PhaseResult, Quantiles, Retries, Run, SeriesResult,
+    Calls, Cell, ClientSide, Contention, Fanout, Notifications, OperationResult, Outcome, PhaseResult, PushConnections,
+    Quantiles, Retries, Run, SeriesResult,
 };
 
 /// What the requests to one of several hosts are called where an operation is named: this and the host's name.
@@ -43,6 +44,7 @@ pub fn figure(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<f64> {
             let side = phase.join_throttle.as_ref()?;
             Some((side.admitted + side.open) as f64)
         }
+        Scope::Push => of_push(phase, phase.connections.push.as_ref()?, metric),
         Scope::Series => of_series(series(phase, of)?, metric),
         Scope::Fault => None,
     }
@@ -64,6 +66,7 @@ pub fn samples(phase: &PhaseResult, metric: Metric, of: Of<'_>) -> Option<u64> {
             SeriesResult::Histogram { count, .. } => Some(*count),
             _ => None,
         },
+        Scope::Push => phase.notifications.as_ref().map(|seen| seen.delay_us.count),
         Scope::Joins | Scope::Fault => None,
     }
 }
@@ -116,7 +119,7 @@ fn ok(operation: &OperationResult) -> Option<&Quantiles> {
     operation.response_us.get(Outcome::Ok.name())
 }
 
-fn of_operation(operation: &OperationResult, metric: Metric, net: bool) -> Option<f64> {
+pub(super) fn of_operation(operation: &OperationResult, metric: Metric, net: bool) -> Option<f64> {
     if operation.scheduled == 0 {
         return None;
     }
@@ -129,6 +132,8 @@ fn of_operation(operation: &OperationResult, metric: Metric, net: bool) -> Optio
         Metric::GoodputRate => Some(operation.goodput_rate),
         Metric::ErrorShare => Some(error_share(operation)),
         Metric::NotAcceptedShare => Some(part_of(operation, Outcome::NotAccepted)),
+        Metric::RecoveryS => operation.recovery.as_ref()?.recovered_s,
+        Metric::CollapsedS => operation.recovery.as_ref().map(|recovery| recovery.collapsed_s),
         Metric::ResponseMean => times.and_then(|ok| ok.mean),
         Metric::UntilDoneP50 | Metric::UntilDoneP99 | Metric::AttemptsPerSuccess | Metric::NotDoneShare => {
             of_retries(operation.retries.as_ref()?, metric)
@@ -164,17 +169,32 @@ fn of_retries(retries: &Retries, metric: Metric) -> Option<f64> {
 fn of_phase(phase: &PhaseResult, metric: Metric) -> Option<f64> {
     let locks = |value: fn(&Contention) -> Option<f64>| phase.contention.as_ref().and_then(value);
     match metric {
-        Metric::ConnectionsOpenMax => Some(phase.connections.client.open_max as f64),
-        Metric::ConnectionsOpened => Some(phase.connections.client.opened as f64),
+        Metric::OnsetSentShare => {
+            let onset = phase.onset.filter(|onset| onset.due > 0)?;
+            Some(onset.sent as f64 / onset.due as f64)
+        }
+        Metric::ServerMemoryMibMax => {
+            let bytes = phase.resources.get("server")?.rss_max_bytes?;
+            Some(bytes as f64 / f64::from(1 << 20))
+        }
         Metric::RequestsPerConnection => requests_per_connection(phase),
-        Metric::HandshakeP50 => phase.connections.client.handshake_us.p50.map(|us| us as f64),
-        Metric::HandshakeP99 => phase.connections.client.handshake_us.p99.map(|us| us as f64),
         Metric::AutoincWaitS => locks(|contention| Some(contention.autoinc_wait_s)),
         Metric::RowLockWaitS => locks(|contention| contention.row_lock_wait_s),
         Metric::Deadlocks => locks(|contention| contention.deadlocks.map(|deadlocks| deadlocks as f64)),
         Metric::DatabaseCpu => database_cpu(phase),
         Metric::ServerCpuPerRequest => server_cpu_per_request(phase),
-        _ => None, // not a phase's
+        _ => of_client(&phase.connections.client, metric),
+    }
+}
+
+/// A figure of the generator's connections.
+pub(super) fn of_client(client: &ClientSide, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::ConnectionsOpenMax => Some(client.open_max as f64),
+        Metric::ConnectionsOpened => Some(client.opened as f64),
+        Metric::HandshakeP50 => client.handshake_us.p50.map(|us| us as f64),
+        Metric::HandshakeP99 => client.handshake_us.p99.map(|us| us as f64),
+        _ => None, // not theirs
     }
 }
 
@@ -182,6 +202,33 @@ fn requests_per_connection(phase: &PhaseResult) -> Option<f64> {
     let opened = phase.connections.client.opened;
     let sent: u64 = phase.requests().map(|operation| operation.sent).sum();
     (opened > 0).then(|| sent as f64 / opened as f64)
+}
+
+fn of_push(phase: &PhaseResult, push: &PushConnections, metric: Metric) -> Option<f64> {
+    let gateway = push.gateway.as_ref();
+    match metric {
+        Metric::PushConnectionsOpenMax => push.open_max.map(|most| most as f64),
+        Metric::PushConnectionsOpened => Some(push.opened as f64),
+        Metric::PushConnectionsFailed => Some(push.failed as f64),
+        Metric::PushConnectionsRefused => push.refused.map(|refused| refused as f64),
+        Metric::NotificationRequestsPerConnection => push.requests_per_connection,
+        Metric::PushHandshakeShare => push.handshake_share,
+        Metric::GatewayOverBudgetS => gateway.map(|gateway| gateway.over_budget_s),
+        _ => of_notifications(phase, phase.notifications.as_ref()?, metric),
+    }
+}
+
+fn of_notifications(phase: &PhaseResult, seen: &Notifications, metric: Metric) -> Option<f64> {
+    let seconds = phase.end_s - phase.start_s;
+    match metric {
+        Metric::NotificationsDeliveredRate => (seconds > 0.0).then(|| seen.all.delivered as f64 / seconds),
+        Metric::NotificationsDropped => Some(seen.all.dropped as f64),
+        Metric::NotificationsUnknown => Some(seen.all.unknown as f64),
+        Metric::NotificationsWaitingMax => seen.all.waiting_max.map(|most| most as f64),
+        Metric::NotificationsDelayP50 => seen.delay_us.p50,
+        Metric::NotificationsDelayP99 => seen.delay_us.p99,
+        _ => None, // not of notifications
+    }
 }
 
 fn of_series(series: &SeriesResult, metric: Metric) -> Option<f64> {
@@ -311,7 +358,7 @@ pub fn phase<'a>(cell: &'a Cell, name: &str) -> Option<&'a PhaseResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{JoinSide, Resources};
+    use crate::record::{Delay, JoinSide, Resources, RoleNotifications};
 
     const JOIN: Of<'static> = Of {
         operation: Some("join"),
@@ -328,6 +375,26 @@ mod tests {
             join_throttle,
             ..crate::analyze::fixture::phase("spike", crate::arrival::PhaseKind::Spike, OperationResult::default())
         }
+    }
+
+    #[test]
+    fn an_onset_and_the_servers_memory_are_figures_where_they_are_known() {
+        let mut phase = phase_of(OperationResult::default(), None);
+        let of = |phase: &PhaseResult, metric| figure(phase, metric, Of::default());
+        assert_eq!(of(&phase, Metric::OnsetSentShare), None);
+        assert_eq!(of(&phase, Metric::ServerMemoryMibMax), None);
+        phase.onset = Some(crate::record::Onset {
+            due: 200,
+            sent: 150,
+            own_late: 10,
+        });
+        let used = Resources {
+            cpu_s: 1.0,
+            rss_max_bytes: Some(96 << 20),
+        };
+        phase.resources = [("server".to_owned(), used)].into();
+        assert_eq!(of(&phase, Metric::OnsetSentShare), Some(0.75));
+        assert_eq!(of(&phase, Metric::ServerMemoryMibMax), Some(96.0));
     }
 
     #[test]
@@ -361,6 +428,47 @@ mod tests {
         };
         assert_eq!(admitted(Some(side)), Some(42.0));
         assert_eq!(admitted(None), None, "nothing is throttled");
+    }
+
+    #[test]
+    fn figures_of_the_push_component_are_those_of_its_side_and_of_its_gateway() {
+        let mut phase = phase_of(OperationResult::default(), None);
+        let of = |phase: &PhaseResult, metric| figure(phase, metric, Of::default());
+        assert_eq!(of(&phase, Metric::PushConnectionsOpened), None, "there is none");
+        phase.connections.push = Some(PushConnections {
+            opened: 30,
+            open_max: Some(12),
+            requests_per_connection: Some(7.5),
+            ..PushConnections::default()
+        });
+        phase.notifications = Some(Notifications {
+            all: RoleNotifications {
+                delivered: 500,
+                dropped: 3,
+                ..RoleNotifications::default()
+            },
+            delay_us: Delay {
+                count: 499,
+                p50: Some(2_000.0),
+                ..Delay::default()
+            },
+            ..Notifications::default()
+        });
+        for (metric, expected) in [
+            (Metric::PushConnectionsOpenMax, Some(12.0)),
+            (Metric::PushConnectionsOpened, Some(30.0)),
+            (Metric::PushConnectionsRefused, None),
+            (Metric::NotificationRequestsPerConnection, Some(7.5)),
+            (Metric::NotificationsDeliveredRate, Some(100.0)),
+            (Metric::NotificationsDropped, Some(3.0)),
+            (Metric::NotificationsUnknown, Some(0.0)),
+            (Metric::NotificationsDelayP50, Some(2_000.0)),
+            (Metric::NotificationsDelayP99, None),
+            (Metric::GatewayOverBudgetS, None),
+        ] {
+            assert_eq!(of(&phase, metric), expected, "{}", metric.name());
+        }
+        assert_eq!(samples(&phase, Metric::NotificationsDelayP99, Of::default()), Some(499));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::arrival::{Phase, PhaseKind};
 use crate::record::{
-    BoundKind, Cell, CellHeader, Connections, Durations, Environment, GateSnapshot, Generator, OperationResult,
-    Outcome, PhaseResult, Quantiles, RUN_SCHEMA, Run, RunHeader, SeriesName, Snapshot, TrafficSnapshot, Verdict,
+    BoundKind, Cell, CellHeader, Connections, Durations, Environment, GateSnapshot, Generator, GuardAction,
+    GuardResult, OperationResult, Outcome, PhaseResult, Quantiles, RUN_SCHEMA, Run, RunHeader, SeriesName, Snapshot,
+    TrafficSnapshot, Verdict,
 };
 
 /// A histogram of `count` durations, all of `us`.
@@ -39,10 +40,12 @@ pub(crate) fn phase(name: &str, kind: PhaseKind, get: OperationResult) -> PhaseR
         target_rate: 1000.0,
         operations: [("get".to_owned(), get)].into(),
         hosts: [].into(),
+        onset: None,
         connections: Connections::default(),
         contention: None,
         fanout: None,
         join_throttle: None,
+        notifications: None,
         observed: None,
         resources: BTreeMap::new(),
         neighbours: None,
@@ -62,6 +65,7 @@ pub(crate) fn cell(variant: &str, block: u32, phases: Vec<PhaseResult>) -> Cell 
             number: 1,
             seed: 1,
             server: None,
+            gateway: None,
             process: None,
             database: None,
             series: vec![SeriesName {
@@ -79,8 +83,33 @@ pub(crate) fn cell(variant: &str, block: u32, phases: Vec<PhaseResult>) -> Cell 
         phases,
         faults: vec![],
         changes: vec![],
+        guards: vec![],
+        guard_counts: vec![],
         timeline: None,
         acknowledged: None,
+        notifications: None,
+        connection_axis: None,
+    }
+}
+
+/// A guard that backed off at 12.1 s because of errors.
+pub(crate) fn back_off() -> GuardResult {
+    GuardResult {
+        rule: 1,
+        because: None,
+        name: "get.error_share".to_owned(),
+        figure: 0.041,
+        bound: BoundKind::AtMost,
+        limit: 0.02,
+        unit: "share".to_owned(),
+        over_s: 3,
+        since_s: 12.0,
+        action: GuardAction::BackOff,
+        at_s: 12.1,
+        reaction_s: 0.1,
+        rate_before: 1000.0,
+        rate_after: 100.0,
+        until_s: None,
     }
 }
 
@@ -94,6 +123,8 @@ pub(crate) fn snapshot(variants: &[&str], blocks: u32) -> Snapshot {
             start: Duration::from_secs(10),
             end: Duration::from_secs(15),
             rate: 1000.0,
+            rates: Vec::new(),
+            mix: Vec::new(),
             hosts: Vec::new(),
         }],
         traffic: vec![TrafficSnapshot {
@@ -111,6 +142,7 @@ pub(crate) fn snapshot(variants: &[&str], blocks: u32) -> Snapshot {
         blocks,
         spare_blocks: 0,
         faults: vec![],
+        guards: vec![],
         gates: vec![],
         expectations: vec![],
         connections: 100,

@@ -36,8 +36,11 @@ fn spoilt(workload: &Snapshot, cells: &[Cell]) -> BTreeMap<u32, String> {
             spoilt.entry(cell.header.block).or_insert_with(reason);
         }
     }
-    // What is lost is lost, whoever used the machine meanwhile.
-    for cell in cells.iter().filter(|cell| has_lost_writes(cell)) {
+    // What is lost is lost, whoever used the machine meanwhile; and what a guard did it did.
+    for cell in cells
+        .iter()
+        .filter(|cell| has_lost_something(cell) || !cell.guards.is_empty())
+    {
         spoilt.remove(&cell.header.block);
     }
     if spoilt.len() > workload.spare_blocks as usize {
@@ -64,10 +67,11 @@ fn spoilt_by(cell: &Cell) -> Option<String> {
     invalid.map(str::to_owned).or_else(disturbed)
 }
 
-fn has_lost_writes(cell: &Cell) -> bool {
+/// Acknowledged writes, or notifications without a word.
+fn has_lost_something(cell: &Cell) -> bool {
     let lost = cell.acknowledged.iter();
     let lost = lost.flat_map(|found| [found.lost_joins, found.lost_messages]);
-    lost.flatten().any(|lost| lost > 0)
+    lost.flatten().any(|lost| lost > 0) || !cell.unaccounted().is_empty()
 }
 
 #[cfg(test)]
@@ -75,7 +79,7 @@ mod tests {
     use super::*;
     use crate::analyze::fixture;
     use crate::arrival::PhaseKind;
-    use crate::record::{AcknowledgedResult, Neighbours};
+    use crate::record::{AcknowledgedResult, Neighbours, NotificationBooks, NotificationCounts};
 
     fn cell(variant: &str, block: u32, invalid: bool, foreign_cpu: f64) -> Cell {
         let mut phase = fixture::phase("spike", PhaseKind::Spike, fixture::operation(1000, 100, 100));
@@ -144,6 +148,21 @@ mod tests {
             lost_joins: Some(0),
             lost_messages: Some(1),
             ..AcknowledgedResult::default()
+        });
+        assert_eq!(count(&workload(2), &all), 0);
+    }
+
+    #[test]
+    fn a_block_whose_notifications_do_not_add_up_counts_as_well() {
+        let mut all = cells(&[2], &[]);
+        let counts = NotificationCounts {
+            enqueued: 5,
+            delivered: 4,
+            ..NotificationCounts::default()
+        };
+        all[3].notifications = Some(NotificationBooks {
+            roles: [("message".to_owned(), counts)].into(),
+            ..NotificationBooks::default()
         });
         assert_eq!(count(&workload(2), &all), 0);
     }

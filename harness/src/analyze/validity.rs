@@ -6,6 +6,7 @@
 //! figure makes a cell INVALID only where the generator's share exceeds a relative *and* an absolute bound;
 //! `docs/METHOD.md` has the measurements that chose them.
 
+use super::jumps;
 use crate::arrival::PhaseKind;
 use crate::record::{Cell, OperationResult, Outcome, PhaseResult, Quantiles, Snapshot, UnsentCause};
 
@@ -30,10 +31,11 @@ pub(super) fn reasons(workload: &Snapshot, cell: &Cell) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     for phase in judged(cell) {
         reasons.extend(local_errors(phase));
-        reasons.extend(unsent(phase));
+        reasons.extend(unsent(phase, cell.ended_early.is_some()));
         reasons.extend(busy(phase));
         reasons.extend(own_shares(workload, phase));
     }
+    reasons.extend(jumps::reasons(cell));
     if cell.generator.clipped > 0 {
         reasons.push(format!(
             "{} durations were above one hour and are recorded as one hour",
@@ -62,6 +64,7 @@ pub(super) fn notes(workload: &Snapshot, cell: &Cell) -> Vec<String> {
         }
         notes.extend(disturbed(phase).map(|by| format!("{}: {by}", phase.name)));
     }
+    notes.extend(jumps::notes(cell));
     let is_unknown = |phase: &PhaseResult| {
         let neighbours = phase.neighbours.as_ref();
         neighbours.is_some_and(|neighbours| neighbours.foreign_cpu.is_none())
@@ -191,15 +194,23 @@ fn local_errors(phase: &PhaseResult) -> Vec<String> {
         .collect()
 }
 
-fn unsent(phase: &PhaseResult) -> Option<String> {
+fn unsent(phase: &PhaseResult, ended_early: bool) -> Option<String> {
     let sum = |count: fn(&OperationResult) -> u64| phase.requests().map(count).sum::<u64>();
-    let (scheduled, unsent) = (sum(|operation| operation.scheduled), sum(|operation| operation.unsent));
+    let of_cause = |wanted: UnsentCause| {
+        let causes = phase.requests().flat_map(|operation| &operation.unsent_causes);
+        let counts = causes.filter(|(cause, _)| **cause == wanted).map(|(_, count)| *count);
+        counts.sum::<u64>()
+    };
+    // What still waited when the load was ended says nothing of whether it could have been sent.
+    let left = if ended_early {
+        of_cause(UnsentCause::RunEnded)
+    } else {
+        0
+    };
+    let scheduled = sum(|operation| operation.scheduled).saturating_sub(left);
+    let unsent = sum(|operation| operation.unsent).saturating_sub(left);
     let sent = scheduled.saturating_sub(unsent) as f64;
-    let causes = phase.requests().flat_map(|operation| &operation.unsent_causes);
-    let too_late: u64 = causes
-        .filter(|(cause, _)| **cause == UnsentCause::TooLate)
-        .map(|(_, count)| count)
-        .sum();
+    let too_late = of_cause(UnsentCause::TooLate);
     let remedy = if too_late * 2 > unsent {
         "the generator came to the others too late: give it a core of its own (--pin), free this machine of other work"
     } else {

@@ -13,7 +13,7 @@ use super::{Arrivals, Phase, PhaseKind, Profile, Stream};
 /// What decides the arrivals of one traffic entry.
 #[derive(Debug, Clone)]
 pub struct Flow {
-    /// Part of the profile's rate, from 0 to 1.
+    /// Part of the profile's rate, from 0 to 1, in phases without a mix of their own.
     pub share: f64,
     /// Arrivals per second on top, in every phase.
     pub rate: f64,
@@ -24,13 +24,20 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Arrivals per second in a phase; none while everything settles.
+    /// Arrivals per second of the entry with this index while the profile offers `offered` in a phase; none while
+    /// everything settles.
     #[must_use]
-    pub fn rate_in(&self, phase: &Phase) -> f64 {
+    pub fn rate_at(&self, index: usize, phase: &Phase, offered: f64) -> f64 {
         match phase.kind {
             PhaseKind::Settle => 0.0,
-            _ => phase.rate * self.share + self.rate,
+            _ => offered * phase.mix.get(index).unwrap_or(&self.share) + self.rate,
         }
+    }
+
+    /// The same on the average of the phase.
+    #[must_use]
+    pub fn rate_in(&self, index: usize, phase: &Phase) -> f64 {
+        self.rate_at(index, phase, phase.rate)
     }
 }
 
@@ -71,10 +78,11 @@ impl Schedule {
     pub fn new(profile: &Profile, flows: &[Flow], spread: Arrivals, seed: u64) -> Self {
         let flows = flows
             .iter()
-            .zip(1u64..)
-            .map(|(flow, number)| {
-                let seed = mixed(seed, number);
-                let mut stream = Stream::new(profile, |phase| flow.rate_in(phase), spread, seed);
+            .enumerate()
+            .map(|(index, flow)| {
+                let seed = mixed(seed, index as u64 + 1);
+                let rate = |phase: &Phase, offered| flow.rate_at(index, phase, offered);
+                let mut stream = Stream::new(profile, rate, spread, seed);
                 FlowState {
                     next_ns: stream.next(),
                     stream,
@@ -245,6 +253,73 @@ mod tests {
         let arrivals: Vec<Arrival> = Schedule::new(&profile, &[bystander], Arrivals::Uniform, 1).collect();
         assert_eq!(arrivals.len(), 200);
         assert!(arrivals.iter().all(|arrival| arrival.intended_ns < 2_000_000_000));
+    }
+
+    /// Arrivals of the whole schedule that are due in the first 100 ms of the spike.
+    fn at_once(spread: Arrivals, seed: u64) -> usize {
+        let profile = Profile::default()
+            .then("base", PhaseKind::Base, Duration::from_millis(1_234), 100.0)
+            .then("spike", PhaseKind::Spike, Duration::from_secs(1), 2_000.0);
+        let flow = |share| Flow {
+            share,
+            rate: 0.0,
+            items: 0,
+            zipf: 0.0,
+        };
+        let onset = 1_234_000_000..1_334_000_000;
+        let schedule = Schedule::new(&profile, &[flow(0.9), flow(0.1)], spread, seed);
+        schedule.filter(|arrival| onset.contains(&arrival.intended_ns)).count()
+    }
+
+    #[test]
+    fn the_first_tenth_of_a_second_of_a_jump_has_the_target_rate() {
+        const SEEDS: usize = 200;
+        let uniform: Vec<usize> = (0..SEEDS as u64).map(|seed| at_once(Arrivals::Uniform, seed)).collect();
+        // 180 of the one entry and 20 of the other, give or take what rounding to a nanosecond moves over an edge.
+        assert!(uniform.iter().all(|count| (199..=201).contains(count)), "{uniform:?}");
+        assert!(
+            uniform.iter().filter(|count| **count == 200).count() > SEEDS * 9 / 10,
+            "{uniform:?}"
+        );
+        let poisson: Vec<f64> = (0..SEEDS as u64)
+            .map(|seed| at_once(Arrivals::Poisson, seed) as f64)
+            .collect();
+        let (sum, expected) = (poisson.iter().sum::<f64>(), 200.0 * SEEDS as f64);
+        // A sum of Poisson counts is one itself: its deviation is the root of its mean.
+        assert!((sum - expected).abs() < 3.0 * expected.sqrt(), "{sum} of {expected}");
+        let squares: f64 = poisson.iter().map(|count| (count - 200.0).powi(2)).sum();
+        let dispersion = squares / expected;
+        // Its variance is its mean, to within three deviations of that estimate, √(2 ÷ seeds).
+        assert!(
+            (dispersion - 1.0).abs() < 3.0 * (2.0 / SEEDS as f64).sqrt(),
+            "{dispersion}"
+        );
+    }
+
+    #[test]
+    fn a_mix_moves_the_rate_among_the_entries_and_leaves_their_own_rates() {
+        let mix = vec![0.2, 0.8, 0.0];
+        let profile = Profile::default()
+            .then("base", PhaseKind::Base, Duration::from_secs(10), 100.0)
+            .then_mixed("auckland", PhaseKind::Spike, Duration::from_secs(10), 1_000.0, mix);
+        let flow = |share, rate| Flow {
+            share,
+            rate,
+            items: 0,
+            zipf: 0.0,
+        };
+        let flows = [flow(1.0, 0.0), flow(0.0, 0.0), flow(0.0, 50.0)];
+        let mut counts = [[0i64; 3]; 2];
+        for arrival in Schedule::new(&profile, &flows, Arrivals::Uniform, 5) {
+            counts[profile.phase_at(Duration::from_nanos(arrival.intended_ns))][arrival.flow] += 1;
+        }
+        for (counted, expected) in counts.iter().zip([[1_000, 0, 500], [2_000, 8_000, 500]]) {
+            let near = counted
+                .iter()
+                .zip(expected)
+                .all(|(count, expected)| (count - expected).abs() <= 1);
+            assert!(near, "{counts:?}");
+        }
     }
 
     #[test]

@@ -45,19 +45,19 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream with `rate(phase)` arrivals per second in each phase of `profile`.
+    /// A stream with `rate(phase, offered)` arrivals per second wherever `profile` offers so much.
     #[must_use]
-    pub fn new(profile: &Profile, rate: impl Fn(&Phase) -> f64, spread: Arrivals, seed: u64) -> Self {
+    pub fn new(profile: &Profile, rate: impl Fn(&Phase, f64) -> f64, spread: Arrivals, seed: u64) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut area_start = 0.0;
-        let segments = profile
-            .phases()
-            .iter()
-            .map(|phase| {
-                let rate = rate(phase);
-                let area_end = area_start + rate * (phase.end - phase.start).as_secs_f64();
+        let phases = profile.phases().iter();
+        let segments = phases
+            .flat_map(|phase| phase.pieces().map(move |piece| (phase, piece)))
+            .map(|(phase, (start, end, offered))| {
+                let rate = rate(phase, offered);
+                let area_end = area_start + rate * (end - start).as_secs_f64();
                 let segment = Segment {
-                    start_ns: phase.start.as_secs_f64() * 1e9,
+                    start_ns: start.as_secs_f64() * 1e9,
                     rate_per_ns: rate / 1e9,
                     area_start,
                     area_end,
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn uniform_arrivals_stand_equally_apart_across_a_change_of_rate() {
         let profile = profile(&[(1000, 100.0), (1000, 1000.0)]);
-        let arrivals: Vec<u64> = Stream::new(&profile, |phase| phase.rate, Arrivals::Uniform, 7).collect();
+        let arrivals: Vec<u64> = Stream::new(&profile, |_, rate| rate, Arrivals::Uniform, 7).collect();
         assert_eq!(arrivals.len(), 1100);
         let gaps = |range: std::ops::Range<usize>| {
             arrivals[range]
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn poisson_gaps_have_the_mean_and_deviation_of_an_exponential() {
         let profile = profile(&[(100_000, 1000.0)]);
-        let arrivals: Vec<u64> = Stream::new(&profile, |phase| phase.rate, Arrivals::Poisson, 7).collect();
+        let arrivals: Vec<u64> = Stream::new(&profile, |_, rate| rate, Arrivals::Poisson, 7).collect();
         let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
@@ -146,6 +146,30 @@ mod tests {
 
     proptest! {
         #[test]
+        fn arrivals_add_up_to_the_integral_of_a_recorded_rate(
+            rates in prop::collection::vec(0.0..3000.0f64, 1..30),
+            seed: u64,
+            poisson: bool,
+        ) {
+            let profile = Profile::default()
+                .then("warm-up", PhaseKind::WarmUp, Duration::from_millis(1_500), 100.0)
+                .then_rates("peak", PhaseKind::Peak, rates.clone());
+            let spread = if poisson { Arrivals::Poisson } else { Arrivals::Uniform };
+            let mut counts = vec![0.0; rates.len()];
+            for arrival in Stream::new(&profile, |_, rate| rate, spread, seed) {
+                let second = arrival.checked_sub(1_500_000_000).map(|into_ns| (into_ns / 1_000_000_000) as usize);
+                if let Some(count) = second.and_then(|second| counts.get_mut(second)) {
+                    *count += 1.0;
+                }
+            }
+            // In each second, and so in all: uniform to within one, Poisson to within six deviations.
+            for (count, rate) in counts.iter().zip(&rates) {
+                let most = if poisson { 6.0 * rate.sqrt() + 10.0 } else { 1.001 };
+                prop_assert!((count - rate).abs() <= most, "{count} of {rate}");
+            }
+        }
+
+        #[test]
         fn arrivals_never_go_back_and_never_leave_the_profile(
             phases in prop::collection::vec((1u64..2000, 0.0..5000.0f64), 1..6),
             seed: u64,
@@ -153,10 +177,10 @@ mod tests {
         ) {
             let profile = profile(&phases);
             let spread = if poisson { Arrivals::Poisson } else { Arrivals::Uniform };
-            let arrivals: Vec<u64> = Stream::new(&profile, |phase| phase.rate, spread, seed).collect();
+            let arrivals: Vec<u64> = Stream::new(&profile, |_, rate| rate, spread, seed).collect();
             prop_assert!(arrivals.is_sorted());
             prop_assert!(arrivals.last().is_none_or(|last| u128::from(*last) <= profile.end().as_nanos()));
-            let again: Vec<u64> = Stream::new(&profile, |phase| phase.rate, spread, seed).collect();
+            let again: Vec<u64> = Stream::new(&profile, |_, rate| rate, spread, seed).collect();
             prop_assert_eq!(&arrivals, &again, "the same seed gives the same arrivals");
             if !poisson {
                 let area: f64 = phases.iter().map(|(ms, rate)| *ms as f64 / 1e3 * rate).sum();

@@ -31,8 +31,9 @@ const EXIT_CODES: &str = "Exit codes:
   120  the run is INVALID: figures speak of the generator and not of the target
   121  the target, or something it needs, could not be started or reached
   122  INCONCLUSIVE: the blocks do not decide a gate or an expectation
+  123  GUARDED: a guard lowered or ended the load, so not all of it was offered
 
-Where several hold, the first in this order decides: 105, 121, 120, 99, 98, 122, 0; every reason is printed.";
+Where several hold, the first in this order decides: 105, 121, 120, 123, 99, 98, 122, 0; every reason is printed.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -95,7 +96,7 @@ pub(crate) struct Run {
     /// Let the workload run the commands that it names
     #[arg(long)]
     pub(crate) allow_commands: bool,
-    /// Drive a server that bmt did not start, http://HOST:PORT or http://HOST:PORT/BASE
+    /// Drive a server that bmt did not start, http://HOST:PORT, http://HOST:PORT/BASE or unix:///PATH
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
     /// Admin API of that server, http://HOST:PORT, which applies the variants' settings; its token is taken from

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args;
 use super::exit::Exit;
 use super::output::{print, rejected};
+use crate::arrival::Phase;
 use crate::rehearse::preview;
 use crate::workload::{self, LoadError, Overrides, Workload};
 
@@ -67,11 +68,14 @@ fn length(workload: &Workload) -> String {
 
 /// The highest rate, and the connections that may be open at once.
 fn peak(workload: &Workload) -> String {
-    let phases = workload.profile.phases();
-    let rate = phases
-        .iter()
-        .map(|phase| workload.flows().iter().map(|flow| flow.rate_in(phase)).sum::<f64>())
-        .fold(0.0, f64::max);
+    let flows = workload.flows();
+    let highest = |phase: &Phase| {
+        let flows = flows.iter().enumerate();
+        flows
+            .map(|(index, flow)| flow.rate_at(index, phase, phase.rate_max()))
+            .sum::<f64>()
+    };
+    let rate = workload.profile.phases().iter().map(highest).fold(0.0, f64::max);
     let connections = workload.variants.iter().map(|variant| variant.reach.connections);
     let connections = connections.max().unwrap_or(0) as usize * workload.hosts.len().max(1);
     let held = match workload.online() {

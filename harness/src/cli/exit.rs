@@ -26,6 +26,8 @@ pub enum Exit {
     TargetLost = 121,
     /// A gate or an expectation could not be decided.
     Inconclusive = 122,
+    /// A guard lowered or ended the load.
+    Guarded = 123,
 }
 
 impl From<Verdict> for Exit {
@@ -36,6 +38,7 @@ impl From<Verdict> for Exit {
             Verdict::Unconvincing => Self::Unconvincing,
             Verdict::Inconclusive => Self::Inconclusive,
             Verdict::Invalid => Self::RunInvalid,
+            Verdict::Guarded => Self::Guarded,
             Verdict::Interrupted => Self::Interrupted,
             // No run that has ended has this verdict.
             Verdict::Unfinished => Self::Unexpected,

@@ -146,6 +146,14 @@ impl Dispatch {
         (unsent, sent.map(|(job, _)| job).collect())
     }
 
+    /// Those that wait and were never sent: nobody sends them any more.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Job> {
+        let (again, unsent): (VecDeque<Job>, VecDeque<Job>) =
+            self.waiting.drain(..).partition(|job| job.replaced.is_some());
+        self.waiting = again;
+        Vec::from(unsent)
+    }
+
     /// The id of one more connection that shall be opened from now on, if one is wanted.
     pub(crate) fn wants_connection(&mut self, now_ns: impl FnOnce() -> u64) -> Option<usize> {
         if self.opening * self.slots_each + self.fresh >= self.waiting.len()

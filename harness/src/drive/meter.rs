@@ -31,6 +31,11 @@ impl Meter {
         Self { end_ns, before: first }
     }
 
+    /// The load ends at `ns`, before the profile does.
+    pub(super) fn ends_at(&mut self, ns: u64) {
+        self.end_ns = self.end_ns.min(ns);
+    }
+
     /// The schedule has not begun: what was used by now is not counted.
     pub(super) fn begins_after(&mut self, reading: Reading) {
         self.before = reading;

@@ -1,13 +1,13 @@
 //! The generator: an open model, paced by `timerfd`, on connections that it owns.
 //!
 //! Each worker is a thread with its own single-threaded runtime, its own share of the arrivals, its own connections and
-//! recorder; nothing is shared on the hot path. Once a second a worker sends what it has measured since the last time
-//! to whoever holds the receiving end of its channel.
+//! recorder; nothing is shared on the hot path but the word of a cap, where guards may lower the rate. Once a second a
+//! worker sends what it has measured since the last time to whoever holds the receiving end of its channel.
 //!
 //! ```text
 //!   worker ──► state ──► dispatch ──► job, idle (leaves)
 //!     │          └─────► retries, meter, outbox          (pure: time and readings come in)
-//!     └──► message, plan, alarm, held, timer, run_delay, coalesce, priority (leaves)
+//!     └──► cap, message, plan, alarm, held, timer, run_delay, coalesce, priority (leaves)
 //! ```
 //!
 //! `worker` is the thread: pacing and tasks, the only file that knows all. What is asked for comes from
@@ -17,6 +17,7 @@
 //! only; judging it is the business of `analyze`. Imports point downwards.
 
 mod alarm;
+mod cap;
 mod coalesce;
 mod dispatch;
 mod held;
@@ -35,6 +36,7 @@ mod tests;
 mod timer;
 mod worker;
 
+pub use cap::{Cap, Capped};
 pub use message::Message;
 pub use plan::{Limits, Plan};
 pub use priority::raise_priority;

@@ -26,11 +26,15 @@ impl Outbox {
         }
     }
 
-    /// Sends as much as the receiver has room for.
-    pub(super) fn send(&mut self, recorder: &mut Recorder) {
+    /// Sends as much of what has happened by `now_ns` as the receiver has room for.
+    pub(super) fn send(&mut self, recorder: &mut Recorder, now_ns: u64) {
         self.send_waiting();
         if self.waiting.is_empty() {
             self.take(recorder);
+            self.waiting.push_back(Message::Until {
+                worker: recorder.worker(),
+                ns: now_ns,
+            });
             self.send_waiting();
         }
     }
@@ -92,15 +96,16 @@ mod tests {
         for second in 0..10 {
             for _ in 0..5 {
                 recorder.due(&due(second), second * SECOND_NS);
-                outbox.send(&mut recorder);
+                outbox.send(&mut recorder, second * SECOND_NS);
             }
         }
-        assert!(outbox.waiting.len() <= 1, "what waits is added up in the recorder");
+        assert!(outbox.waiting.len() <= 2, "what waits is added up in the recorder");
         let reader = std::thread::spawn(move || {
             let (mut merged, mut is_done) = (Merged::new(1, 1), false);
             for message in receiver {
                 match message {
                     Message::Interval(interval) => assert!(merged.take(&interval)),
+                    Message::Until { .. } => {}
                     Message::Done => is_done = true,
                 }
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cap::Capped;
 use super::dispatch::Dispatch;
 use super::retries::RetryPlan;
 use crate::arrival::{Profile, Schedule};
@@ -33,6 +34,8 @@ pub struct Plan {
     pub workers: usize,
     /// Callers who retry.
     pub retries: Option<Arc<RetryPlan>>,
+    /// By what the rate may be lowered while the run goes on; `None` where nothing does that.
+    pub capped: Option<Capped>,
 }
 
 /// Bounds of the generator.

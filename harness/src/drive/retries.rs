@@ -16,6 +16,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use hotchat_policy::RetryBudget;
+
 use super::job::{Job, Tried};
 use crate::arrival::{Arrival, Backoff};
 use crate::clock::nanos;
@@ -24,6 +26,10 @@ use crate::transport::Answer;
 
 /// HTTP's answer to a caller who wants to be what they already are.
 const CONFLICT: u16 = 409;
+
+/// Retries that a budget saves up at most, and that it has at first: a handful of failures in quiet times is retried
+/// whatever the budget.
+const SAVED_MAX: u32 = 10;
 
 /// Who retries, and how.
 #[derive(Debug, Clone)]
@@ -47,6 +53,8 @@ pub struct Retry {
     pub conflict_is_done: bool,
     /// From then on nobody retries.
     pub until_ns: u64,
+    /// Retries for each first attempt; as many as `backoff` allows if `None`. Each worker keeps its own account.
+    pub budget: Option<f64>,
 }
 
 /// A pending retry.
@@ -80,6 +88,8 @@ pub(super) enum Then {
     GivesUp,
     /// The run ends before the next attempt.
     CutOff,
+    /// The budget of retries is used up.
+    OutOfBudget,
     /// The next attempt is due at this time.
     Again(u64),
 }
@@ -89,11 +99,19 @@ pub(super) struct Retries {
     plan: Arc<RetryPlan>,
     waiting_max: usize,
     waiting: BinaryHeap<Reverse<Pending>>,
+    /// By traffic entry.
+    budgets: Vec<Option<RetryBudget>>,
 }
 
 impl Retries {
     pub(super) fn new(plan: Arc<RetryPlan>, waiting_max: usize) -> Self {
+        let entries = plan.entries.iter();
+        let budget = |entry: &Option<Retry>| {
+            let part = entry.as_ref()?.budget?;
+            Some(RetryBudget::try_new(part, SAVED_MAX).expect("the workload bounds it"))
+        };
         Self {
+            budgets: entries.map(budget).collect(),
             plan,
             waiting_max,
             waiting: BinaryHeap::new(),
@@ -130,6 +148,10 @@ impl Retries {
 
     fn after_attempt(&mut self, retry: &Retry, job: &Job, outcome: Outcome, answer: &Answer<'_>, done_ns: u64) -> Then {
         let made = job.attempts();
+        let budget = self.budgets.get_mut(job.arrival.flow).and_then(Option::as_mut);
+        if let (Some(budget), 1) = (budget, made) {
+            budget.first_try();
+        }
         let unknown = job.tried.is_some_and(|tried| tried.unknown);
         if outcome == Outcome::Ok || (unknown && retry.conflict_is_done && answer.status == CONFLICT) {
             return Then::Done;
@@ -147,6 +169,10 @@ impl Retries {
         }
         if self.waiting.len() >= self.waiting_max {
             return Then::GivesUp;
+        }
+        let budget = self.budgets.get_mut(job.arrival.flow).and_then(Option::as_mut);
+        if budget.is_some_and(|budget| !budget.retry()) {
+            return Then::OutOfBudget;
         }
         let Arrival {
             flow,
@@ -199,6 +225,7 @@ mod tests {
             on: on.to_vec(),
             conflict_is_done: true,
             until_ns: 60_000 * MS,
+            budget: None,
         }
     }
 
@@ -287,6 +314,31 @@ mod tests {
                 then
             );
         }
+    }
+
+    #[test]
+    fn who_finds_the_budget_used_up_gives_up() {
+        let limited = Retry {
+            budget: Some(0.5),
+            ..retry(&[Outcome::Shed])
+        };
+        let plan = RetryPlan {
+            entries: vec![None, None, Some(limited.clone())],
+            waiting: 1000,
+            seed: 1,
+        };
+        let mut retries = Retries::new(Arc::new(plan), 1000);
+        let mut refused = 0;
+        for ordinal in 0..100 {
+            let then = retries.after_attempt(&limited, &first(ordinal, 0), Outcome::Shed, &Answer::default(), 0);
+            refused += usize::from(then == Then::OutOfBudget);
+        }
+        // Ten that were saved, and one for every two first attempts.
+        assert!((40..=42).contains(&refused), "{refused}");
+        assert_eq!(retries.waiting.len(), 100 - refused);
+        let job = again(&mut retries);
+        let then = retries.after_attempt(&limited, &job, Outcome::Shed, &Answer::default(), 0);
+        assert_eq!(then, Then::OutOfBudget, "a second retry adds nothing");
     }
 
     #[test]

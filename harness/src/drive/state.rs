@@ -6,6 +6,7 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use super::cap::Withdrawal;
 use super::dispatch::{Dispatch, Placed, Waited};
 use super::job::{Job, Tried};
 use super::meter::{Meter, Reading};
@@ -71,11 +72,17 @@ pub(super) struct State {
     retries: Option<Retries>,
     timeout_ns: u64,
     arrivals: Peekable<Box<dyn Iterator<Item = Arrival>>>,
+    /// `None` where nothing lowers the rate.
+    withdrawal: Option<Withdrawal>,
     /// By host, whether a connection was to be had when the pacer fell behind what was due; `None` while it is not
     /// behind.
     had_room: Vec<Option<bool>>,
     /// Arrivals admitted whose fate is not known yet.
     pending: usize,
+    /// Nothing new is begun any more.
+    is_over: bool,
+    /// The scenarios act no more.
+    is_closed: bool,
 }
 
 impl State {
@@ -98,8 +105,11 @@ impl State {
             retries: plan.retries.as_ref().map(retries),
             timeout_ns: nanos(limits.timeout),
             arrivals: arrivals.peekable(),
+            withdrawal: plan.capped.clone().map(Withdrawal::new),
             had_room: vec![None; plan.dials.len()],
             pending: 0,
+            is_over: false,
+            is_closed: false,
         }
     }
 
@@ -125,6 +135,9 @@ impl State {
 
     /// Admits the next arrival, if it is due at `now_ns`.
     pub(super) fn admit_next(&mut self, now_ns: u64) -> Step {
+        if self.is_over {
+            return Step::Later(None);
+        }
         let scheduled_ns = self.arrivals.peek().map(|arrival| arrival.intended_ns);
         let Some(next_ns) = scheduled_ns.into_iter().chain(self.next_caused_ns()).min() else {
             self.had_room.fill(None);
@@ -135,7 +148,9 @@ impl State {
             return Step::Later(Some(next_ns));
         }
         if scheduled_ns == Some(next_ns) {
-            if let Some(arrival) = self.arrivals.next() {
+            if let Some(arrival) = self.arrivals.next()
+                && !self.is_withdrawn(arrival, now_ns)
+            {
                 self.admit(arrival, None, now_ns);
             }
             return Step::Done;
@@ -147,6 +162,17 @@ impl State {
             self.admit(arrival, Some(tried), now_ns);
         }
         Step::Done
+    }
+
+    /// Counts a scheduled arrival that is not offered, because the rate was lowered; says whether it is one.
+    fn is_withdrawn(&mut self, arrival: Arrival, now_ns: u64) -> bool {
+        let withdrawal = self.withdrawal.as_mut();
+        let is_withdrawn = withdrawal.is_some_and(|withdrawal| withdrawal.withdraws(&arrival));
+        if is_withdrawn {
+            let due = self.job(arrival, None, now_ns).due();
+            self.recorder.withdrawn(&due);
+        }
+        is_withdrawn
     }
 
     /// Does what a scenario has chosen this moment for.
@@ -199,6 +225,9 @@ impl State {
             let Some(arrival) = self.arrivals.next() else {
                 return false;
             };
+            if self.is_withdrawn(arrival, now_ns) {
+                continue;
+            }
             let job = self.job(arrival, None, now_ns);
             self.due(&job, now_ns);
             self.unsent(&job, UnsentCause::TooLate, now_ns);
@@ -257,6 +286,11 @@ impl State {
             Then::Again(_) => {}
             Then::Done => self.logical_calls(job, done_ns).succeeded(job.attempts(), took_ns),
             Then::GivesUp => self.logical_calls(job, done_ns).gave_up += 1,
+            Then::OutOfBudget => {
+                let calls = self.logical_calls(job, done_ns);
+                calls.gave_up += 1;
+                calls.out_of_budget += 1;
+            }
             Then::CutOff => self.logical_calls(job, done_ns).cut_off += 1,
         }
     }
@@ -406,11 +440,40 @@ impl State {
 
     /// The end of the last phase: what comes now is cut off or left over.
     pub(super) fn close_scenarios(&mut self, end_ns: u64) {
-        self.scenarios.close(end_ns, &mut self.recorder);
+        if !std::mem::replace(&mut self.is_closed, true) {
+            self.scenarios.close(end_ns, &mut self.recorder);
+        }
+    }
+
+    /// Begins nothing new from `now_ns` on: what waits for a connection is not sent any more, what is under way may
+    /// end.
+    pub(super) fn stop_offering(&mut self, now_ns: u64) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.close_scenarios(now_ns);
+        self.recorder.ends_at(now_ns);
+        self.meter.ends_at(now_ns);
+        let waiting: Vec<Job> = self.dispatches.iter_mut().flat_map(Dispatch::take_waiting).collect();
+        for job in waiting {
+            self.pending -= 1;
+            self.leave(&job, now_ns);
+        }
+    }
+
+    /// A job that was never sent is left: the run ends first.
+    fn leave(&mut self, job: &Job, now_ns: u64) {
+        self.recorder.unsent(&job.due(), UnsentCause::RunEnded);
+        if self.concerns_retries(job) {
+            self.logical_calls(job, now_ns).cut_off += 1;
+        }
     }
 
     /// Counts the worker's own use and, where another second or phase has begun, reports what has happened.
     pub(super) fn look(&mut self, reading: impl FnOnce() -> Reading, now_ns: u64) {
+        if let Some(withdrawal) = &mut self.withdrawal {
+            withdrawal.look();
+        }
         if now_ns == 0 {
             self.meter.begins_after(reading());
             return;
@@ -421,7 +484,7 @@ impl State {
         self.meter.book(reading(), &mut self.recorder);
         self.note_open(now_ns);
         self.scenarios.look(now_ns, &mut self.recorder);
-        self.outbox.send(&mut self.recorder);
+        self.outbox.send(&mut self.recorder, now_ns);
     }
 
     /// Accounts for what the end of the run cuts off, and reports everything.
@@ -434,17 +497,13 @@ impl State {
             waiting.extend(own_waiting);
             sent.extend(own_sent);
         }
-        for job in &waiting {
-            // One that has to be sent again was sent.
-            match job.replaced {
-                None => self.recorder.unsent(&job.due(), UnsentCause::RunEnded),
-                Some(_) => self.recorder.cut_off(&job.due()),
-            }
+        // One that has to be sent again was sent.
+        let (again, unsent): (Vec<Job>, Vec<Job>) = waiting.into_iter().partition(|job| job.replaced.is_some());
+        for job in &unsent {
+            self.leave(job, now_ns);
         }
-        for job in &sent {
+        for job in again.iter().chain(&sent) {
             self.recorder.cut_off(&job.due());
-        }
-        for job in waiting.iter().chain(&sent) {
             if self.concerns_retries(job) {
                 self.logical_calls(job, now_ns).cut_off += 1;
             }

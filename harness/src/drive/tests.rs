@@ -18,6 +18,8 @@ use crate::scenario::{ScenarioPlan, SeriesTable};
 use crate::template::{Ask, Check, Method, RequestTemplate, Template};
 use crate::transport::{Dial, Origin, Sources};
 
+mod lowering;
+
 const MS: Duration = Duration::from_millis(1);
 
 /// What a server does with a request.
@@ -154,6 +156,7 @@ fn plan(address: SocketAddr, asks: Asks, rate: f64, hold: Duration) -> Plan {
         },
         workers: 1,
         retries: None,
+        capped: None,
     }
 }
 
@@ -221,6 +224,7 @@ fn each_second_is_reported_when_it_is_over_and_adds_up() {
     for message in messages {
         match message {
             Message::Interval(interval) => take(&interval),
+            Message::Until { .. } => {}
             Message::Done => is_done = true,
         }
     }
@@ -426,6 +430,7 @@ fn a_retried_message_says_when_its_first_attempt_was_due() {
             on: vec![Outcome::Throttled],
             conflict_is_done: false,
             until_ns: 5_000_000_000,
+            budget: None,
         })],
         waiting: 100,
         seed: 1,

@@ -104,7 +104,7 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
     let timer = Timer::new()?;
     let end = Duration::from_nanos(worker.end_ns);
     let drained = end.saturating_add(worker.timeout).saturating_add(AFTER_TIMEOUT);
-    loop {
+    while !stop.is_asked_to_finish() {
         let next_ns = worker.admit_due_at(worker.clock.now_ns());
         worker.open_wanted();
         if stop.is_asked() {
@@ -126,9 +126,32 @@ async fn pace(worker: &Rc<Worker>, stop: &Stop) -> std::io::Result<()> {
             },
         }
     }
-    worker.state.borrow_mut().close_scenarios(worker.end_ns);
-    let is_pending = || worker.state.borrow().is_pending() && worker.clock.elapsed() < drained;
-    while (is_pending() || worker.clock.elapsed() < end) && !stop.is_asked() {
+    if !stop.is_asked_to_finish() {
+        worker.state.borrow_mut().close_scenarios(worker.end_ns);
+    }
+    drain(worker, stop, &timer, (end, drained)).await
+}
+
+/// Waits for the end of the profile, and then for that of what is under way, until `drained` at the latest. A request
+/// to finish makes its own moment the end.
+async fn drain(
+    worker: &Worker,
+    stop: &Stop,
+    timer: &Timer,
+    (mut end, mut drained): (Duration, Duration),
+) -> std::io::Result<()> {
+    let mut is_over = false;
+    while !stop.is_asked() {
+        let now = worker.clock.elapsed();
+        if stop.is_asked_to_finish() && !std::mem::replace(&mut is_over, true) {
+            end = end.min(now);
+            drained = drained.min(now.saturating_add(worker.timeout).saturating_add(AFTER_TIMEOUT));
+            worker.state.borrow_mut().stop_offering(nanos(end));
+        }
+        let is_pending = worker.state.borrow().is_pending() && now < drained;
+        if !is_pending && now >= end {
+            break;
+        }
         timer.sleep(Duration::from_millis(1)).await?;
     }
     Ok(())
@@ -142,6 +165,10 @@ async fn keep_house(worker: Rc<Worker>, stop: &Stop) {
         ticks.tick().await;
         let now_ns = worker.clock.now_ns();
         worker.change(|state| {
+            // The pacer may sleep for longer than connections that come free should go on admitting.
+            if stop.is_asked_to_finish() {
+                state.stop_offering(now_ns.min(worker.end_ns));
+            }
             state.expire(now_ns);
             state.look(|| reading(worker.clock), now_ns);
         });

@@ -39,6 +39,10 @@ const NO_DATABASE: Option<&str> = Some("where no database is observed");
 const NO_COUNTER: Option<&str> = Some("where the series is no counter, or was not seen in most of the phase");
 const NO_GAUGE: Option<&str> = Some("where the series is no gauge, or was not seen in the phase");
 const NO_HISTOGRAM: Option<&str> = Some("where the series is no histogram, or was not seen in most of the phase");
+const NO_PUSH: Option<&str> = Some("where the server has no push component, or was not observed in the phase");
+const NO_PUSH_CONNECTION: Option<&str> = Some("where no connection was opened, or the server has no push component");
+const NO_DELIVERY: Option<&str> = Some("where too few notifications were delivered");
+const NO_GATEWAY: Option<&str> = Some("where bmt did not start the push gateway");
 const NO_MEMBERS: Option<&str> = Some("where no event was acknowledged");
 
 macro_rules! metrics {
@@ -115,6 +119,16 @@ metrics! {
     NotDoneShare = "not_done_share":
         "Part of the logical calls that began in the phase and never succeeded: clients gave up, or the end of the run cut them off."
         { unit: Unit::Share, scope: Scope::Retries, fold: Fold::SumOverSum, absent: NO_CALLER }
+    RecoveryS = "recovery_s":
+        "Seconds from the end of a spike until, for 3 s, at least 95 % of the callers are answered `ok` at their first attempt, and the p99 of \
+        `ok` answers is at most 1.1 times that of the base phase before, or 5 ms above it."
+        { unit: Unit::Seconds, scope: Scope::Operation, fold: Fold::Last, absent: Some("where that never happens, or nothing follows the spike") }
+    CollapsedS = "collapsed_s":
+        "Seconds from the end of a spike on in which less than half of the callers are answered `ok` at their first attempt."
+        { unit: Unit::Seconds, scope: Scope::Operation, fold: Fold::Last, absent: Some("where nothing follows the spike") }
+    OnsetSentShare = "onset_sent_share":
+        "Part of the arrivals due in the first 100 ms of the phase that were sent in them; of a jump it says whether it was one."
+        { unit: Unit::Share, fold: Fold::SumOverSum, higher_is_better: true, absent: Some("where nothing was due in them") }
     ConnectionsOpenMax = "connections_open_max":
         "Client connections open at once."
         { fold: Fold::Largest }
@@ -130,6 +144,45 @@ metrics! {
     HandshakeP99 = "handshake_p99":
         "The same, 99th percentile."
         { unit: Unit::Time, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_CONNECTION }
+    PushConnectionsOpenMax = "push_connections_open_max":
+        "The push component's connections to the push gateway that were open at once, as sampled and by its own high-water mark."
+        { scope: Scope::Push, fold: Fold::Largest, absent: NO_PUSH }
+    PushConnectionsOpened = "push_connections_opened":
+        "The push component's connections opened in the phase."
+        { scope: Scope::Push, absent: NO_PUSH }
+    PushConnectionsFailed = "push_connections_failed":
+        "The push component's attempts to open a connection that failed."
+        { scope: Scope::Push, absent: NO_PUSH }
+    PushConnectionsRefused = "push_connections_refused":
+        "The push component's connections that the push gateway refused, by the gateway's count."
+        { scope: Scope::Push, absent: NO_GATEWAY }
+    NotificationRequestsPerConnection = "notification_requests_per_connection":
+        "Requests to the push gateway answered in the phase for each connection opened in it: how far connections are used again."
+        { scope: Scope::Push, fold: Fold::SumOverSum, higher_is_better: true, absent: NO_PUSH_CONNECTION }
+    PushHandshakeShare = "push_handshake_share":
+        "Time that the push component spent on opening connections, of its time for connections and requests together."
+        { unit: Unit::Share, scope: Scope::Push, fold: Fold::SumOverSum, absent: NO_PUSH }
+    NotificationsDeliveredRate = "notifications_delivered_rate":
+        "Notifications that the push gateway took, per second of the phase."
+        { unit: Unit::Rate, scope: Scope::Push, fold: Fold::PerSecond, compare: Compare::Ratio, higher_is_better: true, absent: NO_PUSH }
+    NotificationsDropped = "notifications_dropped":
+        "Notifications that were given up in the phase, whatever the reason."
+        { scope: Scope::Push, absent: NO_PUSH }
+    NotificationsUnknown = "notifications_unknown":
+        "Notifications that were sent, and of which no answer says what became of them."
+        { scope: Scope::Push, absent: NO_PUSH }
+    NotificationsWaitingMax = "notifications_waiting_max":
+        "Notifications queued or under way at once, in all queues together."
+        { scope: Scope::Push, fold: Fold::Largest, absent: NO_PUSH }
+    NotificationsDelayP50 = "notifications_delay_p50":
+        "Time from a notification's queue to its delivery, of those delivered in the phase: the median, linear within its bucket."
+        { unit: Unit::Time, scope: Scope::Push, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P50, absent: NO_DELIVERY }
+    NotificationsDelayP99 = "notifications_delay_p99":
+        "The same, 99th percentile."
+        { unit: Unit::Time, scope: Scope::Push, fold: Fold::Merged, compare: Compare::Ratio, min_samples: P99, absent: NO_DELIVERY }
+    GatewayOverBudgetS = "gateway_over_budget_s":
+        "Seconds of the phase in which the connections of the push gateway took more memory than its budget."
+        { unit: Unit::Seconds, scope: Scope::Push, absent: NO_GATEWAY }
     AutoincWaitS = "autoinc_wait_s":
         "Seconds that statements spent waiting for the AUTO-INC lock, summed over shards."
         { unit: Unit::Seconds, compare: Compare::Ratio, absent: NO_DATABASE }
@@ -145,6 +198,9 @@ metrics! {
     ServerCpuPerRequest = "server_cpu_per_request":
         "CPU time of the server and of the databases for each request that was answered, whatever the answer."
         { unit: Unit::Time, fold: Fold::SumOverSum, compare: Compare::Ratio, absent: Some("where the target runs on another machine, or nothing was answered") }
+    ServerMemoryMibMax = "server_memory_mib_max":
+        "Largest resident size of the server's processes together, in MiB: its growth over a `soak` is judged with `relative_to_phase`."
+        { fold: Fold::Largest, absent: Some("where the server's processes are not observed") }
     SeriesRate = "series_rate":
         "How much an observed counter grows, for each second that was observed; the sum of those that match."
         { unit: Unit::Rate, scope: Scope::Series, fold: Fold::PerSecond, compare: Compare::Ratio, absent: NO_COUNTER }

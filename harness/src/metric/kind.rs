@@ -48,6 +48,8 @@ pub enum Scope {
     Members,
     /// The joins of all chats in a phase, by the count of the server's throttle.
     Joins,
+    /// The push component of the server, in a phase.
+    Push,
     /// A series that the workload names, in a phase.
     Series,
     /// A fault.

@@ -60,6 +60,18 @@ impl Metric {
         matches!(self.scope(), Scope::Operation | Scope::Retries)
     }
 
+    /// Whether it is a figure of a spike that says what came after it.
+    #[must_use]
+    pub fn is_of_what_follows(self) -> bool {
+        matches!(self, Self::RecoveryS | Self::CollapsedS)
+    }
+
+    /// Whether a name may say before the metric what it is of: an operation or a series.
+    #[must_use]
+    pub fn is_of_something(self) -> bool {
+        self.is_of_an_operation() || self.scope() == Scope::Series
+    }
+
     /// How the figure of a phase is made of its seconds, and of workers and shards.
     #[must_use]
     pub fn fold(self) -> Fold {
@@ -82,6 +94,21 @@ impl Metric {
     #[must_use]
     pub fn min_samples(self) -> u64 {
         self.declaration().min_samples
+    }
+
+    /// Whether the generator's reports of a few seconds give the figure, so that guards can judge it while a run goes
+    /// on: not where it is observed, or counts over a whole phase.
+    #[must_use]
+    pub fn is_windowed(self) -> bool {
+        match self.scope() {
+            Scope::Operation => !matches!(self, Self::NotAcceptedShare | Self::OkWithin) && !self.is_of_what_follows(),
+            Scope::Retries => self != Self::NotDoneShare,
+            Scope::Phase => matches!(
+                self,
+                Self::ConnectionsOpenMax | Self::ConnectionsOpened | Self::HandshakeP50 | Self::HandshakeP99
+            ),
+            Scope::Members | Scope::Joins | Scope::Push | Scope::Series | Scope::Fault => false,
+        }
     }
 
     /// Why a phase or a fault may have no such figure, as a clause that begins with "where"; `None` where it always

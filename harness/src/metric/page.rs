@@ -29,6 +29,9 @@ pub fn markdown() -> String {
             metric.doc(),
         );
     }
+    let windowed = Metric::ALL.iter().filter(|metric| metric.is_windowed());
+    let windowed: Vec<String> = windowed.map(|metric| format!("`{}`", metric.name())).collect();
+    let _ = writeln!(page, "\nGuards can judge {}.", windowed.join(", "));
     page
 }
 
@@ -39,9 +42,13 @@ const HEAD: &str = "\
 
 The figures that a gate or an expectation of a workload can judge.
 
+One name says which figure is meant: `response_p99` of the entry `order` is `order.response_p99`, of its step `login`
+`order.login.response_p99`, of the host `new` `host.new.response_p99`; `series_max` of the series `busy` is `busy.series_max`. Gates take
+such a name as `metric`, guards as `when`.
+
 - **Unit**: the unit of a limit. A gate with `relative_to` judges the ratio of two variants, one with `relative_to_phase` that of two
   phases of one variant, and its limit is a plain number.
-- **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate, *series* needs `series`; *fault* takes `fault`
+- **Of**: what the figure is of. *Operation* and *retries* need `operation` in the gate, or before the name, *series* needs `series`; *fault* takes `fault`
   instead of `phase`.
 - **Made of**: how the figure of a phase comes from its seconds, and from workers and shards.
 - **Compared**: *ratio* compares blocks by the logarithms of their values, and gives an interval; *each block* judges every block by itself,
@@ -71,6 +78,7 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Phase => "phase",
         Scope::Members => "members",
         Scope::Joins => "joins",
+        Scope::Push => "push component",
         Scope::Series => "series",
         Scope::Fault => "fault",
     }

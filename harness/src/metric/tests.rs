@@ -48,6 +48,7 @@ fn only_percentiles_need_samples_and_higher_ones_need_more() {
         ("response", &["p50", "p90", "p99", "p999"][..]),
         ("until_done", &["p50", "p99"][..]),
         ("freshness", &["p50", "p99"][..]),
+        ("notifications_delay", &["p50", "p99"][..]),
     ] {
         for quantile in quantiles {
             let expected = match *quantile {

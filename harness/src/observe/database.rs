@@ -18,7 +18,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Of MariaDB and of MySQL, which lacks some of them.
 const STATUS: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
-    ('Innodb_row_lock_waits', 'Innodb_row_lock_time', 'Innodb_deadlocks', 'Threads_running', 'Threads_connected', 'Questions')";
+    ('Innodb_row_lock_waits', 'Innodb_row_lock_time', 'Innodb_deadlocks', 'Threads_running', 'Threads_connected', 'Questions', \
+    'Connections', 'Aborted_connects', 'Connection_errors_max_connections')";
 
 /// All columns: the one that says whether a counter is on has another name in each of the two.
 const METRICS: &str =

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::joins::JoinSample;
+use super::notify::{NotifySample, upper_bound_us};
 use super::push::PushSample;
+use super::text::series;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -34,19 +36,24 @@ pub struct ServerSample {
     pub push: PushSample,
     /// The throttle of joins.
     pub joins: JoinSample,
+    /// The push component, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifySample>,
 }
 
-/// Asks a server for its figures. A server that answers with something else is not asked again: it is not the
-/// reference server, and every further question would be unwanted load.
-pub(super) struct Watch {
+/// Asks a program for its figures. One that answers with something else is not asked again: it is not what it was taken
+/// for, and every further question would be unwanted load.
+pub(super) struct Watch<T> {
     url: String,
     client: reqwest::Client,
+    parse: fn(&str) -> Option<T>,
     is_known: bool,
     is_foreign: bool,
 }
 
-impl Watch {
-    pub(super) fn new(url: &str) -> Self {
+impl<T> Watch<T> {
+    /// Of a page that `parse` reads, which is `None` of any other page.
+    pub(super) fn new(url: &str, parse: fn(&str) -> Option<T>) -> Self {
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
             .no_proxy()
@@ -55,18 +62,19 @@ impl Watch {
         Self {
             url: url.to_owned(),
             client,
+            parse,
             is_known: false,
             is_foreign: false,
         }
     }
 
-    /// `None` when the server did not answer, or not with its figures.
-    pub(super) async fn sample(&mut self) -> Option<ServerSample> {
+    /// `None` when it did not answer, or not with its figures.
+    pub(super) async fn sample(&mut self) -> Option<T> {
         if self.is_foreign {
             return None;
         }
         let answer = self.client.get(&self.url).send().await.ok()?;
-        let sample = parse(&answer.text().await.ok()?);
+        let sample = (self.parse)(&answer.text().await.ok()?);
         self.is_known |= sample.is_some();
         self.is_foreign = !self.is_known;
         sample
@@ -74,18 +82,10 @@ impl Watch {
 }
 
 /// Reads the figures out of the text format; `None` when the text is not this server's.
-fn parse(text: &str) -> Option<ServerSample> {
+pub(super) fn parse(text: &str) -> Option<ServerSample> {
     let mut sample = ServerSample::default();
     let mut known = false;
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((series, value)) = line.rsplit_once(' ') else {
-            continue;
-        };
-        // A figure that is not a number, as an average of nothing, says nothing.
-        let Some(value) = value.parse::<f64>().ok().filter(|value| value.is_finite()) else {
-            continue;
-        };
-        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    for (name, labels, value) in series(text) {
         let count = value as u64;
         known |= name == "hotchat_connections_accepted_total";
         match name {
@@ -101,21 +101,12 @@ fn parse(text: &str) -> Option<ServerSample> {
                     *sample.pool_wait_buckets.entry(bound).or_default() += count;
                 }
             }
+            _ if NotifySample::owns(name) => sample.notify.get_or_insert_default().take(name, labels, value),
             _ if sample.joins.take(name, labels, value) => {}
             _ => sample.push.take(name, labels, value),
         }
     }
     known.then_some(sample)
-}
-
-/// The `le` of a bucket in microseconds; `None` of the last, unbounded one.
-fn upper_bound_us(labels: &str) -> Option<u64> {
-    let bound = labels.split("le=\"").nth(1)?.split('"').next()?;
-    bound
-        .parse::<f64>()
-        .ok()
-        .filter(|bound| bound.is_finite())
-        .map(|bound| (bound * 1e6).round() as u64)
 }
 
 #[cfg(test)]

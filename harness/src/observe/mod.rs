@@ -6,8 +6,10 @@
 //! watched.rs    Watched: what to observe
 //! sources.rs    queries shards and server at the same time, within bounds
 //! shards.rs     one database: waiters ten times a second, counters once; database.rs, where it is somebody else's
-//! metrics.rs    the server's /metrics; push.rs and joins.rs are parts of it
-//! scrape/       series that the workload names, from somebody's page of metrics
+//! metrics.rs    the server's /metrics; push.rs, joins.rs and notify.rs are parts of it
+//! gateway.rs    the push gateway's /metrics
+//! text.rs  label.rs   lines and labels of those pages
+//! page.rs       series that the workload names: scrape/, of somebody's page of metrics; redis_info.rs, of a Redis
 //! address.rs    an address whose user and password are not shown
 //! processes.rs  CPU and memory of each process of the cell
 //! machine/      CPU of the machine, of bmt and of the target: what remains is a neighbour's; processes by name or port
@@ -23,16 +25,22 @@
 
 mod address;
 mod database;
+mod gateway;
 mod joins;
+mod label;
 mod machine;
 mod metrics;
+mod notify;
+mod page;
 mod processes;
 mod push;
+mod redis_info;
 mod sample;
 mod scrape;
 mod shards;
 mod sources;
 mod table;
+mod text;
 mod watched;
 
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -42,16 +50,19 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 pub use address::Address;
+pub use gateway::GatewaySample;
 pub use joins::JoinSample;
 pub use machine::Wanted;
 pub use machine::{MachineSample, TargetCpu};
 pub use metrics::ServerSample;
+pub use notify::{NotifySample, RoleSample, Timed};
 pub use processes::{ProcessSample, Processes};
 pub use push::PushSample;
+pub use redis_info::RedisInfo;
 pub use sample::{Cost, SAMPLE_SCHEMA, Sample, SampleSchema};
 pub use scrape::Scrape;
 pub use scrape::{HistogramSample, Selector, SeriesSample};
-pub use shards::{ShardCounters, ShardSample};
+pub use shards::{Dials, ShardCounters, ShardSample};
 pub use watched::{Asked, Watched};
 
 use sources::Sources;
@@ -105,7 +116,7 @@ impl Observer {
 async fn observe(watched: &Watched, clock: Clock, stop: &Stop, sink: &SyncSender<Sample>) -> Cost {
     let mut cost = Cost::default();
     let mut sources = Sources::start(watched);
-    let mut machine = machine::Watch::new(watched.target, watched.asked.process.as_ref());
+    let mut machine = machine::Watch::new(watched.target.as_ref(), watched.asked.process.as_ref());
     for tick in 0u32.. {
         tokio::time::sleep(clock.until(WAITERS_EVERY * tick)).await;
         // A machine that hangs must not turn one late sample into a burst of samples.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::gateway::GatewaySample;
 use super::machine::MachineSample;
 use super::metrics::ServerSample;
 use super::processes::ProcessSample;
@@ -53,6 +54,9 @@ pub struct Sample {
     /// The server's own figures, once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerSample>,
+    /// The push gateway's, once a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewaySample>,
     /// By process, once a second.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub processes: BTreeMap<String, ProcessSample>,
@@ -105,7 +109,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observe::{HistogramSample, JoinSample, PushSample, ShardCounters, TargetCpu};
+    use crate::observe::{
+        Dials, HistogramSample, JoinSample, NotifySample, PushSample, RoleSample, ShardCounters, TargetCpu, Timed,
+    };
 
     fn figure() -> impl Strategy<Value = f64> {
         prop_oneof![
@@ -123,6 +129,11 @@ mod tests {
             statements: n[4],
             threads_running: n[5],
             threads_connected: n[6],
+            dials: n[6].is_multiple_of(2).then_some(Dials {
+                opened: n[4],
+                failed: n[5],
+                refused: n[6],
+            }),
         })
     }
 
@@ -167,13 +178,79 @@ mod tests {
         })
     }
 
+    fn counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
+        btree_map("[a-z_]{1,9}", any::<u64>(), 0..3)
+    }
+
+    fn timed() -> impl Strategy<Value = Timed> {
+        (any::<u64>(), figure()).prop_map(|(count, sum_s)| Timed { count, sum_s })
+    }
+
+    fn role() -> impl Strategy<Value = RoleSample> {
+        (any::<[u64; 5]>(), counts()).prop_map(|(n, dropped)| RoleSample {
+            enqueued: n[0],
+            delivered: n[1],
+            dropped,
+            unknown: n[2],
+            queued: n[3],
+            in_flight: n[4],
+        })
+    }
+
+    fn notify() -> impl Strategy<Value = NotifySample> {
+        let times = [timed().boxed(), timed().boxed(), timed().boxed(), timed().boxed()];
+        let maps = (
+            btree_map("[a-z_]{1,9}", role(), 0..3),
+            btree_map(any::<u64>(), any::<u64>(), 0..4),
+            counts(),
+        );
+        (any::<[u64; 7]>(), any::<[Option<u64>; 3]>(), times, maps).prop_map(|(n, gauges, times, maps)| {
+            let (roles, delay_buckets, breakers) = maps;
+            NotifySample {
+                opened: n[0],
+                closed: n[1],
+                failed: n[2],
+                open: gauges[0],
+                open_peak: gauges[1],
+                tcp: times[0],
+                tls: times[1],
+                requests: times[2],
+                attempts: n[3],
+                retries: n[4],
+                roles,
+                delay: times[3],
+                delay_buckets,
+                breakers,
+                breaker_opened: n[5],
+                events_failed: n[6],
+                lag_records: gauges[2],
+            }
+        })
+    }
+
+    fn gateway() -> impl Strategy<Value = GatewaySample> {
+        let seen = (any::<[u64; 3]>(), any::<[Option<u64>; 4]>());
+        (seen, figure(), counts()).prop_map(|((n, gauges), over_budget_s, answers)| GatewaySample {
+            accepted: n[0],
+            refused: n[1],
+            open: gauges[0],
+            open_peak: gauges[1],
+            memory_bytes: gauges[2],
+            over_budget_s,
+            requests: n[2],
+            answers,
+            in_progress: gauges[3],
+        })
+    }
+
     fn server() -> impl Strategy<Value = ServerSample> {
         let pool = (
             any::<[Option<u64>; 4]>(),
             figure(),
             btree_map(any::<u64>(), any::<u64>(), 0..4),
         );
-        (any::<[u64; 2]>(), pool, push(), joins()).prop_map(|(n, (gauges, pool_wait_s, buckets), push, joins)| {
+        let parts = (push(), joins(), option::of(notify()));
+        (any::<[u64; 2]>(), pool, parts).prop_map(|(n, (gauges, pool_wait_s, buckets), (push, joins, notify))| {
             ServerSample {
                 connections_accepted: n[0],
                 connections_open: gauges[0],
@@ -185,6 +262,7 @@ mod tests {
                 pool_wait_buckets: buckets,
                 push,
                 joins,
+                notify,
             }
         })
     }
@@ -227,7 +305,8 @@ mod tests {
     }
 
     fn sample() -> impl Strategy<Value = Sample> {
-        let target = (option::of(server()), btree_map("[a-z ]{0,9}", process(), 0..3));
+        let programs = (option::of(server()), option::of(gateway()));
+        let target = (programs, btree_map("[a-z ]{0,9}", process(), 0..3));
         let asked = (
             option::of(btree_map("[a-z_]{1,9}", any::<u64>(), 0..3)),
             btree_map("[a-z]{0,9}", series(), 0..3),
@@ -240,11 +319,12 @@ mod tests {
             option::of(machine()),
         )
             .prop_map(
-                |(at_s, shards, (server, processes), (sockets, series), machine)| Sample {
+                |(at_s, shards, ((server, gateway), processes), (sockets, series), machine)| Sample {
                     schema: SampleSchema,
                     at_s,
                     shards,
                     server,
+                    gateway,
                     processes,
                     sockets,
                     series,

@@ -22,11 +22,12 @@ const WAITERS: &str = "SELECT \
 
 const COUNTERS: &str = "SELECT LOWER(VARIABLE_NAME) AS name, CAST(VARIABLE_VALUE AS UNSIGNED) AS value \
     FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN \
-    ('INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'THREADS_RUNNING', 'THREADS_CONNECTED', 'QUESTIONS') \
+    ('INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'THREADS_RUNNING', 'THREADS_CONNECTED', 'QUESTIONS', \
+    'CONNECTIONS', 'ABORTED_CONNECTS', 'CONNECTION_ERRORS_MAX_CONNECTIONS') \
     UNION ALL SELECT NAME, CAST(COUNT AS UNSIGNED) FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_table_lock_waits'";
 
 /// Number of rows that [`COUNTERS`] returns.
-const COUNTERS_READ: u32 = 7;
+const COUNTERS_READ: u32 = 10;
 
 /// What one shard said at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,21 @@ pub struct ShardCounters {
     pub threads_running: u64,
     /// Threads connected now.
     pub threads_connected: u64,
+    /// Connections that clients opened; `None` of a database of somebody else that does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dials: Option<Dials>,
+}
+
+/// Connections of one shard since it started, those of the observer included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dials {
+    /// Attempts to connect, whatever came of them.
+    pub opened: u64,
+    /// Of these, those that came to nothing.
+    pub failed: u64,
+    /// Of these, those that were refused because it had as many as it may.
+    pub refused: u64,
 }
 
 /// The observer's connection to one shard; opened when needed, and again after it broke.
@@ -213,13 +229,21 @@ impl ShardCounters {
             statements: of("questions")?,
             threads_running: of("threads_running")?,
             threads_connected: of("threads_connected")?,
+            dials: of("connections")
+                .zip(of("aborted_connects"))
+                .zip(of("connection_errors_max_connections"))
+                .map(|((opened, failed), refused)| Dials {
+                    opened,
+                    failed,
+                    refused,
+                }),
         })
     }
 }
 
 /// `None` of a database that lacks one of the counters: its 0 would look like a figure.
 async fn read_counters(connection: &mut MySqlConnection) -> Result<Option<ShardCounters>, sqlx::Error> {
-    let mut counters = ShardCounters::default();
+    let (mut counters, mut dials) = (ShardCounters::default(), Dials::default());
     let mut read = 0;
     for row in connection.fetch_all(COUNTERS).await? {
         let value = row.try_get::<u64, _>("value")?;
@@ -230,10 +254,14 @@ async fn read_counters(connection: &mut MySqlConnection) -> Result<Option<ShardC
             "questions" => counters.statements = value,
             "threads_running" => counters.threads_running = value,
             "threads_connected" => counters.threads_connected = value,
+            "connections" => dials.opened = value,
+            "aborted_connects" => dials.failed = value,
+            "connection_errors_max_connections" => dials.refused = value,
             "lock_table_lock_waits" => counters.table_lock_waits = Some(value),
             _ => continue,
         }
         read += 1;
     }
+    counters.dials = Some(dials);
     Ok((read == COUNTERS_READ).then_some(counters))
 }

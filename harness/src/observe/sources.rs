@@ -13,17 +13,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
+use super::page::Page;
 use super::sample::{Cost, Sample};
 use super::scrape::SeriesSample;
 use super::watched::Watched;
-use super::{metrics, scrape, shards};
+use super::{gateway, metrics, shards};
 use crate::clock::nanos;
 
 /// Tasks that answer, and what they have answered.
 pub(super) struct Sources {
     shards: Vec<Source<shards::Watch>>,
     server: Option<Source<()>>,
-    scrapes: Vec<Scraped>,
+    gateway: Option<Source<()>>,
+    pages: Vec<Periodic>,
     answers: Receiver<Answer>,
 }
 
@@ -38,8 +40,8 @@ struct Source<T> {
 }
 
 /// A page that is asked for as often as the workload says.
-struct Scraped {
-    source: Source<scrape::Watch>,
+struct Periodic {
+    source: Source<Page>,
     every: Duration,
     next: Duration,
 }
@@ -52,6 +54,7 @@ enum Answer {
         took: Duration,
     },
     Server(Option<Box<metrics::ServerSample>>),
+    Gateway(Option<Box<gateway::GatewaySample>>),
     Page {
         index: usize,
         seen: BTreeMap<String, SeriesSample>,
@@ -83,41 +86,46 @@ impl Sources {
     pub(super) fn start(watched: &Watched) -> Self {
         // Each source owes at most one answer, so none ever waits for room.
         let asked = &watched.asked;
-        let (answer, answers) = mpsc::channel(watched.databases() + asked.scrapes.len() + 1);
+        let pages: Vec<Page> = Page::all(asked).collect();
+        let (answer, answers) = mpsc::channel(watched.databases() + pages.len() + 2);
         let ours = watched.shards.iter().map(|url| shards::Watch::new(url));
         let databases = ours
             .chain(asked.databases.iter().map(shards::Watch::foreign))
             .enumerate();
         let shards = databases.map(|(index, watch)| shard(index, watch, answer.clone()));
-        let scrapes = asked.scrapes.iter().map(scrape::Watch::new).enumerate();
-        let scrapes = scrapes.map(|(index, watch)| Scraped {
-            every: watch.every(),
+        let pages = pages.into_iter().enumerate().map(|(index, page)| Periodic {
+            every: page.every(),
             next: Duration::ZERO,
-            source: page(index, watch, answer.clone()),
+            source: self::page(index, page, answer.clone()),
         });
-        let server = watched.metrics_url.as_deref().map(metrics::Watch::new);
+        let server = watched.metrics_url.as_deref();
+        let server = server.map(|url| metrics::Watch::new(url, metrics::parse));
+        let gateway = watched.gateway_url.as_deref();
+        let gateway = gateway.map(|url| metrics::Watch::new(url, gateway::parse));
         Self {
             shards: shards.collect(),
-            server: server.map(|watch| self::server(watch, answer.clone())),
-            scrapes: scrapes.collect(),
+            server: server.map(|watch| program(watch, answer.clone(), Answer::Server)),
+            gateway: gateway.map(|watch| program(watch, answer.clone(), Answer::Gateway)),
+            pages: pages.collect(),
             answers,
         }
     }
 
-    /// Asks every source that owes no answer: the server only for counters, pages when they are due, or once more at
-    /// the end.
+    /// Asks every source that owes no answer: server and gateway only for counters, pages when they are due, or once
+    /// more at the end.
     pub(super) fn ask(&mut self, counters: bool, now: Duration, is_last: bool) {
-        for scraped in &mut self.scrapes {
-            if now >= scraped.next || is_last {
-                scraped.next += scraped.every;
+        for page in &mut self.pages {
+            if now >= page.next || is_last {
+                page.next += page.every;
                 // One that was slow does not catch up.
-                scraped.next = scraped.next.max(now);
-                scraped.source.ask(true);
+                page.next = page.next.max(now);
+                page.source.ask(true);
             }
         }
         self.shards.iter_mut().for_each(|shard| shard.ask(counters));
-        if let Some(server) = self.server.as_mut().filter(|server| counters || server.owes_counters) {
-            server.ask(counters);
+        let programs = self.server.iter_mut().chain(&mut self.gateway);
+        for program in programs.filter(|program| counters || program.owes_counters) {
+            program.ask(counters);
         }
     }
 
@@ -133,9 +141,9 @@ impl Sources {
     }
 
     fn is_anybody_busy(&self) -> bool {
-        let is_page_owed = self.scrapes.iter().any(|scraped| scraped.source.is_busy);
-        let is_server_busy = self.server.as_ref().is_some_and(|server| server.is_busy);
-        is_page_owed || is_server_busy || self.shards.iter().any(|shard| shard.is_busy)
+        let is_page_owed = self.pages.iter().any(|page| page.source.is_busy);
+        let mut programs = self.server.iter().chain(&self.gateway);
+        is_page_owed || programs.any(|program| program.is_busy) || self.shards.iter().any(|shard| shard.is_busy)
     }
 
     fn note(&mut self, answer: Answer, sample: &mut Sample, cost: &mut Cost) {
@@ -165,8 +173,16 @@ impl Sources {
                     sample.server = Some(*seen);
                 }
             }
+            Answer::Gateway(seen) => {
+                if let Some(gateway) = &mut self.gateway {
+                    gateway.is_busy = false;
+                }
+                if let Some(seen) = seen {
+                    sample.gateway = Some(*seen);
+                }
+            }
             Answer::Page { index, seen } => {
-                self.scrapes[index].source.is_busy = false;
+                self.pages[index].source.is_busy = false;
                 sample.series.extend(seen);
             }
         }
@@ -176,12 +192,12 @@ impl Sources {
     /// not be seen.
     pub(super) async fn end(self) -> (Option<Duration>, Vec<String>) {
         let mut notes = Vec::new();
-        let pages: Vec<_> = self.scrapes.into_iter().map(|scraped| scraped.source.task).collect();
+        let pages: Vec<_> = self.pages.into_iter().map(|page| page.source.task).collect();
         for task in pages {
-            notes.extend(task.await.map(|watch| watch.notes()).unwrap_or_default());
+            notes.extend(task.await.map(|page| page.notes()).unwrap_or_default());
         }
         let tasks: Vec<_> = self.shards.into_iter().map(|shard| shard.task).collect();
-        drop(self.server);
+        drop((self.server, self.gateway));
         let mut spent = Some(Duration::ZERO);
         for task in tasks {
             let watch = task.await.ok();
@@ -214,24 +230,29 @@ fn shard(index: usize, mut watch: shards::Watch, answer: Sender<Answer>) -> Sour
     Source::new(ask, task)
 }
 
-fn page(index: usize, mut watch: scrape::Watch, answer: Sender<Answer>) -> Source<scrape::Watch> {
+fn page(index: usize, mut page: Page, answer: Sender<Answer>) -> Source<Page> {
     let (ask, mut questions) = mpsc::channel(1);
     let task = tokio::spawn(async move {
         while questions.recv().await.is_some() {
-            let seen = watch.sample().await;
+            let seen = page.sample().await;
             let _ = answer.send(Answer::Page { index, seen }).await;
         }
-        watch
+        page
     });
     Source::new(ask, task)
 }
 
-fn server(mut watch: metrics::Watch, answer: Sender<Answer>) -> Source<()> {
+/// One of the project's own programs, which gives its figures on a page.
+fn program<T: Send + 'static>(
+    mut watch: metrics::Watch<T>,
+    answer: Sender<Answer>,
+    answers: fn(Option<Box<T>>) -> Answer,
+) -> Source<()> {
     let (ask, mut questions) = mpsc::channel(1);
     let task = tokio::spawn(async move {
         while questions.recv().await.is_some() {
-            let server = Answer::Server(watch.sample().await.map(Box::new));
-            let _ = answer.send(server).await;
+            let seen = watch.sample().await.map(Box::new);
+            let _ = answer.send(answers(seen)).await;
         }
     });
     Source::new(ask, task)

@@ -1,11 +1,11 @@
 //! What to observe: addresses, process ids, and what the workload asks for.
 
-use std::net::SocketAddr;
-
 use super::address::Address;
 use super::machine::Wanted;
 use super::processes::Processes;
+use super::redis_info::RedisInfo;
 use super::scrape::Scrape;
+use crate::endpoint::Endpoint;
 
 /// What to observe.
 #[derive(Debug, Clone, Default)]
@@ -14,10 +14,13 @@ pub struct Watched {
     pub shards: Vec<String>,
     /// Address of the server's `/metrics`, where it has them.
     pub metrics_url: Option<String>,
+    /// Address of the push gateway's `/metrics`, where bmt started one.
+    pub gateway_url: Option<String>,
     /// Processes by the name that the result gives them.
     pub processes: Processes,
-    /// Address of a target that bmt did not start, so that its processes are looked for if it is on this machine.
-    pub target: Option<SocketAddr>,
+    /// Where a target that bmt did not start accepts connections, so that its processes are looked for if it is on this
+    /// machine.
+    pub target: Option<Endpoint>,
     /// What the workload asks for besides.
     pub asked: Asked,
 }
@@ -37,6 +40,8 @@ pub struct Asked {
     pub process: Option<Wanted>,
     /// Figures that somebody gives in the Prometheus text format.
     pub scrapes: Vec<Scrape>,
+    /// Fields of the `INFO` of a Redis.
+    pub redis: Vec<RedisInfo>,
     /// Connection strings of databases that bmt did not start.
     pub databases: Vec<Address>,
 }
@@ -47,6 +52,7 @@ impl Asked {
     pub fn of_our_own_server(&self) -> Self {
         Self {
             scrapes: self.scrapes.clone(),
+            redis: self.redis.clone(),
             ..Self::default()
         }
     }

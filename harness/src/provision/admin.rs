@@ -65,6 +65,11 @@ impl Admin {
             .map(drop)
     }
 
+    /// What became of all notifications, by role; all of it from one moment.
+    pub(crate) async fn notifications(&self) -> Result<Json, String> {
+        self.ask(reqwest::Method::GET, "/admin/notifications", None).await
+    }
+
     /// Which of these writes, given by chat, are missing.
     pub(crate) async fn missing(&self, expected: &Json) -> Result<Acknowledged, String> {
         let answer = self

@@ -33,7 +33,7 @@ pub enum ProvisionError {
         looked_in: String,
     },
     /// It started and did not say where it listens.
-    #[error("the reference server did not say where it listens, but {said:?}; is BMT_HOTCHAT of another version?")]
+    #[error("hotchat did not say where it listens, but {said:?}; is BMT_HOTCHAT of another version?")]
     Puzzling {
         /// Its first line.
         said: String,

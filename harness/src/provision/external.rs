@@ -1,10 +1,10 @@
 //! A target that somebody else started: how it is reached, and whether anybody listens there.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::admin::Admin;
 use super::error::ProvisionError;
+use crate::endpoint::Endpoint;
 use crate::transport::{Dial, Http, Sources, Tls, TlsOptions, try_once};
 use crate::workload::{Reach, TargetUrl};
 
@@ -85,20 +85,28 @@ impl External {
         }
     }
 
-    /// The address at which it accepts a connection now, as it will be asked for.
-    pub(super) async fn connect(&self) -> Result<SocketAddr, ProvisionError> {
-        let tls = self.tls()?;
+    async fn endpoints(&self) -> Result<Vec<Endpoint>, ProvisionError> {
+        if let Some(socket) = &self.url.socket {
+            return Ok(vec![Endpoint::Unix(socket.clone())]);
+        }
         let addresses = tokio::net::lookup_host((self.url.host.trim_matches(['[', ']']), self.url.port)).await;
+        let addresses = addresses.map_err(|error| self.unreachable(error.to_string()))?;
+        Ok(addresses.map(Endpoint::Ip).collect())
+    }
+
+    /// Where it accepts a connection now, as it will be asked for.
+    pub(super) async fn connect(&self) -> Result<Endpoint, ProvisionError> {
+        let tls = self.tls()?;
         let mut problem = "the name has no address".to_owned();
         // A name may stand for several, of which the server listens on one.
-        for address in addresses.map_err(|error| self.unreachable(error.to_string()))? {
+        for endpoint in self.endpoints().await? {
             let dial = Dial {
-                sources: Sources::new(address, Vec::new(), 1),
+                sources: Sources::new(endpoint.clone(), Vec::new(), 1),
                 tls: tls.clone(),
                 http: self.http,
             };
             problem = match tokio::time::timeout(PATIENCE, try_once(&dial)).await {
-                Ok(Ok(())) => return Ok(address),
+                Ok(Ok(())) => return Ok(endpoint),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no answer within {PATIENCE:?}"),
             };

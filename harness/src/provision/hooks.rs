@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bmt_sandbox::{Sandbox, Stream, Streams};
 
+use super::client::client;
 use super::command::command;
 use super::error::ProvisionError;
 use super::process::innermost;
@@ -102,9 +103,10 @@ impl<'a> Hooks<'a> {
                 (request.shown(), request.done(target, hook.within).await)
             }
             Deed::Command(program) => {
-                let shown = program.shown(target.address.port()).join(" ");
+                let port = target.port();
+                let shown = program.shown(port.unwrap_or_default()).join(" ");
                 let log = format!("{when}-{number}.log");
-                (shown, self.run(target, program, &log, hook.within).await)
+                (shown, self.run(port, program, &log, hook.within).await)
             }
         };
         done.map_err(|reason| ProvisionError::Hook {
@@ -114,8 +116,12 @@ impl<'a> Hooks<'a> {
     }
 
     /// Runs a command to its end.
-    async fn run(&mut self, target: &Target, program: &Program, log: &str, within: Duration) -> Result<(), String> {
+    async fn run(&mut self, port: Option<u16>, program: &Program, log: &str, within: Duration) -> Result<(), String> {
         let told = |error: bmt_sandbox::SandboxError| error.to_string();
+        let takes_port = program.takes_port() || self.env.values().any(|variable| variable.text.takes_port());
+        if takes_port && port.is_none() {
+            return Err("{{port}} is the target's port, and a Unix socket has none".to_owned());
+        }
         let sandbox = match &mut self.sandbox {
             Some(sandbox) => sandbox,
             none => none.insert(Sandbox::on_cpus(self.cpus).map_err(told)?),
@@ -125,7 +131,7 @@ impl<'a> Hooks<'a> {
             stdout: log.clone(),
             stderr: log,
         };
-        let command = command(program, self.env, target.address.port(), sandbox.dir());
+        let command = command(program, self.env, port.unwrap_or_default(), sandbox.dir());
         let mut child = sandbox.spawn("hook", command, &streams).map_err(told)?;
         match child.wait(within).await.map_err(told)? {
             Some(status) if status.success() => Ok(()),
@@ -178,8 +184,7 @@ impl Once<'_> {
             );
         }
         let told = |error: reqwest::Error| innermost(&error);
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = client(target.endpoint.socket())
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(told)?;

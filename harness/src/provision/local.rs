@@ -10,21 +10,23 @@ use serde_json::{Value as Json, json};
 
 use super::admin::Admin;
 use super::error::ProvisionError;
+use super::gateway::{GatewayPlan, GatewayRole};
 use super::roles::{Breakable, RedisRole, ShardRole};
 use super::whereabouts::Whereabouts;
 use crate::observe::{Processes, Watched};
-use crate::workload::Settings;
+use crate::workload::{PushGateway, Settings};
 
 /// How long the server may take to be ready: it migrates its shards first, on a machine that may be busy.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long the server may drain; its callers are gone by then.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Processes that bmt started for one cell. Fields drop in order: the server before its shards, both before their
+/// Processes that bmt started for one cell. Fields drop in order: the server before what it uses, all before their
 /// directory.
 #[derive(Debug)]
 pub struct Local {
     pub(super) server: Child,
+    pub(super) gateway: Option<GatewayRole>,
     pub(super) shards: Vec<ShardRole>,
     pub(super) redis: Option<RedisRole>,
     _sandbox: Sandbox,
@@ -39,7 +41,11 @@ pub struct LocalPlan<'a> {
     pub database_options: &'a [String],
     /// Whether the server gets a Redis.
     pub redis: bool,
-    /// What faults will be done to the shards.
+    /// The push gateway that the server gets.
+    pub gateway: Option<&'a PushGateway>,
+    /// Seed of what its processes draw by themselves.
+    pub seed: u64,
+    /// What faults will be done to the shards and to the gateway.
     pub breakable: Breakable,
     /// The server's settings.
     pub settings: &'a Settings,
@@ -57,11 +63,12 @@ pub(super) struct Started {
     pub(super) secret: String,
     pub(super) watched: Watched,
     pub(super) settings: Settings,
+    pub(super) gateway_settings: Option<Settings>,
 }
 
 impl Local {
-    /// Starts the shards with the start-up options that the settings ask for, and the server on them. The server logs
-    /// to `server.log`, shard N to `shard-N.log`.
+    /// Starts the shards with the start-up options that the settings ask for, the push gateway, and the server on them.
+    /// The server logs to `server.log`, shard N to `shard-N.log`, the gateway to `gateway.log`.
     ///
     /// # Errors
     /// When any of them does not come up, with the cause and the remedy.
@@ -71,6 +78,8 @@ impl Local {
             shards,
             database_options,
             redis,
+            gateway,
+            seed,
             breakable,
             settings,
             logs,
@@ -86,19 +95,27 @@ impl Local {
         let whereabouts = Whereabouts {
             processes: Processes::default().with("generator", std::process::id()),
         };
-        let mut running = Vec::new();
-        for index in 0..shards {
-            let (here, noted) = ((&sandbox, template), whereabouts.clone());
-            let options = ShardOptions {
-                log: Some(logs.join(format!("shard-{index}.log"))),
-                ..options.clone()
-            };
-            running.push(ShardRole::start(here, index, options, breakable, noted).await?);
-        }
+        let here = (&sandbox, template);
+        let running = start_shards(here, shards, &options, breakable, (&whereabouts, logs)).await?;
         let redis = match redis {
             true => Some(RedisRole::start(&sandbox, whereabouts.clone()).await?),
             false => None,
         };
+        let gateway = match gateway {
+            None => None,
+            Some(gateway) => {
+                let plan = GatewayPlan {
+                    binary: &binary,
+                    gateway,
+                    seed,
+                    logs,
+                    through_proxy: breakable.gateway,
+                };
+                Some(GatewayRole::start(&sandbox, plan, whereabouts.clone()).await?)
+            }
+        };
+        let own = gateway.as_ref().map(|gateway| gateway.put_into(settings));
+        let settings = own.as_ref().unwrap_or(settings);
         let (secret, token) = (random_hex(), random_hex());
         let config = json!({
             "listen": "127.0.0.1:0",
@@ -109,15 +126,7 @@ impl Local {
             "redis": redis.as_ref().map(RedisRole::url),
             "settings": settings,
         });
-        let file = sandbox.dir().join("hotchat.yaml");
-        std::fs::write(&file, config.to_string()).map_err(|error| SandboxError::io(&file, error))?;
-        let mut command = Command::new(&binary);
-        command.arg("--config").arg(&file);
-        let streams = Streams {
-            stdout: Stream::Piped,
-            stderr: Stream::File(logs.join("server.log")),
-        };
-        let mut server = sandbox.spawn("hotchat", command, &streams)?;
+        let mut server = spawn_server(&sandbox, &binary, &config, logs)?;
         whereabouts.note("server", server.pid());
         let (address, admin) = addresses(&server.first_line(READY_WITHIN).await?)?;
         let admin = Admin { url: admin, token };
@@ -129,13 +138,16 @@ impl Local {
             watched: Watched {
                 shards: running.iter().map(ShardRole::url).collect(),
                 metrics_url: Some(format!("http://{address}/metrics")),
+                gateway_url: gateway.as_ref().map(GatewayRole::metrics_url),
                 processes: whereabouts.processes,
                 ..Watched::default()
             },
             settings,
+            gateway_settings: gateway.as_ref().map(GatewayRole::settings),
         };
         let local = Self {
             server,
+            gateway,
             shards: running,
             redis,
             _sandbox: sandbox,
@@ -147,6 +159,9 @@ impl Local {
         self.server.ensure_running(
             "its log is server.log in the cell's directory; this is a bug of the server, or it was killed",
         )?;
+        if let Some(gateway) = &mut self.gateway {
+            gateway.ensure_running()?;
+        }
         if let Some(redis) = &mut self.redis {
             redis.ensure_running()?;
         }
@@ -163,10 +178,43 @@ impl Local {
     pub(super) async fn stop(mut self) {
         // What does not stop in time is killed; nothing of it is needed any more.
         let _ = self.server.terminate(STOP_WITHIN).await;
+        if let Some(gateway) = &mut self.gateway {
+            gateway.stop().await;
+        }
         for shard in &mut self.shards {
             shard.stop().await;
         }
     }
+}
+
+async fn start_shards(
+    here: (&Sandbox, &Template),
+    shards: u16,
+    options: &ShardOptions,
+    breakable: Breakable,
+    (whereabouts, logs): (&Whereabouts, &Path),
+) -> Result<Vec<ShardRole>, ProvisionError> {
+    let mut running = Vec::new();
+    for index in 0..shards {
+        let options = ShardOptions {
+            log: Some(logs.join(format!("shard-{index}.log"))),
+            ..options.clone()
+        };
+        running.push(ShardRole::start(here, index, options, breakable, whereabouts.clone()).await?);
+    }
+    Ok(running)
+}
+
+fn spawn_server(sandbox: &Sandbox, binary: &Path, config: &Json, logs: &Path) -> Result<Child, SandboxError> {
+    let file = sandbox.dir().join("hotchat.yaml");
+    std::fs::write(&file, config.to_string()).map_err(|error| SandboxError::io(&file, error))?;
+    let mut command = Command::new(binary);
+    command.arg("--config").arg(&file);
+    let streams = Streams {
+        stdout: Stream::Piped,
+        stderr: Stream::File(logs.join("server.log")),
+    };
+    sandbox.spawn("hotchat", command, &streams)
 }
 
 /// The addresses of the API and of the admin API that the server says it listens on.

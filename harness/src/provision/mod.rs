@@ -2,7 +2,7 @@
 //! done before and after the load.
 //!
 //! ```text
-//! target ──► local ──► roles ──► table_lock      populate ──► placement
+//! target ──► local ──► roles, gateway ──► table_lock      populate ──► placement
 //!    │         └──► whereabouts ◄─┘                  │
 //!    ├──► external ──► admin ◄───────────────────────┘      settings, check ──► external, admin
 //!    └──► process ──► command, external             hooks ──► command, target
@@ -13,10 +13,12 @@
 
 mod admin;
 mod check;
+mod client;
 mod command;
 mod disk;
 mod error;
 mod external;
+mod gateway;
 mod hooks;
 mod local;
 mod placement;

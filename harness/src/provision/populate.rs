@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value as Json, json};
 
 use super::admin::Admin;
+use super::client::client;
 use super::error::ProvisionError;
 use super::placement::deal;
 use super::target::Target;
@@ -36,9 +37,8 @@ pub async fn populate(
     hot: Option<usize>,
     placement_seed: u64,
 ) -> Result<Populated, ProvisionError> {
-    let client = reqwest::Client::builder()
+    let client = client(target.endpoint.socket())
         .timeout(PATIENCE)
-        .no_proxy()
         .build()
         .map_err(|error| unprepared(target, &error))?;
     let caller = Caller {

@@ -1,14 +1,15 @@
 //! A program of the workload's, started anew for each cell, all of it gone when the cell ends.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bmt_sandbox::{Child, PortLease, Sandbox, SandboxError, Stream, Streams};
 
+use super::client::client;
 use super::command::command;
 use super::error::ProvisionError;
 use super::external::External;
+use crate::endpoint::Endpoint;
 use crate::record::StartedProcess;
 use crate::workload::{Launch, Reach, Ready, TargetUrl, Variables};
 
@@ -26,6 +27,7 @@ const REMEDY: &str = "its log says why; it has to stay in the foreground until i
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    port: u16,
     /// `None` where it could not listen on a port that somebody holds.
     _lease: Option<PortLease>,
     _sandbox: Sandbox,
@@ -53,7 +55,7 @@ pub struct ProcessPlan<'a> {
 pub(super) struct Running {
     pub(super) process: Process,
     pub(super) external: External,
-    pub(super) address: SocketAddr,
+    pub(super) endpoint: Endpoint,
     pub(super) started: StartedProcess,
 }
 
@@ -73,12 +75,12 @@ impl Process {
             let port = lease.port();
             let (mut process, external) = Self::spawn(&plan, port, (attempt == 1).then_some(lease)).await?;
             match process.ready(&plan, port, &external).await {
-                Ok(address) => {
+                Ok(endpoint) => {
                     let started = started(&plan, port);
                     return Ok(Running {
                         process,
                         external,
-                        address,
+                        endpoint,
                         started,
                     });
                 }
@@ -120,28 +122,29 @@ impl Process {
         )?;
         let process = Self {
             child,
+            port,
             _lease: lease,
             _sandbox: sandbox,
         };
         Ok((process, external))
     }
 
-    /// Returns its address when it is ready.
+    /// Returns where it accepts connections, when it is ready.
     async fn ready(
         &mut self,
         plan: &ProcessPlan<'_>,
         port: u16,
         external: &External,
-    ) -> Result<SocketAddr, ProvisionError> {
+    ) -> Result<Endpoint, ProvisionError> {
         let Launch { ready, within, .. } = plan.launch;
         let began = Instant::now();
         let mut tried = None;
         loop {
             let patience = ATTEMPT.min(within.saturating_sub(began.elapsed()));
             match tokio::time::timeout(patience, look(external, ready)).await {
-                Ok(Ok(address)) => {
+                Ok(Ok(endpoint)) => {
                     self.ensure_running()?;
-                    return Ok(address);
+                    return Ok(endpoint);
                 }
                 Ok(Err(problem)) => tried = Some(problem),
                 // A look that was cut short says less than the one before.
@@ -159,6 +162,11 @@ impl Process {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// The port that it was told to listen on.
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -206,17 +214,16 @@ fn says_in_use(error: &ProvisionError) -> bool {
 
 fn asked(external: &External, ready: &Ready) -> String {
     match ready {
-        Ready::Port => format!("a connection to {}", external.url.authority()),
+        Ready::Port => format!("a connection to {}", external.url),
         Ready::Http(path) => format!("GET {}{path}", external.base()),
     }
 }
 
 /// Looks once whether it is ready; with what it found otherwise.
-async fn look(external: &External, ready: &Ready) -> Result<SocketAddr, String> {
+async fn look(external: &External, ready: &Ready) -> Result<Endpoint, String> {
     let asked = || asked(external, ready);
     if let Ready::Http(path) = ready {
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = client(external.url.socket.as_deref())
             .redirect(reqwest::redirect::Policy::none())
             .build();
         let client = client.map_err(|error| error.to_string())?;
@@ -229,7 +236,7 @@ async fn look(external: &External, ready: &Ready) -> Result<SocketAddr, String> 
         }
     }
     match external.connect().await {
-        Ok(address) => Ok(address),
+        Ok(endpoint) => Ok(endpoint),
         Err(ProvisionError::Unreachable { reason, .. }) => Err(format!("{}: {reason}", asked())),
         Err(other) => Err(other.to_string()),
     }

@@ -65,14 +65,16 @@ impl RedisRole {
     }
 }
 
-/// What the faults of a workload need of its shards from the beginning. All shards get the same, so that they can be
-/// compared.
+/// What the faults of a workload need of its shards and of its push gateway from the beginning. All shards get the
+/// same, so that they can be compared.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Breakable {
     /// The server reaches them through a proxy.
     pub connections: bool,
     /// Their flushes to the disk can be delayed.
     pub disk: bool,
+    /// The server reaches the push gateway through a proxy.
+    pub gateway: bool,
 }
 
 /// A shard and its faults.

@@ -1,18 +1,19 @@
 //! What is driven: the reference server on its shards or a program of the workload's, started here, or a server that
 //! somebody else started.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bmt_sandbox::Template;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::admin::Admin;
 use super::error::ProvisionError;
 use super::external::External;
+use super::gateway::GatewayRole;
 use super::local::{Local, LocalPlan};
 use super::process::{Process, ProcessPlan, Running};
 use super::roles::{RedisRole, ShardRole};
+use crate::endpoint::Endpoint;
 use crate::observe::{Processes, Watched};
 use crate::record::StartedProcess;
 use crate::transport::{Http, Tls};
@@ -24,8 +25,8 @@ const PROBE: Duration = Duration::from_millis(200);
 /// A server that answers.
 #[derive(Debug)]
 pub struct Target {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Where it accepts connections.
+    pub endpoint: Endpoint,
     /// `host:port`, for the `Host` header.
     pub authority: String,
     /// What every path starts with, such as `/base`; empty where paths start at the root.
@@ -42,6 +43,8 @@ pub struct Target {
     pub watched: Watched,
     /// Its settings, where they are known.
     pub settings: Option<Settings>,
+    /// Those of the push gateway that bmt started beside it.
+    pub gateway_settings: Option<Settings>,
     /// The other hosts, where several share the arrivals.
     pub others: Vec<OtherHost>,
     /// What bmt started for it.
@@ -57,8 +60,8 @@ pub struct Target {
 /// One of the hosts that share the arrivals, but for the first, which is the target itself.
 #[derive(Debug)]
 pub struct OtherHost {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Where it accepts connections.
+    pub endpoint: Endpoint,
     /// As [`Target::authority`].
     pub authority: String,
     /// As [`Target::base_path`].
@@ -75,7 +78,7 @@ impl Target {
     pub async fn local(template: &Template, plan: LocalPlan<'_>) -> Result<Self, ProvisionError> {
         let (local, started) = Local::start(template, plan).await?;
         Ok(Self {
-            address: started.address,
+            endpoint: started.address.into(),
             authority: started.address.to_string(),
             base_path: String::new(),
             http: Http::One,
@@ -84,6 +87,7 @@ impl Target {
             secret: started.secret,
             watched: started.watched,
             settings: Some(started.settings),
+            gateway_settings: started.gateway_settings,
             others: Vec::new(),
             local: Some(local),
             process: None,
@@ -97,11 +101,11 @@ impl Target {
     /// # Errors
     /// When its name has no address, or nobody listens there.
     pub async fn external(external: &External) -> Result<Self, ProvisionError> {
-        let address = external.connect().await?;
-        let mut target = Self::reached(external, address)?;
+        let endpoint = external.connect().await?;
+        let mut target = Self::reached(external, endpoint)?;
         for other in external.others() {
             target.others.push(OtherHost {
-                address: other.connect().await?,
+                endpoint: other.connect().await?,
                 authority: other.url.authority(),
                 base_path: other.url.base_path.clone(),
                 tls: other.tls()?,
@@ -118,10 +122,10 @@ impl Target {
         let Running {
             process,
             external,
-            address,
+            endpoint,
             started,
         } = Process::start(plan).await?;
-        let target = Self::reached(&external, address)?;
+        let target = Self::reached(&external, endpoint)?;
         target.watched.processes.note_family("server", process.pid());
         Ok(Self {
             process: Some(process),
@@ -130,9 +134,16 @@ impl Target {
         })
     }
 
-    fn reached(external: &External, address: SocketAddr) -> Result<Self, ProvisionError> {
+    fn reached(external: &External, endpoint: Endpoint) -> Result<Self, ProvisionError> {
+        let page = match &endpoint {
+            Endpoint::Ip(address) if !external.url.is_tls => {
+                Some(format!("http://{address}{}/metrics", external.url.base_path))
+            }
+            // Read without TLS, and from an address.
+            Endpoint::Ip(_) | Endpoint::Unix(_) => None,
+        };
         Ok(Self {
-            address,
+            endpoint: endpoint.clone(),
             authority: external.url.authority(),
             base_path: external.url.base_path.clone(),
             http: external.http,
@@ -140,13 +151,13 @@ impl Target {
             admin: external.admin.clone(),
             secret: external.secret.clone(),
             watched: Watched {
-                metrics_url: (!external.url.is_tls)
-                    .then(|| format!("http://{address}{}/metrics", external.url.base_path)),
+                metrics_url: page,
                 processes: Processes::default().with("generator", std::process::id()),
-                target: Some(address),
+                target: Some(endpoint),
                 ..Watched::default()
             },
             settings: None,
+            gateway_settings: None,
             others: Vec::new(),
             local: None,
             process: None,
@@ -161,8 +172,13 @@ impl Target {
     /// started, [`Target::ensure_running`] knows better.
     pub async fn is_lost(&self) -> Option<ProvisionError> {
         let external = self.external.as_ref()?;
-        let attempt = tokio::time::timeout(PROBE, TcpStream::connect(self.address)).await;
-        let error = attempt.ok()?.err()?;
+        let attempt = async {
+            match &self.endpoint {
+                Endpoint::Ip(address) => TcpStream::connect(address).await.err(),
+                Endpoint::Unix(path) => UnixStream::connect(path).await.err(),
+            }
+        };
+        let error = tokio::time::timeout(PROBE, attempt).await.ok()??;
         refuses(&error).then(|| ProvisionError::Gone {
             target: external.url.to_string(),
             reason: error.to_string(),
@@ -176,6 +192,12 @@ impl Target {
     pub fn ensure_running(&mut self) -> Result<(), ProvisionError> {
         self.local.as_mut().map_or(Ok(()), Local::ensure_running)?;
         self.process.as_mut().map_or(Ok(()), Process::ensure_running)
+    }
+
+    /// The port that it was told to listen on, or is reached at; a Unix socket has none.
+    pub(super) fn port(&self) -> Option<u16> {
+        let process = self.process.as_ref().map(Process::port);
+        process.or_else(|| self.endpoint.port())
     }
 
     /// What paths follow: `http://host:port/base`.
@@ -202,6 +224,15 @@ impl Target {
     pub(crate) fn redis(&mut self) -> Result<&mut RedisRole, String> {
         let redis = self.local.as_mut().and_then(|local| local.redis.as_mut());
         redis.ok_or_else(|| "bmt did not start its Redis, so it does not touch it".to_owned())
+    }
+
+    /// The push gateway, where bmt started it.
+    ///
+    /// # Errors
+    /// Where it is not ours to touch.
+    pub(crate) fn gateway(&mut self) -> Result<&mut GatewayRole, String> {
+        let gateway = self.local.as_mut().and_then(|local| local.gateway.as_mut());
+        gateway.ok_or_else(|| "bmt did not start its push gateway, so it does not touch it".to_owned())
     }
 
     /// A shard, by its number from 0.
@@ -262,7 +293,11 @@ fn refuses(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
         error.kind(),
-        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+        ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            // A Unix socket that was removed.
+            | ErrorKind::NotFound
     )
 }
 

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{AcknowledgedResult, BoundKind, ChangeResult, FaultResult, ObserverCost};
+use super::run::{
+    AcknowledgedResult, BoundKind, ChangeResult, FaultResult, GuardAction, GuardCount, GuardResult, NotificationBooks,
+    ObserverCost,
+};
 use crate::arrival::Phase;
 use crate::metric::Placement;
 
@@ -67,6 +70,9 @@ pub struct Snapshot {
     pub spare_blocks: u32,
     /// Faults, in order of time.
     pub faults: Vec<FaultSnapshot>,
+    /// What lowers or ends the load while a cell runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<GuardSnapshot>,
     /// What must hold for the build to ship.
     pub gates: Vec<GateSnapshot>,
     /// What the run must show in order to show anything.
@@ -147,6 +153,36 @@ pub struct FaultSnapshot {
     pub at_s: f64,
     /// When it is to be undone.
     pub until_s: f64,
+}
+
+/// A rule that lowers or ends the load while a cell runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardSnapshot {
+    /// Why it is there.
+    pub because: Option<String>,
+    /// Name of the metric.
+    pub metric: String,
+    /// The traffic entry, one of its steps, or a host.
+    pub operation: Option<String>,
+    /// Which side of the limit the figure has to keep to, and the limit in the metric's unit.
+    pub bound: (BoundKind, f64),
+    /// The figure is that of so many seconds.
+    pub over_s: u32,
+    /// What the rule does.
+    pub action: GuardAction,
+    /// After so many seconds the profile's rate is tried again.
+    pub again_after_s: Option<u32>,
+    /// The profile's rate after a back-off.
+    pub base_rate: f64,
+}
+
+impl GuardSnapshot {
+    /// The figure that it judges, such as `order.response_p99`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let operation = self.operation.iter().map(|operation| format!("{operation}."));
+        operation.chain([self.metric.clone()]).collect()
+    }
 }
 
 /// A gate or an expectation.
@@ -232,6 +268,9 @@ pub struct CellHeader {
     pub seed: u64,
     /// The server's settings, resolved; `None` where the server is somebody else's.
     pub server: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The settings of the push gateway that bmt started beside the server, resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<serde_json::Map<String, serde_json::Value>>,
     /// The program that bmt started in place of the reference server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<StartedProcess>,
@@ -266,7 +305,7 @@ pub struct SeriesName {
     pub placement: Option<Placement>,
 }
 
-/// What happens in a cell besides load. Of a fault or a change, the last event with its index holds.
+/// What happens in a cell besides load. Of a fault, a change or an act of a guard, the last event with its index holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellEvent {
@@ -284,8 +323,19 @@ pub enum CellEvent {
         /// What came of it.
         change: ChangeResult,
     },
+    /// A guard did something, or that was undone.
+    Guard {
+        /// Index in order of time.
+        index: usize,
+        /// What is known of it.
+        guard: GuardResult,
+    },
+    /// How often each guard could be judged.
+    Guards(Vec<GuardCount>),
     /// Acknowledged writes were looked for.
     Acknowledged(AcknowledgedResult),
+    /// The books of the push component were read.
+    Notifications(NotificationBooks),
     /// What observing cost.
     Observed(ObserverCost),
     /// The cell has ended.

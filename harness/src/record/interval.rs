@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::connections::{ClientConnections, Sockets};
 use super::histogram::is_zero;
-use super::{Acknowledged, Durations, LogicalCalls, Outcome, ShardSecond, UnsentCause};
+use super::{Acknowledged, Durations, LogicalCalls, Onset, Outcome, ShardSecond, UnsentCause};
 
 /// The version of [`Interval`] that this bmt writes and reads.
 pub const INTERVAL_SCHEMA: &str = "bmt.interval/2";
@@ -54,6 +54,9 @@ pub struct Interval {
     /// When the pacer woke − intended.
     #[serde(default, skip_serializing_if = "Durations::is_empty")]
     pub schedule_lag: Durations,
+    /// Arrivals of the phase's onset, where it is in this second.
+    #[serde(default, skip_serializing_if = "Onset::is_empty")]
+    pub onset: Onset,
     /// The generator's connections.
     #[serde(default)]
     pub connections: ClientConnections,
@@ -118,6 +121,10 @@ pub struct Series {
     /// Arrivals that the schedule had.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub scheduled: u64,
+    /// Arrivals that the schedule would have had, if a guard had not lowered the rate. They are not among those
+    /// scheduled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withdrawn: u64,
     /// Arrivals that were never sent, by cause.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unsent: BTreeMap<UnsentCause, u64>,
@@ -127,6 +134,9 @@ pub struct Series {
     /// Of those scheduled, the ones that are a retry.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
+    /// Of those that ended `ok`, the ones that are a retry.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ok_retries: u64,
     /// Answers of outcome `ok` by the second of the phase, from 0, in which they were complete. Unlike all other
     /// figures these belong to the moment of the answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -197,11 +207,20 @@ impl Series {
         self.times(outcome).map_or(0, |times| times.response.count())
     }
 
+    /// First attempts, and how many of them ended `ok`.
+    #[must_use]
+    pub fn first_attempts(&self) -> (u64, u64) {
+        let ok = self.count(Outcome::Ok).saturating_sub(self.ok_retries);
+        (self.scheduled.saturating_sub(self.retries), ok)
+    }
+
     /// Adds everything that `other` holds.
     pub fn merge(&mut self, other: &Self) {
         self.scheduled += other.scheduled;
+        self.withdrawn += other.withdrawn;
         self.cut_off += other.cut_off;
         self.retries += other.retries;
+        self.ok_retries += other.ok_retries;
         for (cause, count) in &other.unsent {
             *self.unsent.entry(*cause).or_default() += count;
         }

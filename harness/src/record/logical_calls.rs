@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Durations;
+use super::histogram::is_zero;
 
 /// What became of callers who retry until they have what they want, or give up.
 ///
@@ -22,6 +23,9 @@ pub struct LogicalCalls {
     pub attempts_max: u64,
     /// Ended without success.
     pub gave_up: u64,
+    /// Of these, the ones that found the budget of retries used up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub out_of_budget: u64,
     /// Ended by the end of the run.
     pub cut_off: u64,
 }
@@ -35,12 +39,14 @@ impl LogicalCalls {
         self.attempts_max = self.attempts_max.max(u64::from(attempts));
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Adds everything that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
         self.until_done.merge(&other.until_done);
         self.at_first += other.at_first;
         self.attempts += other.attempts;
         self.attempts_max = self.attempts_max.max(other.attempts_max);
         self.gave_up += other.gave_up;
+        self.out_of_budget += other.out_of_budget;
         self.cut_off += other.cut_off;
     }
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Acknowledged, ClientConnections, Durations, Following, HostSeries, Interval, Series, TimeAxis, WorkerUse};
+use super::{
+    Acknowledged, ClientConnections, Durations, Following, HostSeries, Interval, Onset, Series, TimeAxis, WorkerUse,
+};
 
 /// What a whole cell measured.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +17,45 @@ pub struct Merged {
     pub axis: TimeAxis,
     /// Writes that the target acknowledged, where that was asked for.
     pub acknowledged: Acknowledged,
+    /// The generator's connections by second of the cell.
+    pub connections: BTreeMap<u64, ClientSecond>,
+}
+
+/// What the generator sent in one second, and its connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientSecond {
+    scheduled: u64,
+    /// An answer that comes late may make another interval of the second, so these come apart from those scheduled.
+    unsent: u64,
+    /// Connections opened.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Most that each worker had open.
+    open_max: BTreeMap<u32, u64>,
+}
+
+impl ClientSecond {
+    /// Arrivals of the second that were sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.scheduled.saturating_sub(self.unsent)
+    }
+
+    /// Most connections open at once; with several workers, an upper bound.
+    #[must_use]
+    pub fn open_max(&self) -> u64 {
+        self.open_max.values().sum()
+    }
+
+    fn take(&mut self, interval: &Interval) {
+        self.scheduled += interval.series.iter().map(|series| series.scheduled).sum::<u64>();
+        self.unsent += interval.series.iter().map(Series::unsent).sum::<u64>();
+        self.opened += interval.connections.opened;
+        self.failed += interval.connections.failed;
+        let most = self.open_max.entry(interval.worker).or_default();
+        *most = (*most).max(interval.connections.open_max);
+    }
 }
 
 /// What one phase measured.
@@ -24,6 +65,8 @@ pub struct PhaseTotals {
     pub series: Vec<Series>,
     /// When the pacer woke − intended.
     pub schedule_lag: Durations,
+    /// What became of the arrivals of its onset.
+    pub onset: Onset,
     /// By worker.
     pub workers: BTreeMap<u32, WorkerUse>,
     connections: ClientConnections,
@@ -76,6 +119,7 @@ impl Merged {
             return false;
         }
         phase.take(interval);
+        self.connections.entry(interval.second).or_default().take(interval);
         self.axis.add(interval.second, &interval.shards);
         if let Some(acknowledged) = &interval.acknowledged {
             self.acknowledged.merge(acknowledged);
@@ -98,6 +142,7 @@ impl PhaseTotals {
             }
         }
         self.schedule_lag.merge(&interval.schedule_lag);
+        self.onset.merge(interval.onset);
         self.connections.merge_counts(&interval.connections);
         self.workers.entry(interval.worker).or_default().add(interval.used);
         let looks = second.workers.entry(interval.worker).or_default();
@@ -363,6 +408,28 @@ mod tests {
             prop_assert_eq!(&often.phases, &once.phases);
             prop_assert_eq!(&often.axis, &once.axis);
         }
+    }
+
+    #[test]
+    fn connections_of_a_second_are_those_of_all_workers_and_reports() {
+        let interval = |worker: u32, (opened, open_max): (u64, u64), (scheduled, unsent): (u64, u64)| {
+            let mut interval = Interval::new(worker, 0, 3, 1);
+            interval.connections.opened = opened;
+            interval.connections.open_max = open_max;
+            interval.series[0].scheduled = scheduled;
+            interval.series[0].unsent = [(UnsentCause::QueueFull, unsent)].into();
+            interval
+        };
+        let mut merged = Merged::new(1, 1);
+        for interval in [
+            interval(0, (4, 7), (10, 0)),
+            interval(0, (1, 5), (0, 3)),
+            interval(1, (2, 2), (10, 0)),
+        ] {
+            assert!(merged.take(&interval));
+        }
+        let second = &merged.connections[&3];
+        assert_eq!((second.sent(), second.opened, second.open_max()), (17, 7, 9));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod histogram;
 mod interval;
 mod logical_calls;
 mod merged;
+mod onset;
 mod outcome;
 mod recorder;
 mod recording;
@@ -29,8 +30,8 @@ pub use connections::{ClientConnections, SocketEnd, Sockets};
 pub use error::RecordingError;
 pub use event::{RunEvent, Subscriber};
 pub use header::{
-    CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, RECORDING_SCHEMA,
-    RunHeader, SeriesName, Snapshot, StartedProcess, TrafficSnapshot, WebsocketSnapshot,
+    CellEvent, CellHeader, Ended, Ending, Environment, FaultSnapshot, FollowSnapshot, GateSnapshot, GuardSnapshot,
+    RECORDING_SCHEMA, RunHeader, SeriesName, Snapshot, StartedProcess, TrafficSnapshot, WebsocketSnapshot,
 };
 pub(crate) use histogram::is_zero;
 pub use histogram::{DecodeError, Durations};
@@ -38,7 +39,8 @@ pub use interval::{
     ByOutcome, Following, HostSeries, INTERVAL_SCHEMA, Interval, IntervalSchema, Series, Sessions, Times, WorkerUse,
 };
 pub use logical_calls::LogicalCalls;
-pub use merged::{Merged, PhaseTotals};
+pub use merged::{ClientSecond, Merged, PhaseTotals};
+pub use onset::{ONSET, ONSET_GRACE, Onset};
 pub use outcome::{Outcome, UnsentCause};
 pub use recorder::{PhaseBounds, Recorder};
 pub use recording::{Recording, RunWriter, read_run, write_run};

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{
-    Acknowledged, Calls, ClientConnections, Due, Following, HostSeries, Interval, LogicalCalls, Outcome, Sample,
+    Acknowledged, Calls, ClientConnections, Due, Following, HostSeries, Interval, LogicalCalls, Onset, Outcome, Sample,
     Series, Sessions, ShardSecond, Sockets, Times, UnsentCause, WorkerUse,
 };
 
@@ -60,6 +60,8 @@ pub struct Recorder {
     /// 0 where there is one, which is not kept apart.
     hosts: usize,
     phases: PhaseBounds,
+    /// An answer that comes later is goodput of no phase.
+    until_ns: u64,
     open: VecDeque<Interval>,
 }
 
@@ -73,6 +75,7 @@ impl Recorder {
             series,
             shards,
             hosts: 0,
+            until_ns: phases.end_ns(),
             phases,
             open: VecDeque::new(),
         }
@@ -85,6 +88,17 @@ impl Recorder {
         Self { hosts, ..self }
     }
 
+    /// Who measures.
+    #[must_use]
+    pub fn worker(&self) -> u32 {
+        self.worker
+    }
+
+    /// Nothing is offered from `ns` on, which is before the last phase ends.
+    pub fn ends_at(&mut self, ns: u64) {
+        self.until_ns = self.until_ns.min(ns);
+    }
+
     /// The phases.
     #[must_use]
     pub fn phases(&self) -> &PhaseBounds {
@@ -93,12 +107,21 @@ impl Recorder {
 
     /// An arrival was due, and whoever sends it was ready to at `now_ns`.
     pub fn due(&mut self, due: &Due, now_ns: u64) {
+        let in_onset = Onset::holds(due, self.phases.start_ns(due.phase));
         let interval = self.at(due.phase, due.intended_ns);
+        interval.onset.due += u64::from(in_onset);
         for series in counted(interval, due) {
             series.scheduled += 1;
             series.retries += u64::from(due.is_retry);
         }
         interval.schedule_lag.record_ns(now_ns.saturating_sub(due.intended_ns));
+    }
+
+    /// An arrival was not offered, because a guard has lowered the rate.
+    pub fn withdrawn(&mut self, due: &Due) {
+        for series in counted(self.at(due.phase, due.intended_ns), due) {
+            series.withdrawn += 1;
+        }
     }
 
     /// It was never sent.
@@ -122,9 +145,14 @@ impl Recorder {
     /// It was sent and has ended.
     pub fn done(&mut self, sample: &Sample) {
         let due = &sample.due;
+        let start_ns = self.phases.start_ns(due.phase);
         let interval = self.at(due.phase, due.intended_ns);
+        if Onset::holds(due, start_ns) {
+            interval.onset.sent(sample, start_ns);
+        }
         for series in counted(interval, due) {
             note_times(series.times_mut(sample.outcome), sample);
+            series.ok_retries += u64::from(due.is_retry && sample.outcome == Outcome::Ok);
         }
         if let Some(calls) = calls(interval, due) {
             calls.ended(sample.outcome, sample.response_ns());
@@ -139,7 +167,7 @@ impl Recorder {
     /// The phase in which an `ok` answer was complete, and the second of it. What comes in while the cell drains is
     /// goodput of no phase.
     fn answered_in(&self, sample: &Sample) -> Option<(usize, u64)> {
-        if sample.outcome != Outcome::Ok || sample.done_ns >= self.phases.end_ns() {
+        if sample.outcome != Outcome::Ok || sample.done_ns >= self.until_ns {
             return None;
         }
         let phase = self.phases.at(sample.done_ns);
@@ -326,6 +354,41 @@ mod tests {
     }
 
     #[test]
+    fn the_onset_of_a_phase_counts_what_was_due_and_what_was_sent_in_it() {
+        const MS: u64 = 1_000_000;
+        // The second phase begins at 2.5 s; the last arrival is not of its onset.
+        let onset = [
+            (2_500, 2_501, 0),
+            (2_599, 2_609, 0),
+            (2_501, 2_610, 1),
+            (2_501, 2_700, 50),
+            (2_501, 2_700, 91),
+        ];
+        let mut recorder = recorder();
+        for (due_ms, sent_ms, own_ms) in onset.into_iter().chain([(2_600, 2_600, 0)]) {
+            let due = due(0, 1, due_ms * MS);
+            recorder.due(&due, due.intended_ns);
+            recorder.done(&Sample {
+                due,
+                sent_ns: sent_ms * MS,
+                done_ns: 8 * S,
+                outcome: Outcome::Timeout,
+                own_ns: own_ms * MS,
+            });
+        }
+        recorder.due(&due(0, 1, 2_502 * MS), 2_502 * MS);
+        recorder.unsent(&due(0, 1, 2_502 * MS), UnsentCause::QueueFull);
+        let found: Vec<Onset> = recorder.drain().map(|interval| interval.onset).collect();
+        // One was late by the target, one is unsent.
+        let expected = Onset {
+            due: 6,
+            sent: 2,
+            own_late: 2,
+        };
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
     fn an_answer_after_the_profile_is_no_goodput() {
         let mut recorder = recorder();
         recorder.done(&Sample {
@@ -340,6 +403,39 @@ mod tests {
                 .drain()
                 .all(|interval| interval.series[0].ok_answered.is_empty())
         );
+    }
+
+    #[test]
+    fn an_answer_after_the_load_was_ended_is_no_goodput() {
+        let mut recorder = recorder();
+        let sample = |done_ns| Sample {
+            due: due(0, 0, S),
+            sent_ns: S,
+            done_ns,
+            outcome: Outcome::Ok,
+            own_ns: 0,
+        };
+        recorder.ends_at(2 * S);
+        recorder.done(&sample(2 * S - 1));
+        recorder.done(&sample(2 * S));
+        let mut merged = super::super::Merged::new(2, 2);
+        recorder.drain().for_each(|interval| assert!(merged.take(&interval)));
+        let series = &merged.phases[0].series[0];
+        assert_eq!(
+            (series.count(Outcome::Ok), series.ok_answered.values().sum::<u64>()),
+            (2, 1)
+        );
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_counted_beside_what_is_scheduled() {
+        let mut recorder = recorder().among_hosts(2);
+        recorder.due(&due(1, 0, S), S);
+        recorder.withdrawn(&due(1, 0, S));
+        let interval = recorder.drain().next().unwrap();
+        let series = &interval.series[1];
+        assert_eq!((series.scheduled, series.withdrawn, series.unsent()), (1, 1, 0));
+        assert_eq!(interval.hosts[0].requests.withdrawn, 1);
     }
 
     #[test]

@@ -5,18 +5,21 @@ use std::pin::pin;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::early::{self, Early, Why};
 use super::error::RehearseError;
+use super::guard::Watch;
 use super::intake::Intake;
 use super::listeners::Listeners;
 use super::plan::Planned;
 use super::script::Script;
 use super::stage::Stage;
-use super::{acknowledged, load, snapshot};
+use super::{acknowledged, load, notifications, snapshot};
+use crate::analyze::guard::Guard;
 use crate::clock::{Clock, Stop};
 use crate::drive::{self, Plan};
 use crate::observe::{Cost, Observer};
 use crate::provision::{
-    BorrowedSettings, Breakable, Hooks, LocalPlan, Populated, ProcessPlan, ProvisionError, Silence, Target, populate,
+    BorrowedSettings, Breakable, Hooks, LocalPlan, Populated, ProcessPlan, ProvisionError, Target, populate,
 };
 use crate::record::{Cell, CellEvent, CellHeader, Ended, ObserverCost, RunEvent};
 use crate::scenario::chat::Signer;
@@ -31,6 +34,8 @@ const LEAD: Duration = Duration::from_millis(300);
 const REPORTS_MAX: usize = 1024;
 /// Samples that may be under way from the observer; it takes ten a second.
 const SAMPLES_MAX: usize = 1024;
+/// How long a step of the script may go on after a guard has ended the load.
+const GRACE: Duration = Duration::from_millis(500);
 const TOKEN_LIFE_S: u64 = 7 * 24 * 3600;
 
 /// How a cell ended.
@@ -40,6 +45,18 @@ pub(super) struct CellEnded {
     pub(super) cell: Option<Cell>,
     /// Why the target was lost, or never came up.
     pub(super) lost: Option<ProvisionError>,
+    /// Whether a guard ended it: then no further cell is run.
+    pub(super) is_aborted: bool,
+}
+
+impl CellEnded {
+    /// It was not begun, because the target was lost.
+    fn lost(lost: ProvisionError) -> Self {
+        Self {
+            lost: Some(lost),
+            ..Self::default()
+        }
+    }
 }
 
 /// Runs a cell on a target that bmt starts, or on somebody else's with its settings changed for the cell.
@@ -52,12 +69,7 @@ pub(super) async fn run(
         None => None,
         Some(external) => match BorrowedSettings::read(&external).await {
             Ok(borrowed) => borrowed,
-            Err(lost) => {
-                return Ok(CellEnded {
-                    cell: None,
-                    lost: Some(lost),
-                });
-            }
+            Err(lost) => return Ok(CellEnded::lost(lost)),
         },
     };
     let mut ended = run_on(stage, planned, borrowed.as_mut(), listeners).await;
@@ -89,18 +101,18 @@ async fn run_on(
     };
     let (mut target, signer, chats) = match prepared {
         Ok(prepared) => prepared,
-        Err(lost) => {
-            return Ok(CellEnded {
-                cell: None,
-                lost: Some(lost),
-            });
-        }
+        Err(lost) => return Ok(CellEnded::lost(lost)),
     };
-    listeners.begin(header(workload, planned, &target, &chats))?;
+    let header = header(workload, planned, &target, &chats);
+    listeners.begin(header.clone())?;
     let plan = load::plan(workload, planned, &target, &chats, signer);
     let mut script = Script::new(workload, &planned.variant.name);
     let clock = Clock::starting_in(LEAD);
+    let guard = Guard::new(listeners.workload(), &header, plan.workers);
     let running = Running {
+        watch: guard
+            .zip(plan.capped.as_ref())
+            .map(|(guard, capped)| Watch::new(guard, capped.cap.clone(), clock)),
         plan: &plan,
         clock,
         script: &mut script,
@@ -110,16 +122,9 @@ async fn run_on(
     script.undo(clock, &mut target, stage.interrupt.asked()).await;
     let mut driven = driven?;
     driven.intake.tell_injections(&script, listeners)?;
-    if load::keeps_acknowledged(workload, &target) && driven.ended.early.is_none() {
-        let writes = listeners
-            .merged()
-            .map(|merged| merged.acknowledged.clone())
-            .unwrap_or_default();
-        let result = tokio::select! {
-            result = acknowledged::look_for(&target, &writes) => result,
-            () = stage.interrupt.asked() => acknowledged::unknown(&writes, Some("interrupted by a signal".to_owned())),
-        };
-        listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Acknowledged(result))))?;
+    driven.intake.tell_counts(listeners)?;
+    if driven.ended.early.is_none() {
+        look_after(stage, &target, listeners).await?;
     }
     let length = Duration::from_secs_f64(driven.ended.at_s);
     let cost = observer_cost(&driven.cost, length);
@@ -130,7 +135,31 @@ async fn run_on(
     Ok(CellEnded {
         cell: listeners.finish_cell(),
         lost,
+        is_aborted: driven.is_aborted,
     })
+}
+
+/// Looks for what the target acknowledged, where something was broken, and at the books of its push component.
+async fn look_after(stage: &Stage<'_>, target: &Target, listeners: &mut Listeners) -> Result<(), RehearseError> {
+    if load::keeps_acknowledged(stage.workload, target) {
+        let writes = listeners
+            .merged()
+            .map(|merged| merged.acknowledged.clone())
+            .unwrap_or_default();
+        let result = tokio::select! {
+            result = acknowledged::look_for(target, &writes) => result,
+            () = stage.interrupt.asked() => acknowledged::unknown(&writes, Some("interrupted by a signal".to_owned())),
+        };
+        listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Acknowledged(result))))?;
+    }
+    let books = tokio::select! {
+        books = notifications::books(target) => books,
+        () = stage.interrupt.asked() => None,
+    };
+    if let Some(books) = books {
+        listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Notifications(books))))?;
+    }
+    Ok(())
 }
 
 /// Does what is to be done after the load, whatever ended that; returns why no further cell can be run, if that is so.
@@ -174,6 +203,7 @@ fn header(workload: &Workload, planned: &Planned, target: &Target, chats: &Popul
         number: planned.number,
         seed: planned.seed,
         server: target.settings.clone(),
+        gateway: target.gateway_settings.clone(),
         process: target.started().cloned(),
         database: target.database_version(),
         series: snapshot::series(workload, placed),
@@ -211,6 +241,8 @@ async fn prepare(
                 shards: workload.file.target.shards,
                 database_options: &workload.file.target.database_options,
                 redis: workload.needs_redis(),
+                gateway: variant.gateway.as_ref(),
+                seed: planned.seed,
                 breakable: breakable(workload),
                 settings: &variant.settings,
                 logs,
@@ -252,6 +284,7 @@ fn breakable(workload: &Workload) -> Breakable {
         connections: workload
             .injects(|fault| matches!(fault, Injection::CutConnections(_) | Injection::DelayConnections(_))),
         disk: workload.injects(|fault| matches!(fault, Injection::SlowDisk(_))),
+        gateway: workload.injects(|fault| matches!(fault, Injection::CutGateway)),
     }
 }
 
@@ -261,6 +294,7 @@ struct Driven {
     cost: Cost,
     ended: Ended,
     lost: Option<ProvisionError>,
+    is_aborted: bool,
 }
 
 /// Stops whatever listens to it when it goes.
@@ -277,10 +311,16 @@ struct Running<'a> {
     plan: &'a Plan,
     clock: Clock,
     script: &'a mut Script,
+    watch: Option<Watch>,
 }
 
 async fn drive(
-    Running { plan, clock, script }: Running<'_>,
+    Running {
+        plan,
+        clock,
+        script,
+        watch,
+    }: Running<'_>,
     target: &mut Target,
     stage: &Stage<'_>,
     listeners: &mut Listeners,
@@ -293,38 +333,49 @@ async fn drive(
     let observer = Observer::start(target.watched.clone(), clock, observer_stop.clone(), samples_in)?;
     let threads = drive::start(plan, clock, &workers_stop, &reports_in)?;
     drop(reports_in);
-    let mut intake = Intake::new(plan.workers, clock, reports, samples);
-    let mut early = None;
-    let mut lost = None;
+    let mut intake = Intake::new(plan.workers, clock, (reports, samples), watch);
+    let mut early: Option<Early> = None;
+    let mut ending_since = None;
     while intake.working > 0 {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = stage.interrupt.asked(), if early.is_none() => early = Some("interrupted by a signal".to_owned()),
+            () = stage.interrupt.asked(), if early.is_none() => {}
         }
         intake.tell_figures(listeners)?;
-        if early.is_none() {
+        if early.is_none() && !stage.interrupt.is_asked() {
             let mut playing = pin!(script.play(clock, target, stage.interrupt.asked()));
             // A step may take seconds, and what comes in does not wait for it.
             while tokio::time::timeout(LOOK, playing.as_mut()).await.is_err() {
                 intake.tell_figures(listeners)?;
+                if stage.interrupt.is_asked() || intake.aborted().is_some() {
+                    let since = *ending_since.get_or_insert_with(|| clock.elapsed());
+                    workers_stop.ask_to_finish();
+                    intake.close_guards();
+                    // The script ends by itself after an interrupt.
+                    if intake.aborted().is_some() && clock.elapsed() > since + GRACE {
+                        break;
+                    }
+                }
             }
         }
         intake.tell_injections(script, listeners)?;
-        if early.is_none()
-            && let Some(error) = lost_target(target, &mut intake.silence, clock).await
-        {
-            early = Some(format!("the target was lost: {error}"));
-            lost = Some(error);
-        }
-        if early.is_some() {
+        if early.is_none() {
+            let why = early::why(stage, &mut intake, target, clock).await;
+            early = why.map(|why| Early {
+                at: ending_since
+                    .unwrap_or_else(|| clock.elapsed())
+                    .min(stage.workload.profile.end()),
+                why,
+            });
+            if let Some(early) = &early {
+                early.tell(&workers_stop);
+                intake.close_guards();
+            }
+        } else if target.ensure_running().is_err() {
+            // Nobody is there to answer what is under way.
             workers_stop.ask();
         }
     }
-    let at = if early.is_some() {
-        clock.elapsed().min(stage.workload.profile.end())
-    } else {
-        stage.workload.profile.end()
-    };
     for thread in threads {
         thread
             .join()
@@ -333,33 +384,36 @@ async fn drive(
     observer_stop.ask();
     let cost = observer.finish();
     intake.tell_figures(listeners)?;
-    let ended = Ended {
-        at_s: at.as_secs_f64(),
-        is_target_lost: lost.is_some(),
-        is_interrupted: early.is_some() && lost.is_none(),
-        early,
-    };
-    Ok(Driven {
-        intake,
-        cost,
-        ended,
-        lost,
-    })
+    Ok(Driven::new(intake, cost, early, stage.workload.profile.end()))
 }
 
-/// Why the target is lost, if it is.
-async fn lost_target(target: &mut Target, silence: &mut Silence, clock: Clock) -> Option<ProvisionError> {
-    if let Err(error) = target.ensure_running() {
-        return Some(error);
+impl Driven {
+    fn new(intake: Intake, cost: Cost, early: Option<Early>, profile_end: Duration) -> Self {
+        let ended = Ended {
+            at_s: early.as_ref().map_or(profile_end, |early| early.at).as_secs_f64(),
+            early: early.as_ref().map(Early::reason),
+            is_target_lost: matches!(early, Some(Early { why: Why::Lost(_), .. })),
+            is_interrupted: matches!(
+                early,
+                Some(Early {
+                    why: Why::Interrupted,
+                    ..
+                })
+            ),
+        };
+        // A guard may act on the last second of the profile.
+        let is_aborted = intake.aborted().is_some();
+        Self {
+            intake,
+            cost,
+            ended,
+            is_aborted,
+            lost: match early.map(|early| early.why) {
+                Some(Why::Lost(lost)) => Some(lost),
+                _ => None,
+            },
+        }
     }
-    if !silence.wants_probe(clock.elapsed()) {
-        return None;
-    }
-    let refused = target.is_lost().await;
-    silence
-        .probed(clock.elapsed(), refused.is_some())
-        .then_some(refused)
-        .flatten()
 }
 
 fn observer_cost(cost: &Cost, length: Duration) -> ObserverCost {

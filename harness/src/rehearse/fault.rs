@@ -24,6 +24,12 @@ pub(super) async fn inject(injection: Injection, target: &mut Target) -> Result<
         }
         Injection::PauseRedis => text(target.redis()?.pause().await),
         Injection::KillRedis => text(target.redis()?.take_away().await),
+        Injection::PauseGateway => text(target.gateway()?.pause().await),
+        Injection::KillGateway => text(target.gateway()?.take_away().await),
+        Injection::CutGateway => {
+            let proxy = target.gateway()?.proxy()?;
+            text(proxy.cut().await)
+        }
         Injection::PauseServer => text(target.pause_server().await),
         Injection::StopPublish => target.admin()?.publish(false).await,
         // The members disconnect themselves at the planned time.
@@ -51,6 +57,12 @@ pub(super) async fn mend(injection: Injection, target: &mut Target) -> Result<()
         }
         Injection::PauseRedis => text(target.redis()?.resume()),
         Injection::KillRedis => text(target.redis()?.bring_back().await),
+        Injection::PauseGateway => text(target.gateway()?.resume()),
+        Injection::KillGateway => text(target.gateway()?.bring_back().await),
+        Injection::CutGateway => {
+            let proxy = target.gateway()?.proxy()?;
+            text(proxy.restore().await)
+        }
         Injection::PauseServer => text(target.resume_server()),
         Injection::StopPublish => target.admin()?.publish(true).await,
         Injection::DisconnectMembers(_) => Ok(()),

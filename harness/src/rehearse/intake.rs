@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::error::RehearseError;
+use super::guard::Watch;
 use super::listeners::Listeners;
 use super::script::Script;
 use crate::clock::Clock;
@@ -16,6 +17,8 @@ pub(super) struct Intake {
     /// Workers that have not said that they are done.
     pub(super) working: usize,
     pub(super) silence: Silence,
+    /// `None` where the workload has no guard.
+    watch: Option<Watch>,
     clock: Clock,
     reports: Receiver<Message>,
     samples: Receiver<Sample>,
@@ -24,10 +27,16 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(workers: usize, clock: Clock, reports: Receiver<Message>, samples: Receiver<Sample>) -> Self {
+    pub(super) fn new(
+        workers: usize,
+        clock: Clock,
+        (reports, samples): (Receiver<Message>, Receiver<Sample>),
+        watch: Option<Watch>,
+    ) -> Self {
         Self {
             working: workers,
             silence: Silence::default(),
+            watch,
             clock,
             reports,
             samples,
@@ -44,7 +53,15 @@ impl Intake {
                     if is_answered(&interval) {
                         self.silence.answered(self.clock.elapsed());
                     }
+                    if let Some(watch) = &mut self.watch {
+                        watch.take(&interval);
+                    }
                     listeners.tell(&RunEvent::Interval(interval))?;
+                }
+                Ok(Message::Until { worker, ns }) => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.until(worker, ns);
+                    }
                 }
                 Ok(Message::Done) => self.working -= 1,
                 Err(TryRecvError::Empty) => break,
@@ -57,6 +74,27 @@ impl Intake {
         }
         for sample in self.samples.try_iter() {
             listeners.tell(&RunEvent::Observed(Box::new(sample)))?;
+        }
+        for event in self.watch.iter_mut().flat_map(Watch::news) {
+            listeners.tell(&RunEvent::Cell(Box::new(event)))?;
+        }
+        Ok(())
+    }
+
+    /// The load has ended: guards judge no more.
+    pub(super) fn close_guards(&mut self) {
+        self.watch.iter_mut().for_each(Watch::close);
+    }
+
+    /// Why the cell is to end, where a guard says so.
+    pub(super) fn aborted(&self) -> Option<String> {
+        self.watch.as_ref().and_then(Watch::aborted)
+    }
+
+    /// Tells how often each guard could be judged.
+    pub(super) fn tell_counts(&self, listeners: &mut Listeners) -> Result<(), RehearseError> {
+        if let Some(watch) = &self.watch {
+            listeners.tell(&RunEvent::Cell(Box::new(CellEvent::Guards(watch.counts()))))?;
         }
         Ok(())
     }

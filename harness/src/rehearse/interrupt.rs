@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks for an orderly end with partial results, the second ends at once.
+//! Ctrl-C and SIGTERM: the first asks for an orderly end with partial results, in which nothing new is sent and what is
+//! under way may end; the second ends at once.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -26,7 +27,9 @@ impl Interrupt {
                     // The reapers remove what bmt started, as after any sudden end.
                     std::process::exit(exit_code);
                 }
-                eprintln!("\nstopping: writing what was measured; once more to stop at once");
+                eprintln!(
+                    "\nstopping: what is under way may end, and what was measured is written; once more to stop at once"
+                );
             }
         });
         Ok(Self(asked))

@@ -37,6 +37,11 @@ impl Listeners {
         self.progress.take(event)
     }
 
+    /// The workload as it is recorded.
+    pub(super) fn workload(&self) -> &Snapshot {
+        &self.workload
+    }
+
     /// What the cell that runs has measured so far.
     pub(super) fn merged(&self) -> Option<&Merged> {
         self.cell.as_ref().map(CellAnalysis::merged)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::plan::Planned;
-use crate::arrival::{Backoff, Schedule};
+use crate::arrival::{Backoff, Schedule, Thinning};
 use crate::clock::nanos;
-use crate::drive::{Limits, Plan, Retry, RetryPlan};
+use crate::drive::{Cap, Capped, Limits, Plan, Retry, RetryPlan};
+use crate::endpoint::Endpoint;
 use crate::provision::{Populated, Target};
 use crate::record::Outcome;
 use crate::scenario::chat::{Board, Chat, ChatPlan, Disconnect, FollowPlan, Post, RequestPlan, Sends, Signer};
@@ -37,23 +38,33 @@ pub(super) fn plan(workload: &Workload, planned: &Planned, target: &Target, chat
             idle: generator.idle.0,
         },
         workers: usize::from(generator.workers),
-        retries: retries(workload, seed).map(Arc::new),
+        retries: retries(workload, &planned.variant, seed).map(Arc::new),
+        capped: (!workload.guards.is_empty()).then(|| capped(workload, seed)),
+    }
+}
+
+/// What guards lower the rate by.
+fn capped(workload: &Workload, seed: u64) -> Capped {
+    let thinning = Thinning::new(&workload.profile, &workload.flows(), workload.file.arrivals, seed);
+    Capped {
+        cap: Cap::default(),
+        thinning: Arc::new(thinning),
     }
 }
 
 /// How each host is reached, the first one first.
 fn dials(workload: &Workload, reach: &Reach, target: &Target) -> Vec<Dial> {
-    let dial = |address, tls: &Option<Tls>| Dial {
+    let dial = |endpoint: &Endpoint, tls: &Option<Tls>| Dial {
         sources: Sources::new(
-            address,
+            endpoint.clone(),
             workload.generator().sources.clone(),
             reach.connections as usize,
         ),
         tls: tls.clone(),
         http: target.http,
     };
-    let others = target.others.iter().map(|host| dial(host.address, &host.tls));
-    std::iter::once(dial(target.address, &target.tls))
+    let others = target.others.iter().map(|host| dial(&host.endpoint, &host.tls));
+    std::iter::once(dial(&target.endpoint, &target.tls))
         .chain(others)
         .collect()
 }
@@ -203,8 +214,9 @@ fn follow(workload: &Workload, chats: &Populated, seed: u64) -> Option<FollowPla
 }
 
 /// `None` where no entry retries.
-fn retries(workload: &Workload, seed: u64) -> Option<RetryPlan> {
-    let entries: Vec<Option<Retry>> = workload.traffic.iter().map(|entry| retry(workload, entry)).collect();
+fn retries(workload: &Workload, variant: &Variant, seed: u64) -> Option<RetryPlan> {
+    let entries = workload.traffic.iter().map(|entry| retry(workload, variant, entry));
+    let entries: Vec<Option<Retry>> = entries.collect();
     entries.iter().any(Option::is_some).then_some(RetryPlan {
         entries,
         waiting: workload.generator().retries as usize,
@@ -212,7 +224,7 @@ fn retries(workload: &Workload, seed: u64) -> Option<RetryPlan> {
     })
 }
 
-fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
+fn retry(workload: &Workload, variant: &Variant, traffic: &Traffic) -> Option<Retry> {
     let retry = traffic.retry.as_ref()?;
     let outcomes = |on: &Retryable| match on {
         Retryable::Throttled => vec![Outcome::Throttled],
@@ -233,5 +245,6 @@ fn retry(workload: &Workload, traffic: &Traffic) -> Option<Retry> {
         on: retry.on.iter().flat_map(outcomes).collect(),
         conflict_is_done: traffic.work == Work::Chat(Operation::Join),
         until_ns: nanos(workload.retry_until(retry)),
+        budget: variant.retry_budget.or(retry.budget.map(|budget| budget.0)),
     })
 }

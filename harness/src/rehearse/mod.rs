@@ -3,13 +3,16 @@
 
 mod acknowledged;
 mod cell;
+mod early;
 mod environment;
 mod error;
 mod fault;
+mod guard;
 mod intake;
 mod interrupt;
 mod listeners;
 mod load;
+mod notifications;
 mod options;
 mod plan;
 mod preview;
@@ -129,7 +132,7 @@ async fn run_cells(
         for planned in plan::block(workload, options, block) {
             let ended = cell::run(&stage, &planned, listeners).await?;
             cells.extend(ended.cell);
-            if ended.lost.is_some() || interrupt.is_asked() {
+            if ended.lost.is_some() || ended.is_aborted || interrupt.is_asked() {
                 return Ok(ended.lost);
             }
             // A reader of an unfinished run finds the cells that have ended.

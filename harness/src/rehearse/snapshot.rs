@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use crate::arrival::Phase;
 use crate::record::{
-    Answer, BoundKind, FaultSnapshot, FollowSnapshot, GateSnapshot, SeriesName, Snapshot, TrafficSnapshot,
-    WebsocketSnapshot,
+    Answer, BoundKind, FaultSnapshot, FollowSnapshot, GateSnapshot, GuardAction, GuardSnapshot, SeriesName, Snapshot,
+    TrafficSnapshot, WebsocketSnapshot,
 };
 use crate::scenario::SeriesTable;
 use crate::template::Websocket;
-use crate::workload::{Bound, Gate, Inconclusive, Operation, Traffic, Variant, Work, Workload};
+use crate::workload::{self, Bound, Gate, Guard, Inconclusive, Operation, Traffic, Variant, Work, Workload};
 
 /// The workload with the variants that are to be run.
 pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snapshot {
@@ -24,7 +25,12 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
     Snapshot {
         name: workload.file.name.clone(),
         question: workload.file.question.trim().to_owned(),
-        phases: workload.profile.phases().to_vec(),
+        phases: workload
+            .profile
+            .phases()
+            .iter()
+            .map(|phase| planned(workload, phase))
+            .collect(),
         traffic: workload
             .traffic
             .iter()
@@ -44,6 +50,7 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
                 until_s: fault.until.as_secs_f64(),
             })
             .collect(),
+        guards: workload.guards.iter().map(guard).collect(),
         gates: gates(&workload.gates),
         expectations: gates(&workload.expectations),
         connections: workload.generator().connections,
@@ -52,6 +59,19 @@ pub(super) fn of(workload: &Workload, variants: &[Variant], is_aa: bool) -> Snap
         workers: u32::from(workload.generator().workers),
         timeout_s: workload.generator().timeout.0.as_secs_f64(),
         source: serde_json::to_value(&workload.file).unwrap_or_default(),
+    }
+}
+
+/// A phase, with the part of each entry of the snapshot in its mix: steps, which stand behind their session, have none.
+fn planned(workload: &Workload, phase: &Phase) -> Phase {
+    let parts = phase.mix.iter().zip(&workload.traffic);
+    let parts = parts.flat_map(|(part, entry)| {
+        let steps = entry.steps().iter().map(|_| 0.0);
+        std::iter::once(*part).chain(steps)
+    });
+    Phase {
+        mix: parts.collect(),
+        ..phase.clone()
     }
 }
 
@@ -103,11 +123,31 @@ fn word(work: &Work) -> &'static str {
     }
 }
 
-fn gate(gate: &Gate) -> GateSnapshot {
-    let bound = |bound: &Bound| match bound {
+fn bound(bound: &Bound) -> (BoundKind, f64) {
+    match bound {
         Bound::AtMost(limit) => (BoundKind::AtMost, *limit),
         Bound::AtLeast(limit) => (BoundKind::AtLeast, *limit),
-    };
+    }
+}
+
+fn guard(guard: &Guard) -> GuardSnapshot {
+    GuardSnapshot {
+        because: guard.because.clone(),
+        metric: guard.figure.metric.name().to_owned(),
+        operation: guard.figure.operation().map(str::to_owned),
+        bound: bound(&guard.bound),
+        over_s: guard.over_s,
+        action: match guard.action {
+            workload::GuardAction::BackOff => GuardAction::BackOff,
+            workload::GuardAction::Hold => GuardAction::Hold,
+            workload::GuardAction::Abort => GuardAction::Abort,
+        },
+        again_after_s: guard.again_after_s,
+        base_rate: guard.base_rate,
+    }
+}
+
+fn gate(gate: &Gate) -> GateSnapshot {
     GateSnapshot {
         because: gate.because.clone(),
         metric: gate.metric.name().to_owned(),

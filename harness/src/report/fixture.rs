@@ -25,6 +25,8 @@ fn phases() -> Vec<Phase> {
         start: Duration::from_secs(start),
         end: Duration::from_secs(end),
         rate,
+        rates: Vec::new(),
+        mix: Vec::new(),
         hosts: Vec::new(),
     };
     PHASES.into_iter().map(phase).collect()
@@ -65,6 +67,7 @@ pub(super) fn header(blocks: u32) -> RunHeader {
             blocks,
             spare_blocks: 0,
             faults: vec![],
+            guards: vec![],
             gates: vec![],
             expectations: vec![],
             connections: 500,
@@ -120,10 +123,12 @@ pub(super) fn phase(name: &str, kind: PhaseKind, start_s: f64, end_s: f64, targe
         target_rate,
         operations: [].into(),
         hosts: [].into(),
+        onset: None,
         connections: Connections::default(),
         contention: None,
         fanout: None,
         join_throttle: None,
+        notifications: None,
         observed: None,
         resources: [].into(),
         schedule_lag_us: Quantiles::default(),
@@ -144,6 +149,7 @@ pub(super) fn cell(variant: &str, block: u32, number: usize) -> Cell {
             number,
             seed: 7,
             server: None,
+            gateway: None,
             process: None,
             database: None,
             series: vec![],
@@ -158,8 +164,12 @@ pub(super) fn cell(variant: &str, block: u32, number: usize) -> Cell {
         phases: vec![],
         faults: vec![],
         changes: vec![],
+        guards: vec![],
+        guard_counts: vec![],
         timeline: None,
         acknowledged: None,
+        notifications: None,
+        connection_axis: None,
     }
 }
 

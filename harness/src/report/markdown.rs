@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::judgements::{self, Judged};
 use super::table::{Kind, Table};
-use super::{notes, shown, tables, timeline, verdict, words};
+use super::{connection_axis, jump, notes, shown, tables, timeline, verdict, words};
 use crate::record::{Run, samples_min};
 
 /// Columns of the drawings.
@@ -23,6 +23,9 @@ pub fn markdown(run: &Run) -> String {
     for (place, reason) in verdict::reasons(run).iter().enumerate() {
         let _ = writeln!(text, "{}- {}", if place == 0 { "\n" } else { "" }, escaped(reason));
     }
+    for told in jump::would_have_passed(run) {
+        let _ = writeln!(text, "\n{}", escaped(&told));
+    }
     for (judged, gates) in [(Judged::Gates, &run.gates), (Judged::Expectations, &run.expectations)] {
         if let Some(table) = judgements::table(judged, gates) {
             write_table(&mut text, "##", &table);
@@ -36,6 +39,17 @@ pub fn markdown(run: &Run) -> String {
         let _ = write!(text, "\n## On the time axis\n\n{}\n", timeline::LEGEND);
     }
     for drawing in timelines {
+        let _ = write!(text, "\n```text\n{drawing}```\n");
+    }
+    let connections = connection_axis::drawings(run, COLUMNS);
+    if !connections.is_empty() {
+        let _ = write!(
+            text,
+            "\n## Connections on the time axis\n\n{}\n",
+            connection_axis::LEGEND
+        );
+    }
+    for drawing in connections {
         let _ = write!(text, "\n```text\n{drawing}```\n");
     }
     write_method(&mut text, run);

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! terminal.rs  markdown.rs            a whole report
-//! jump/                               the answer of `bmt try`
-//! tables/  timeline.rs  judgements.rs  verdict.rs  notes.rs   its parts
+//! jump/                               the ramp against the jump: the answer of `bmt try`, and a sentence in reports
+//! tables/  timeline.rs  connection_axis.rs  judgements.rs  verdict.rs  notes.rs   its parts
 //! shown.rs                            what of a run is shown
 //! layout.rs ──► table.rs              text and tables in so many columns
 //! words.rs                            figures in words
 //! progress.rs                         what happens right now
 //! ```
 
+mod connection_axis;
 mod judgements;
 mod jump;
 mod layout;

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{layout, words};
 use crate::arrival::Phase;
 use crate::record::{
-    CellEvent, CellHeader, Durations, Interval, Outcome, RecordingError, RunEvent, RunHeader, Subscriber,
+    CellEvent, CellHeader, Durations, GuardResult, Interval, Outcome, RecordingError, RunEvent, RunHeader, Subscriber,
 };
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -111,9 +111,13 @@ impl Subscriber for Progress {
                 self.seen.take(interval);
                 self.show();
             }
-            RunEvent::Cell(event) if matches!(**event, CellEvent::Ended(_)) => self.run.end(),
+            RunEvent::Cell(event) => match event.as_ref() {
+                CellEvent::Ended(_) => self.run.end(),
+                CellEvent::Guard { guard, .. } => self.say(|columns| fitted(&guard_line(guard), columns)),
+                _ => {}
+            },
             RunEvent::Ending(_) | RunEvent::RunEnded(_) => self.finish(),
-            RunEvent::Observed(_) | RunEvent::Cell(_) => {}
+            RunEvent::Observed(_) => {}
         }
         Ok(())
     }
@@ -143,6 +147,16 @@ fn fitted(parts: &[Part], columns: usize) -> String {
             _ => return line,
         }
     }
+}
+
+/// A guard acted, or what it did is undone.
+fn guard_line(guard: &GuardResult) -> [Part; 2] {
+    let rates = match guard.until_s {
+        None => format!("{:.0}/s → {:.0}/s", guard.rate_before, guard.rate_after),
+        Some(_) => "the profile's rate is tried again".to_owned(),
+    };
+    let what = format!("guard: {} because of {}", guard.action.name(), guard.name);
+    [(0, what), (1, rates)]
 }
 
 /// Where the run is.

@@ -132,9 +132,13 @@ pub(super) fn marked_net(
     ))
 }
 
-/// What the entry offers in a phase of this rate, per second.
-pub(super) fn offered(entry: &TrafficSnapshot, profile_rate: f64) -> f64 {
-    profile_rate * entry.share + entry.rate
+/// What an entry offers in a phase, per second: by the phase's mix where it has one.
+pub(super) fn offered(run: &Run, entry: &TrafficSnapshot, phase: &PhaseResult) -> f64 {
+    let workload = &run.header.workload;
+    let place = workload.traffic.iter().position(|other| other.name == entry.name);
+    let planned = workload.phases.iter().find(|planned| planned.name == phase.name);
+    let part = place.zip(planned).and_then(|(place, planned)| planned.mix.get(place));
+    phase.target_rate * part.unwrap_or(&entry.share) + entry.rate
 }
 
 /// Part of what was scheduled that the target rejected to protect itself.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::judgements::{self, Judged};
 use super::layout::{columns, drawn, folded};
 use super::table::Table;
-use super::{notes, tables, timeline, verdict};
+use super::{connection_axis, jump, notes, tables, timeline, verdict};
 use crate::record::Run;
 
 /// More notes than this are in `report.md` only.
@@ -33,6 +33,16 @@ pub fn terminal_of(run: &Run, columns: usize) -> String {
     }
     if !timelines.is_empty() {
         let _ = writeln!(text, "{}", folded(timeline::LEGEND, columns));
+    }
+    let connections = connection_axis::drawings(run, columns);
+    for drawing in &connections {
+        let _ = write!(text, "\n{drawing}");
+    }
+    if !connections.is_empty() {
+        let _ = writeln!(text, "{}", folded(connection_axis::LEGEND, columns));
+    }
+    for told in jump::would_have_passed(run) {
+        let _ = writeln!(text, "\n{}", folded(&told, columns));
     }
     for (judged, gates) in [(Judged::Gates, &run.gates), (Judged::Expectations, &run.expectations)] {
         if !gates.is_empty() {

@@ -4,9 +4,12 @@ use super::fixture::{self, storm};
 use super::{markdown, terminal_of};
 use crate::arrival::PhaseKind;
 use crate::record::{
-    Blast, BoundKind, Cell, ChangeResult, Durations, FaultResult, GateSnapshot, JoinSide, Neighbours, OperationResult,
-    Quantiles, Retries, Run, SessionsResult, ShardBlast, ShardTimeline, Timeline, Verdict,
+    Blast, BoundKind, Cell, ChangeResult, DatabaseConnections, DatabaseSide, Delay, Durations, FaultResult,
+    GateSnapshot, GatewaySide, JoinSide, Neighbours, Notifications, OperationResult, PushConnections, Quantiles,
+    Retries, RoleNotifications, Run, SessionsResult, ShardBlast, ShardTimeline, Timeline, Verdict,
 };
+
+mod guards;
 
 /// The report for a terminal, checked for its width.
 fn terminal(run: &Run, columns: usize) -> String {
@@ -455,6 +458,7 @@ fn what_a_rejection_cost_is_shown_by_variant() {
             succeeded: 1_900,
             succeeded_at_first: 600,
             gave_up: 90,
+            out_of_budget: 0,
             cut_off: 10,
             attempts_per_success,
             attempts_max: 5,
@@ -531,4 +535,102 @@ fn what_a_throttle_of_joins_did_is_shown_for_the_variants_that_have_one() {
     assert_eq!(drawn, 3, "head, rule, and one row: {table}");
     let without = markdown(&outage(vec![outage_cell("none", 30, 4_000, None)]));
     assert!(!without.contains("Throttle of joins"));
+}
+
+/// The storm with a push component in the spike of `none`.
+fn notified() -> Run {
+    let mut run = storm(1);
+    let cell = run.cells.iter_mut().find(|cell| cell.header.variant == "none").unwrap();
+    let spike = cell.phases.last_mut().unwrap();
+    spike.connections.push = Some(PushConnections {
+        opened: 640,
+        failed: 2,
+        open_end: Some(600),
+        open_max: Some(640),
+        requests: 1_920,
+        tcp_us: Some(50.0),
+        request_us: Some(250_000.0),
+        gateway: Some(GatewaySide {
+            over_budget_s: 12.5,
+            ..GatewaySide::default()
+        }),
+        ..PushConnections::default()
+    });
+    spike.connections.database = Some(DatabaseSide {
+        open_max: Some(65),
+        counted: Some(DatabaseConnections {
+            opened: 4,
+            failed: 0,
+            refused: 0,
+            open_end: Some(66),
+            requests: 40_000,
+        }),
+        ..DatabaseSide::default()
+    });
+    spike.notifications = Some(Notifications {
+        all: RoleNotifications {
+            enqueued: 24_000,
+            delivered: 20_000,
+            dropped: 3_000,
+            unknown: 1_000,
+            waiting_max: Some(640),
+            ..RoleNotifications::default()
+        },
+        delay_us: Delay {
+            count: 20_000,
+            p50: Some(250_000.0),
+            p99: Some(3_100_000.0),
+            ..Delay::default()
+        },
+        breaker_opened: 2,
+        ..Notifications::default()
+    });
+    run
+}
+
+#[test]
+fn connections_of_generator_push_component_and_databases_stand_side_by_side() {
+    let text = markdown(&notified());
+    for row in [
+        "| phase | variant | of | opened | open | most | per conn | failed | refused | opening | request |",
+        "| spike | none | generator | 0 | – | 40 | – | 0 | 0 | – | – |",
+        "| spike | none | push component | 640 | 600 | 640 | 3.0 | 2 | – | 0.05 | 250 |",
+        "| spike | none | databases | 4 | 66 | 65 | 10000.0 | 0 | 0 | – | – |",
+        "| spike | both | generator | 0 | – | 40 | – | 0 | 0 | – | – |",
+    ] {
+        assert!(text.contains(&format!("\n{row}\n")), "{row}: {text}");
+    }
+    assert!(
+        !text.contains("| spike | both | push component |"),
+        "it has none: {text}"
+    );
+}
+
+#[test]
+fn what_became_of_notifications_is_a_table_where_there_are_any() {
+    let row = "| none | spike | 1200 | 1000 | 3000 | 1000 | 640 | 250 | 3100 | 2 | 12.5 |";
+    let text = markdown(&notified());
+    assert!(text.contains(&format!("\n{row}\n")), "{text}");
+    assert!(!markdown(&storm(1)).contains("## Notifications"));
+    // The report fits a small terminal as well.
+    terminal(&notified(), 80);
+}
+
+#[test]
+fn notifications_that_do_not_add_up_are_the_verdict() {
+    let mut run = notified();
+    let counts = crate::record::NotificationCounts {
+        enqueued: 5,
+        delivered: 3,
+        ..crate::record::NotificationCounts::default()
+    };
+    run.cells[0].notifications = Some(crate::record::NotificationBooks {
+        roles: [("message".to_owned(), counts)].into(),
+        ..crate::record::NotificationBooks::default()
+    });
+    let run = fixture::judged(run.header, run.cells);
+    assert_eq!(run.verdict, Verdict::Failed);
+    let text = terminal(&run, 120);
+    assert!(text.contains("\nFAILED: notifications do not add up"), "{text}");
+    assert!(text.contains("2 not accounted for"), "{text}");
 }

@@ -10,9 +10,9 @@ use super::shown::{cell_name, first_cell, variants};
 use crate::record::{Cell, Run, ShardTimeline};
 
 /// Columns of the names at the left.
-const NAME: usize = 24;
+pub(super) const NAME: usize = 24;
 /// Columns of time at the least.
-const TIME_MIN: usize = 16;
+pub(super) const TIME_MIN: usize = 16;
 /// A column of the ruler has a number at every so many.
 const RULER: usize = 10;
 
@@ -38,7 +38,7 @@ const SHARES: [(f64, char); 8] = [
     (0.95, '▇'),
 ];
 const FULL: char = '█';
-const NOTHING: char = ' ';
+pub(super) const NOTHING: char = ' ';
 
 /// What the characters mean.
 pub(super) const LEGEND: &str = "p99 of ok answers by the second in which they were due: ▁ to 5 ms, ▂ 10, ▃ 20, ▄ 50, ▅ 100, ▆ 500, ▇ 2000, █ above · \
@@ -90,14 +90,14 @@ fn drawn(name: &str, cell: &Cell, columns: usize) -> Option<String> {
 }
 
 /// Which column stands for which seconds.
-struct Scale {
+pub(super) struct Scale {
     /// Seconds in a column.
     each: usize,
     columns: usize,
 }
 
 impl Scale {
-    fn of(end_s: f64, columns: usize) -> Self {
+    pub(super) fn of(end_s: f64, columns: usize) -> Self {
         let seconds = (end_s.ceil() as usize).max(1);
         let each = seconds.div_ceil(columns);
         Self {
@@ -106,7 +106,7 @@ impl Scale {
         }
     }
 
-    fn each(&self) -> String {
+    pub(super) fn each(&self) -> String {
         match self.each {
             1 => "a second".to_owned(),
             each => format!("{each} seconds"),
@@ -117,13 +117,13 @@ impl Scale {
         (s.max(0.0) as usize / self.each).min(self.columns - 1)
     }
 
-    fn columns(&self, draw: impl Fn(std::ops::Range<usize>) -> char) -> String {
+    pub(super) fn columns(&self, draw: impl Fn(std::ops::Range<usize>) -> char) -> String {
         (0..self.columns)
             .map(|column| draw(column * self.each..(column + 1) * self.each))
             .collect()
     }
 
-    fn ruler(&self) -> String {
+    pub(super) fn ruler(&self) -> String {
         let mut ruler = String::new();
         for column in (0..self.columns).step_by(RULER) {
             let number = (column * self.each).to_string();
@@ -151,7 +151,7 @@ impl Scale {
 }
 
 /// Each phase begins at a bar; its name is cut where the next begins.
-fn phases(cell: &Cell, scale: &Scale) -> String {
+pub(super) fn phases(cell: &Cell, scale: &Scale) -> String {
     let mut line = vec![NOTHING; scale.columns];
     for phase in &cell.phases {
         let first = scale.column(phase.start_s);

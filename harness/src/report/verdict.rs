@@ -48,6 +48,7 @@ fn decided(run: &Run) -> String {
             1 => format!("PASSED: the gate holds{met}"),
             all => format!("PASSED: all {all} gates hold{met}"),
         },
+        Verdict::Failed if failed == 0 => "FAILED: notifications do not add up".to_owned(),
         Verdict::Failed => format!(
             "FAILED: {failed} of {of_gates} {} not hold",
             if failed == 1 { "does" } else { "do" }
@@ -61,12 +62,21 @@ fn decided(run: &Run) -> String {
             counted(run.gates.len() + run.expectations.len(), "judgement")
         ),
         Verdict::Invalid => "INVALID: figures speak of the load generator, and say nothing about the target".to_owned(),
+        Verdict::Guarded => format!(
+            "GUARDED: {} lowered or ended the load, so not all of it was offered",
+            if acts(run) == 1 { "a guard" } else { "guards" }
+        ),
         Verdict::Interrupted => "INTERRUPTED: the result is partial".to_owned(),
         Verdict::Unfinished => "UNFINISHED: the result is partial".to_owned(),
         Verdict::TargetLost => {
             "TARGET LOST: what was driven, or something it needs, went away or never came up".to_owned()
         }
     }
+}
+
+/// How often guards acted.
+fn acts(run: &Run) -> usize {
+    run.cells.iter().map(|cell| cell.guards.len()).sum()
 }
 
 /// The variants whose harm the line tells: those that a gate judges, for they are to ship; all where none is judged.

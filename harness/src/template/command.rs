@@ -50,6 +50,12 @@ impl CommandText {
         self.with(&port.to_string(), true)
     }
 
+    /// Whether it names the port.
+    #[must_use]
+    pub fn takes_port(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Port))
+    }
+
     fn with(&self, port: &str, hides_secrets: bool) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_str(),

@@ -56,6 +56,38 @@ impl Table {
         Self { columns, cells }.judged()
     }
 
+    /// Reads the numbers in one column of comma-separated values, which may not be below 0.
+    ///
+    /// # Errors
+    /// When there is no table, as in [`Table::from_csv`], or no such column, or something else in one of its cells.
+    pub fn numbers_from_csv(bytes: &[u8], column: &str) -> Result<Vec<f64>, TableError> {
+        let mut reader = csv::Reader::from_reader(bytes);
+        let headers = reader.headers().map_err(|error| unreadable(&error, bytes))?;
+        let named: Vec<&str> = headers.iter().map(str::trim).collect();
+        let Some(place) = named.iter().position(|name| *name == column) else {
+            let problem = format!("there is no column `{column}`, only {}", named.join(", "));
+            return Err(TableError::new(1, problem));
+        };
+        let mut numbers = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| unreadable(&error, bytes))?;
+            let cell = record.get(place).unwrap_or("").trim();
+            let number = cell.parse::<f64>().ok();
+            let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+            numbers.push(number.ok_or_else(|| {
+                let line = record.position().map_or(1, |position| line_at(position, bytes));
+                TableError::new(
+                    line,
+                    format!("column `{column}`: `{cell}` is not a number of at least 0"),
+                )
+            })?);
+        }
+        if numbers.is_empty() {
+            return Err(TableError::new(1, "there are no rows"));
+        }
+        Ok(numbers)
+    }
+
     /// Reads a JSON object on each line; the first one names the columns. Empty lines are passed over.
     ///
     /// # Errors
@@ -151,17 +183,19 @@ fn line_after(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
 }
 
-/// The crate counts lines when it has read their ends, of `\r\n` one late; so the lines before the record are counted
-/// here.
+/// The line of a record. The crate counts lines when it has read their ends, of `\r\n` one late; so the lines before
+/// the record are counted here.
+fn line_at(position: &csv::Position, bytes: &[u8]) -> u64 {
+    let at = usize::try_from(position.byte()).map_or(bytes.len(), |at| at.min(bytes.len()));
+    let ends = bytes[at..]
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count();
+    line_after(&bytes[..at + ends])
+}
+
 fn unreadable(error: &csv::Error, bytes: &[u8]) -> TableError {
-    let line = error.position().map_or(1, |position| {
-        let at = usize::try_from(position.byte()).map_or(bytes.len(), |at| at.min(bytes.len()));
-        let ends = bytes[at..]
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .count();
-        line_after(&bytes[..at + ends])
-    });
+    let line = error.position().map_or(1, |position| line_at(position, bytes));
     let problem = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -193,6 +227,12 @@ mod tests {
     }
 
     #[test]
+    fn the_numbers_of_a_column_are_read_in_order() {
+        let bytes = b"at, load \n0, 12.5\n1,0\n2,1e3\n";
+        assert_eq!(Table::numbers_from_csv(bytes, "load").unwrap(), [12.5, 0.0, 1000.0]);
+    }
+
+    #[test]
     fn json_lines_keep_the_type_of_each_cell() {
         let lines =
             b"{\"name\":\"ann\",\"age\":41,\"tags\":[1]}\n\n{\"tags\":null,\"age\":4.5,\"name\":\"7\",\"x\":1}\n";
@@ -219,6 +259,31 @@ mod tests {
             (b"a\n1\n\xff\n", "line 3: not UTF-8"),
         ] {
             assert_eq!(Table::from_csv(bytes).unwrap_err().to_string(), told);
+        }
+        for (bytes, told) in [
+            (
+                &b"at,rate\n1,2\n"[..],
+                "line 1: there is no column `load`, only at, rate",
+            ),
+            (b"load\n", "line 1: there are no rows"),
+            (
+                b"at,load\r\n0,12.5\r\n\r\n1,fast\r\n",
+                "line 4: column `load`: `fast` is not a number of at least 0",
+            ),
+            (
+                b"load\n1\n-3\n",
+                "line 3: column `load`: `-3` is not a number of at least 0",
+            ),
+            (
+                b"load\n1\nNaN\n",
+                "line 3: column `load`: `NaN` is not a number of at least 0",
+            ),
+            (
+                b"load,x\n1\n",
+                "line 2: has 1 cells where the first line names 2 columns",
+            ),
+        ] {
+            assert_eq!(Table::numbers_from_csv(bytes, "load").unwrap_err().to_string(), told);
         }
         for (bytes, told) in [
             (&b""[..], "line 1: there are no rows"),

@@ -75,7 +75,7 @@ async fn agree(dialed: Dialed, streams: usize) -> std::io::Result<(Open, Parts)>
     let begun = std::time::Instant::now();
     let scheme = match stream {
         Stream::Tls(_) => Scheme::HTTPS,
-        Stream::Tcp(_) => Scheme::HTTP,
+        Stream::Tcp(_) | Stream::Unix(_) => Scheme::HTTP,
     };
     let session = Session::begin(stream, scheme, streams).await?;
     let upgrade = Some(begun.elapsed());

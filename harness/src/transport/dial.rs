@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-
 use super::source::Sources;
 use super::stream::Stream;
 use super::tls::{Http, Secured, Tls};
@@ -56,8 +54,10 @@ impl Dial {
     pub(crate) async fn dial(&self, number: usize) -> std::io::Result<Dialed> {
         let begun = Instant::now();
         let stream = self.sources.connect(number).await?;
-        let Some(tls) = &self.tls else {
-            return Ok(plain(stream, self.http == Http::Two, begun));
+        let (stream, tls) = match (stream, &self.tls) {
+            (Stream::Tcp(stream), Some(tls)) => (stream, tls),
+            // No address of a Unix socket asks for TLS.
+            (stream, _) => return Ok(plain(stream, self.http == Http::Two, begun)),
         };
         let connected = Instant::now();
         let secured = tls.secure(stream).await?;
@@ -71,17 +71,18 @@ impl Dial {
     pub(crate) async fn dial_held(&self, number: usize) -> std::io::Result<Dialed> {
         let begun = Instant::now();
         let stream = self.sources.connect_held(number).await?;
-        let Some(tls) = &self.tls else {
-            return Ok(plain(stream, false, begun));
+        let (stream, tls) = match (stream, &self.tls) {
+            (Stream::Tcp(stream), Some(tls)) => (stream, tls),
+            (stream, _) => return Ok(plain(stream, false, begun)),
         };
         let connected = Instant::now();
         Ok(encrypted(tls.secure_held(stream).await?, begun, connected))
     }
 }
 
-fn plain(stream: TcpStream, is_http_2: bool, begun: Instant) -> Dialed {
+fn plain(stream: Stream, is_http_2: bool, begun: Instant) -> Dialed {
     Dialed {
-        stream: Stream::Tcp(stream),
+        stream,
         is_http_2,
         parts: Parts {
             connect: begun.elapsed(),

@@ -95,7 +95,8 @@ impl Failure {
     pub(super) fn of(error: &Error) -> Self {
         match UnsentCause::of_error(error) {
             Some(cause) => Self::Local(cause),
-            None if error.kind() == ErrorKind::TimedOut => Self::NotAccepted,
+            // Of a Unix socket: as many connections wait as it lets wait, and the system does not wait for room there.
+            None if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => Self::NotAccepted,
             None => Self::Refused,
         }
     }
@@ -142,6 +143,7 @@ mod tests {
             (Errno::ADDRNOTAVAIL, Failure::Local(UnsentCause::NoPort)),
             (Errno::NOBUFS, Failure::Local(UnsentCause::NoBuffer)),
             (Errno::TIMEDOUT, Failure::NotAccepted),
+            (Errno::AGAIN, Failure::NotAccepted),
             (Errno::CONNREFUSED, Failure::Refused),
             (Errno::CONNRESET, Failure::Refused),
             (Errno::HOSTUNREACH, Failure::Refused),

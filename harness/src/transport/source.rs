@@ -2,14 +2,15 @@
 //!
 //! One address has some 28,000 ports for connections to one server. On the loopback interface all of 127.0.0.0/8 is
 //! ours, so many connections are spread over several of its addresses; elsewhere the workload names the addresses that
-//! this machine has.
-//!
-//! A leaf.
+//! this machine has. Connections to a Unix socket come from no address.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+
+use super::stream::Stream;
+use crate::endpoint::Endpoint;
 
 /// Connections from one address: well below the number of its ports, some of which are in use or not free again yet.
 const EACH: usize = 15_000;
@@ -17,7 +18,7 @@ const EACH: usize = 15_000;
 /// Where connections to one server come from.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    address: SocketAddr,
+    to: Endpoint,
     /// Empty: the system chooses.
     given: Vec<IpAddr>,
     /// Connections for requests; those that are held come after them.
@@ -25,12 +26,12 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Connections to `address` from the addresses `given`, or from wherever suits; at most `connections` of them are
+    /// Connections to `to` from the addresses `given`, or from wherever suits; at most `connections` of them are
     /// for requests.
     #[must_use]
-    pub fn new(address: SocketAddr, given: Vec<IpAddr>, connections: usize) -> Self {
+    pub fn new(to: impl Into<Endpoint>, given: Vec<IpAddr>, connections: usize) -> Self {
         Self {
-            address,
+            to: to.into(),
             given,
             connections,
         }
@@ -38,18 +39,22 @@ impl Sources {
 
     /// Opens a connection, small packets sent at once. Of those that are open at the same time each has another
     /// `number`, and the smallest are used: so many come from one address, and no more.
-    pub(crate) async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
-        let stream = match self.source(number) {
-            None => TcpStream::connect(self.address).await?,
-            Some(source) => bound(source)?.connect(self.address).await?,
+    pub(crate) async fn connect(&self, number: usize) -> std::io::Result<Stream> {
+        let address = match &self.to {
+            Endpoint::Ip(address) => *address,
+            Endpoint::Unix(path) => return UnixStream::connect(path).await.map(Stream::Unix),
+        };
+        let stream = match self.source(address.ip(), number) {
+            None => TcpStream::connect(address).await?,
+            Some(source) => bound(source)?.connect(address).await?,
         };
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(Stream::Tcp(stream))
     }
 
     /// Opens the `number`-th connection that is held: on the loopback interface not from the addresses that requests
     /// come from.
-    pub(crate) async fn connect_held(&self, number: usize) -> std::io::Result<TcpStream> {
+    pub(crate) async fn connect_held(&self, number: usize) -> std::io::Result<Stream> {
         self.connect(self.first_held() + number).await
     }
 
@@ -57,12 +62,12 @@ impl Sources {
         self.connections.div_ceil(EACH).max(1) * EACH
     }
 
-    fn source(&self, number: usize) -> Option<IpAddr> {
+    fn source(&self, to: IpAddr, number: usize) -> Option<IpAddr> {
         if !self.given.is_empty() {
             return Some(self.given[number % self.given.len()]);
         }
         let block = u8::try_from(number / EACH).unwrap_or(u8::MAX);
-        match self.address.ip() {
+        match to {
             IpAddr::V4(address) if address.is_loopback() && block > 0 => {
                 Some(IpAddr::V4(Ipv4Addr::new(127, 0, 1, block)))
             }
@@ -116,19 +121,23 @@ mod tests {
 
     #[test]
     fn the_first_connections_come_from_anywhere_and_many_from_several_addresses() {
-        let loopback = Sources::new("127.0.0.1:80".parse().unwrap(), vec![], 100);
+        let sources = |address: &str, given: &[IpAddr], connections| {
+            let address: SocketAddr = address.parse().unwrap();
+            (Sources::new(address, given.to_vec(), connections), address.ip())
+        };
+        let (loopback, at) = sources("127.0.0.1:80", &[], 100);
         assert_eq!(loopback.first_held(), EACH);
-        let many = Sources::new("127.0.0.1:80".parse().unwrap(), vec![], 2 * EACH + 1);
+        let (many, _) = sources("127.0.0.1:80", &[], 2 * EACH + 1);
         assert_eq!(many.first_held(), 3 * EACH, "held ones and requests share no address");
-        assert_eq!(loopback.source(0), None);
-        assert_eq!(loopback.source(EACH), Some("127.0.1.1".parse().unwrap()));
-        assert_eq!(loopback.source(2 * EACH), Some("127.0.1.2".parse().unwrap()));
-        let elsewhere = Sources::new("10.0.0.1:80".parse().unwrap(), vec![], 100);
-        assert_eq!(elsewhere.source(5 * EACH), None);
+        assert_eq!(loopback.source(at, 0), None);
+        assert_eq!(loopback.source(at, EACH), Some("127.0.1.1".parse().unwrap()));
+        assert_eq!(loopback.source(at, 2 * EACH), Some("127.0.1.2".parse().unwrap()));
+        let (elsewhere, at) = sources("10.0.0.1:80", &[], 100);
+        assert_eq!(elsewhere.source(at, 5 * EACH), None);
         let addresses = ["10.0.0.2", "10.0.0.3"].map(|address| address.parse().unwrap());
-        let given = Sources::new("10.0.0.1:80".parse().unwrap(), addresses.to_vec(), 100);
+        let (given, at) = sources("10.0.0.1:80", &addresses, 100);
         assert_eq!(
-            (given.source(0), given.source(3)),
+            (given.source(at, 0), given.source(at, 3)),
             (Some(addresses[0]), Some(addresses[1]))
         );
     }

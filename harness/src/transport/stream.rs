@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 /// A connected byte stream.
@@ -17,6 +17,8 @@ use tokio_rustls::client::TlsStream;
 pub(crate) enum Stream {
     /// TCP.
     Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
     /// TLS over TCP. Boxed: its state is a thousand bytes, and most streams have none.
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -26,6 +28,7 @@ macro_rules! whichever {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream {
             Stream::Tcp($inner) => $call,
+            Stream::Unix($inner) => $call,
             Stream::Tls($inner) => $call,
         }
     };
@@ -52,6 +55,7 @@ impl Stream {
     fn socket(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
             Self::Tls(stream) => stream.get_ref().0.as_fd(),
         }
     }

@@ -10,11 +10,12 @@ use super::shape::join;
 use crate::arrival::{Arrivals, Flow, Profile};
 use crate::template::{Pick, RESERVED, Range, Rows, Source, Sources, Table, TableError, is_name};
 
-/// How many arrivals an entry has in a cell at most; of independent ones there are more only once in a billion cells.
-fn arrivals_max(flow: &Flow, profile: &Profile, arrivals: Arrivals) -> u64 {
+/// How many arrivals the entry with this index has in a cell at most; of independent ones there are more only once in a
+/// billion cells.
+fn arrivals_max(index: usize, flow: &Flow, profile: &Profile, arrivals: Arrivals) -> u64 {
     let phases = profile.phases().iter();
     let mean: f64 = phases
-        .map(|phase| flow.rate_in(phase) * (phase.end - phase.start).as_secs_f64())
+        .map(|phase| flow.rate_in(index, phase) * (phase.end - phase.start).as_secs_f64())
         .sum();
     let more = match arrivals {
         Arrivals::Uniform => 1.0,
@@ -73,7 +74,7 @@ impl Judge<'_> {
     pub(super) fn once(&mut self, file: &WorkloadFile, traffic: &[Traffic], data: &Sources, profile: &Profile) {
         for source in data.once() {
             let path = join(&join("data", source.name()), "pick");
-            let takes = |traffic: &&Traffic| match &traffic.work {
+            let takes = |traffic: &Traffic| match &traffic.work {
                 Work::Http(ask) => ask.request.sources(data).contains(source.name()),
                 Work::Session(session) => {
                     let mut steps = session.steps.iter();
@@ -83,8 +84,8 @@ impl Judge<'_> {
                 Work::Chat(_) => false,
             };
             self.once_is_said(&path, source.name(), traffic, data);
-            let takers: Vec<&Traffic> = traffic.iter().filter(takes).collect();
-            if let [one, other, ..] = takers[..] {
+            let takers: Vec<(usize, &Traffic)> = traffic.iter().enumerate().filter(|(_, entry)| takes(entry)).collect();
+            if let [(_, one), (_, other), ..] = takers[..] {
                 self.mistake(
                     &path,
                     format!(
@@ -93,9 +94,9 @@ impl Judge<'_> {
                     ),
                     "once: for a source that one entry takes from",
                 );
-            } else if let [entry] = takers[..] {
+            } else if let [(index, entry)] = takers[..] {
                 let held = entry.websocket().map(|websocket| u64::from(websocket.hold));
-                let needed = held.unwrap_or_else(|| arrivals_max(&entry.flow, profile, file.arrivals));
+                let needed = held.unwrap_or_else(|| arrivals_max(index, &entry.flow, profile, file.arrivals));
                 if needed > source.count() {
                     self.mistake(
                         &path,

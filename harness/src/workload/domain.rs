@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{FollowFile, GeneratorFile, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile};
-use super::launch::{Hook, Launch, Variables};
+use super::figure_name::FigureName;
+use super::file::{
+    FollowFile, GeneratorFile, GuardAction, Inconclusive, Injection, Operation, RetryFile, Settings, WorkloadFile,
+};
+use super::launch::{Hook, Launch, PushGateway, Variables};
 use super::target_url::TargetUrl;
 use crate::arrival::{Flow, Profile};
 use crate::metric::{Metric, Placement};
@@ -43,6 +46,8 @@ pub struct Workload {
     pub faults: Vec<Fault>,
     /// What is observed besides what bmt observes by itself.
     pub observe: Asked,
+    /// What lowers or ends the load while a cell runs.
+    pub guards: Vec<Guard>,
     /// What must hold for the build to ship.
     pub gates: Vec<Gate>,
     /// What a run must show in order to show anything.
@@ -121,12 +126,16 @@ pub struct Variant {
     pub name: String,
     /// The reference server's settings: the target's, with the variant's laid over.
     pub settings: Settings,
+    /// The push gateway that is started beside the reference server, where one is.
+    pub gateway: Option<PushGateway>,
     /// How its target is reached.
     pub reach: Reach,
     /// What bmt starts in place of the reference server.
     pub launch: Option<Launch>,
     /// The environment of all commands.
     pub env: Variables,
+    /// Retries for each first attempt, in place of those of the entries that retry.
+    pub retry_budget: Option<f64>,
 }
 
 /// One of several hosts.
@@ -219,6 +228,25 @@ pub enum Bound {
     AtMost(f64),
     /// The figure may not be below.
     AtLeast(f64),
+}
+
+/// A rule that lowers or ends the load while a cell runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guard {
+    /// Why it is there.
+    pub because: Option<String>,
+    /// The figure that is judged.
+    pub figure: FigureName,
+    /// The limit that it keeps where the rule does nothing.
+    pub bound: Bound,
+    /// The figure is that of so many seconds.
+    pub over_s: u32,
+    /// What the rule does.
+    pub action: GuardAction,
+    /// After so many seconds it is undone, and may act again.
+    pub again_after_s: Option<u32>,
+    /// The profile's rate after a back-off.
+    pub base_rate: f64,
 }
 
 impl Workload {

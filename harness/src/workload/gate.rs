@@ -27,16 +27,24 @@ impl Judge<'_> {
     }
 
     fn gate(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile, profile: &Profile, faults: &[Fault]) -> Gate {
+        self.gate_of(path, gate);
         self.gate_operation(path, gate, file);
         self.gate_series(path, gate, file);
-        if gate.metric.scope() == Scope::Members && !file.follows() {
+        if gate.metric().scope() == Scope::Members && !file.follows() {
             self.mistake(
                 &join(path, "metric"),
                 "the metric is of online members, and there are none",
                 "a traffic entry with `operation: follow`",
             );
         }
-        if gate.placement.is_some() && gate.operation.is_none() {
+        if gate.metric().scope() == Scope::Push && self.foreign.is_none() && !file.notifies() {
+            self.mistake(
+                &join(path, "metric"),
+                "the metric is of the push component, and no variant has one",
+                "target.gateway, and settings with `notify`",
+            );
+        }
+        if gate.placement.is_some() && gate.operation().is_none() {
             self.mistake(
                 &join(path, "placement"),
                 "`placement` narrows an operation, but none is given",
@@ -54,10 +62,10 @@ impl Judge<'_> {
         let bounds = self.bounds(path, gate);
         Gate {
             because: gate.because.clone(),
-            metric: gate.metric,
-            operation: gate.operation.clone(),
+            metric: gate.metric(),
+            operation: gate.operation().map(str::to_owned),
             placement: gate.placement,
-            series: gate.series.clone(),
+            series: gate.series().map(str::to_owned),
             within,
             fault,
             phases,
@@ -104,13 +112,36 @@ impl Judge<'_> {
         given.clone()
     }
 
+    /// What the figure is of is said once.
+    fn gate_of(&mut self, path: &str, gate: &GateFile) {
+        let Some(of) = &gate.metric.of else { return };
+        if !gate.metric().is_of_something() {
+            self.mistake(
+                &join(path, "metric"),
+                format!("`{}` is of no operation and of no series", gate.metric().name()),
+                gate.metric().name(),
+            );
+        }
+        let keys = [("operation", &gate.operation), ("series", &gate.series)];
+        for (key, _) in keys.into_iter().filter(|(_, given)| given.is_some()) {
+            self.mistake(
+                &join(path, key),
+                format!("`metric` says already that the figure is of `{of}`"),
+                format!("`{key}`, or `{}`", gate.metric),
+            );
+        }
+    }
+
     /// The operation that the figure is of.
     fn gate_operation(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
-        let at = join(path, "operation");
+        let at = match gate.metric.operation() {
+            Some(_) => join(path, "metric"),
+            None => join(path, "operation"),
+        };
         let operations = operations(file);
         let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
-        match &gate.operation {
-            Some(_) if gate.metric == Metric::JoinsAdmitted => {
+        match gate.operation() {
+            Some(_) if gate.metric() == Metric::JoinsAdmitted => {
                 self.mistake(
                     &at,
                     "the metric is of all joins: the server counts them together, whatever their chat",
@@ -128,7 +159,7 @@ impl Judge<'_> {
                     );
                 }
             }
-            None if gate.metric.is_of_an_operation() => {
+            None if gate.metric().is_of_an_operation() => {
                 self.mistake(
                     &at,
                     "the metric is an operation's, but no `operation` is given",
@@ -141,10 +172,9 @@ impl Judge<'_> {
 
     /// Only operations whose callers retry have metrics of retries.
     fn gate_retries(&mut self, path: &str, gate: &GateFile, file: &WorkloadFile) {
-        let retries = |name: &String| file.traffic.get(name).is_some_and(|entry| entry.retry.is_some());
-        let is_known = |name: &&String| operations(file).contains(name);
-        let operation = gate.operation.as_ref().filter(is_known);
-        if gate.metric.scope() == Scope::Retries && operation.is_some_and(|name| !retries(name)) {
+        let is_known = |name: &&str| operations(file).iter().any(|known| known == name);
+        let operation = gate.operation().filter(is_known);
+        if gate.metric().scope() == Scope::Retries && operation.is_some_and(|name| !retries(file, name)) {
             self.mistake(
                 &join(path, "metric"),
                 "the metric is of retries, and callers of the operation do not retry",
@@ -156,7 +186,7 @@ impl Judge<'_> {
     /// The fault that the gate is about, in order of time.
     fn gate_fault(&mut self, path: &str, gate: &GateFile, faults: &[Fault]) -> Option<usize> {
         let at = join(path, "fault");
-        if gate.metric.scope() != Scope::Fault {
+        if gate.metric().scope() != Scope::Fault {
             if gate.fault.is_some() {
                 let remedy = "leave it out, or judge blast_p99_ratio, blast_error_rate, fail_fast_s, recovered_s or acknowledged_lost";
                 self.mistake(&at, "the metric is not of a fault", remedy);
@@ -185,7 +215,7 @@ impl Judge<'_> {
         };
         let places = match &gate.fault {
             // What is lost is of the whole cell, and the same beside each of its faults.
-            None if gate.metric == Metric::AcknowledgedLost => (0..faults.len().min(1)).collect(),
+            None if gate.metric() == Metric::AcknowledgedLost => (0..faults.len().min(1)).collect(),
             None => (0..faults.len()).collect(),
             Some(FaultName::Place(place)) => (0..faults.len()).filter(|index| index + 1 == *place as usize).collect(),
             Some(FaultName::Kind(kind)) => of_kind(kind),
@@ -193,7 +223,7 @@ impl Judge<'_> {
         let problem = match (&places[..], faults.is_empty()) {
             (_, true) => "the metric is of a fault, and there is none",
             ([], _) => "there is no such fault",
-            ([place], _) => return self.fits(&at, gate.metric, faults[*place]).then_some(*place),
+            ([place], _) => return self.fits(&at, gate.metric(), faults[*place]).then_some(*place),
             _ => "it is not clear which fault is meant",
         };
         let allowed = if faults.is_empty() {
@@ -223,7 +253,7 @@ impl Judge<'_> {
             self.mistake(path, "the condition has no limit", "at_most, at_least or both");
         }
         let unit = gate
-            .metric
+            .metric()
             .gate_unit(gate.relative_to.is_some() || gate.relative_to_phase.is_some());
         let mut bounds = Vec::new();
         for (key, limit, bound) in [
@@ -253,8 +283,14 @@ impl Judge<'_> {
     }
 }
 
+/// Whether the callers of an operation retry.
+pub(super) fn retries(file: &WorkloadFile, operation: &str) -> bool {
+    let entry = file.traffic.get(operation);
+    entry.is_some_and(|entry| entry.retry.is_some())
+}
+
 /// Traffic entries, and the steps of those that are sessions.
-fn operations(file: &WorkloadFile) -> Vec<String> {
+pub(super) fn operations(file: &WorkloadFile) -> Vec<String> {
     let entries = file.traffic.iter();
     entries
         .flat_map(|(name, entry)| {
@@ -267,7 +303,7 @@ fn operations(file: &WorkloadFile) -> Vec<String> {
 }
 
 /// A limit in the metric's unit, or the form that it should have.
-fn limit_in(unit: Unit, limit: &Limit) -> Result<f64, String> {
+pub(super) fn limit_in(unit: Unit, limit: &Limit) -> Result<f64, String> {
     let strip = |expected: String| expected.trim_start_matches("expected ").to_owned();
     match (unit, limit) {
         (Unit::Number | Unit::Ratio | Unit::Seconds | Unit::Own, Limit::Number(number)) => Ok(*number),

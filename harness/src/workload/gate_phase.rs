@@ -20,7 +20,7 @@ impl Judge<'_> {
     ) -> Option<Duration> {
         let at = join(path, "within");
         let allowed = "whole seconds, such as 5s";
-        let within = match (gate.within, gate.metric) {
+        let within = match (gate.within, gate.metric()) {
             (Some(within), Metric::OkWithin) => within,
             (None, Metric::OkWithin) => {
                 self.mistake(&at, "it is not said how much of the phase counts", allowed);
@@ -53,6 +53,9 @@ impl Judge<'_> {
 
     /// The phases that are judged. None is compared with itself.
     pub(super) fn gate_phases(&mut self, path: &str, gate: &GateFile, profile: &Profile) -> Vec<String> {
+        if gate.metric().is_of_what_follows() {
+            return self.gate_spikes(path, gate, profile);
+        }
         let measured: Vec<&str> = profile
             .phases()
             .iter()
@@ -81,6 +84,30 @@ impl Judge<'_> {
             },
             |phase| vec![phase],
         )
+    }
+
+    /// The spikes that more arrivals follow: what comes after them is judged.
+    fn gate_spikes(&mut self, path: &str, gate: &GateFile, profile: &Profile) -> Vec<String> {
+        let spikes: Vec<&str> = profile.followed_spikes().map(|phase| phase.name.as_str()).collect();
+        if spikes.is_empty() {
+            self.mistake(
+                &join(path, "metric"),
+                "the metric is of what follows a spike, and nothing does",
+                "a profile with `after`, or another metric",
+            );
+        }
+        if gate.relative_to_phase.is_some() {
+            self.mistake(
+                &join(path, "relative_to_phase"),
+                "the metric is of a spike, and other phases have no such figure",
+                "leave it out",
+            );
+        }
+        let Some(name) = &gate.phase else {
+            return spikes.into_iter().map(str::to_owned).collect();
+        };
+        self.known(&join(path, "phase"), name, "spike that more arrivals follow", &spikes);
+        vec![name.clone()]
     }
 
     /// The phase that the judged one is compared with.

@@ -155,6 +155,13 @@ impl Judge<'_> {
                     "a traffic entry with `operation: follow`, or a variant whose settings need Redis",
                 );
             }
+            _ if inject.is_of_the_gateway() && !file.all_have_gateways() => {
+                self.mistake(
+                    path,
+                    "no push gateway is started in some variant",
+                    "target.gateway, or a `gateway` in every variant",
+                );
+            }
             Injection::StopPublish if !file.follows() => {
                 self.mistake(path, "nothing is published where no member is online", follow);
             }

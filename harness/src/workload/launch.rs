@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::file::Settings;
 use super::secret::HIDDEN;
 use crate::template::{Ask, CommandText};
 
@@ -30,6 +31,12 @@ impl Program {
     /// Its arguments.
     pub fn arguments(&self, port: u16) -> impl Iterator<Item = String> {
         self.words[1..].iter().map(move |word| word.filled(port))
+    }
+
+    /// Whether the port is part of its command line.
+    #[must_use]
+    pub fn takes_port(&self) -> bool {
+        self.words.iter().any(CommandText::takes_port)
     }
 
     /// The command line for people, without what comes from the environment.
@@ -101,3 +108,31 @@ pub enum Deed {
     /// Runs a program to its end.
     Command(Program),
 }
+
+/// The push gateway that is started beside the reference server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PushGateway {
+    /// Its settings.
+    pub settings: Settings,
+    /// Whether it speaks TLS, with a certificate that it makes itself and the server then trusts.
+    pub is_tls: bool,
+    /// Threads of its runtime; its own default where it is `None`.
+    pub threads: Option<u64>,
+}
+
+impl PushGateway {
+    /// Of the block in a workload: the settings, and beside them what is fixed at its start.
+    #[must_use]
+    pub(super) fn new(mut block: Settings) -> Self {
+        Self {
+            is_tls: block.remove(TLS).and_then(|is_tls| is_tls.as_bool()).unwrap_or(false),
+            threads: block.remove(THREADS).and_then(|threads| threads.as_u64()),
+            settings: block,
+        }
+    }
+}
+
+/// Key of a gateway's block: see [`PushGateway::is_tls`].
+pub(super) const TLS: &str = "tls";
+/// The same: see [`PushGateway::threads`].
+pub(super) const THREADS: &str = "threads";

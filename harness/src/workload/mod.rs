@@ -6,17 +6,21 @@
 mod check;
 mod data;
 mod domain;
+mod figure_name;
 mod file;
 mod folder;
 mod follow;
 mod gate;
 mod gate_phase;
 mod gate_series;
+mod gateway;
+mod guard;
 mod hosts;
 mod injections;
 mod judge;
 mod launch;
 mod malformed;
+mod midnights;
 mod mistake;
 mod observe;
 mod overrides;
@@ -38,13 +42,14 @@ mod websocket;
 use std::path::Path;
 
 pub use domain::{
-    Bound, Change, ChatGroup, Fault, Gate, Host, Reach, Traffic, Variant, Work, Workload, directory_name,
+    Bound, Change, ChatGroup, Fault, Gate, Guard, Host, Reach, Traffic, Variant, Work, Workload, directory_name,
 };
+pub use figure_name::{FigureName, NoFigure};
 pub use file::{
-    DelayConnections, FollowFile, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings, SlowDisk,
-    SlowQueries, WorkloadFile,
+    DelayConnections, FollowFile, GuardAction, Inconclusive, Injection, Operation, RetryFile, Retryable, Settings,
+    SlowDisk, SlowQueries, WorkloadFile,
 };
-pub use launch::{Deed, Hook, Launch, Program, Ready, Variable, Variables};
+pub use launch::{Deed, Hook, Launch, Program, PushGateway, Ready, Variable, Variables};
 pub use mistake::{Mistake, Mistakes};
 pub use overrides::Overrides;
 pub use quantity::{Rate, Share, Span};

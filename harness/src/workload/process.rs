@@ -241,7 +241,7 @@ impl Judge<'_> {
             self.mistake(
                 path,
                 format!("`{url}` {what}"),
-                "http://127.0.0.1:{{port}} or http://127.0.0.1:{{port}}/BASE",
+                "http://127.0.0.1:{{port}} or http://127.0.0.1:{{port}}/BASE, or unix:///PATH",
             );
         }
         Some(text)

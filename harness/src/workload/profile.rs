@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use super::file::ProfileFile;
+use super::file::{ProfileFile, TraceFile, WorkloadFile};
+use super::folder::Folder;
 use super::judge::Judge;
+use super::midnights::base_name;
 use super::quantity::{Rate, Share, Span};
-use crate::arrival::{PhaseKind, Profile};
+use super::shape::join;
+use crate::arrival::{PhaseKind, Profile, Trace};
+use crate::template::Table;
 
 /// `shift 10%`; where a share comes again, `shift 10% again`, and so on.
 fn shift_name(shares: &[Share], index: usize, share: Share) -> String {
@@ -14,8 +18,9 @@ fn shift_name(shares: &[Share], index: usize, share: Share) -> String {
 }
 
 impl Judge<'_> {
-    pub(super) fn profile(&mut self, profile: &ProfileFile) -> Profile {
+    pub(super) fn profile(&mut self, file: &WorkloadFile, folder: &Folder) -> Profile {
         let or_none = |span: &Option<Span>| span.map_or(Duration::ZERO, |span| span.0);
+        let profile = &file.profile;
         match profile {
             ProfileFile::Constant { target, hold, warm_up } => {
                 self.rates(None, *target);
@@ -42,6 +47,7 @@ impl Judge<'_> {
                 target,
                 base_hold,
                 spike_hold,
+                after,
                 warm_up,
             } => {
                 self.rates(Some(*base), *target);
@@ -51,8 +57,13 @@ impl Judge<'_> {
                     .then("warm-up", PhaseKind::WarmUp, or_none(warm_up), base.0)
                     .then("base", PhaseKind::Base, base_hold.0, base.0)
                     .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
+                    .then("after", PhaseKind::Recovery, or_none(after), base.0)
             }
             ProfileFile::Shift { .. } => self.shift(profile),
+            ProfileFile::Sawtooth { .. } => self.sawtooth(profile),
+            ProfileFile::Soak { .. } => self.soak(profile),
+            ProfileFile::Midnights { .. } => self.midnights(file),
+            ProfileFile::Trace { .. } => self.trace(profile, folder),
             ProfileFile::Bmt {
                 base,
                 target,
@@ -61,6 +72,7 @@ impl Judge<'_> {
                 recovery,
                 base_hold,
                 spike_hold,
+                after,
                 warm_up,
             } => {
                 self.rates(Some(*base), *target);
@@ -72,6 +84,7 @@ impl Judge<'_> {
                     .then("recovery", PhaseKind::Recovery, or_none(recovery), base.0)
                     .then("base", PhaseKind::Base, base_hold.unwrap_or(*hold).0, base.0)
                     .then("spike", PhaseKind::Spike, spike_hold.0, target.0)
+                    .then("after", PhaseKind::Recovery, or_none(after), base.0)
             }
         }
     }
@@ -98,6 +111,98 @@ impl Judge<'_> {
             profile.then(name, PhaseKind::Step, hold.0, target.0)
         });
         shifted.then("back", PhaseKind::Base, back.unwrap_or(*hold).0, target.0)
+    }
+
+    /// One spike after another, and everyday load before each and after the last.
+    fn sawtooth(&mut self, profile: &ProfileFile) -> Profile {
+        let ProfileFile::Sawtooth {
+            base,
+            target,
+            jumps,
+            spike_hold,
+            base_hold,
+            recovery,
+            warm_up,
+        } = profile
+        else {
+            unreachable!("it is asked for with a sawtooth");
+        };
+        self.rates(Some(*base), *target);
+        self.positive("profile.spike_hold", *spike_hold);
+        self.positive("profile.base_hold", *base_hold);
+        let or_none = |span: &Option<Span>| span.map_or(Duration::ZERO, |span| span.0);
+        let before = Profile::default()
+            .then("warm-up", PhaseKind::WarmUp, or_none(warm_up), base.0)
+            .then(base_name(0), PhaseKind::Base, base_hold.0, base.0);
+        (1..=*jumps).fold(before, |profile, jump| {
+            profile
+                .then(format!("spike {jump}"), PhaseKind::Spike, spike_hold.0, target.0)
+                .then(
+                    format!("recovery {jump}"),
+                    PhaseKind::Recovery,
+                    or_none(recovery),
+                    base.0,
+                )
+                .then(base_name(jump), PhaseKind::Base, base_hold.0, base.0)
+        })
+    }
+
+    /// One rate, in windows that only the result tells apart.
+    fn soak(&mut self, profile: &ProfileFile) -> Profile {
+        let ProfileFile::Soak {
+            target,
+            hold,
+            windows,
+            warm_up,
+        } = profile
+        else {
+            unreachable!("it is asked for with a soak");
+        };
+        self.rates(None, *target);
+        self.positive("profile.hold", *hold);
+        let warm_up = warm_up.map_or(Duration::ZERO, |span| span.0);
+        let before = Profile::default().then("warm-up", PhaseKind::WarmUp, warm_up, target.0);
+        (1..=*windows).fold(before, |profile, window| {
+            profile.then(format!("soak {window}"), PhaseKind::Soak, hold.0 / *windows, target.0)
+        })
+    }
+
+    /// A recorded rate, grown and compressed.
+    fn trace(&mut self, profile: &ProfileFile, folder: &Folder) -> Profile {
+        const FILE: &str = "profile.file";
+        let ProfileFile::Trace {
+            file: TraceFile { csv: name, column },
+            growth,
+            compress,
+            warm_up,
+        } = profile
+        else {
+            unreachable!("it is asked for with a trace");
+        };
+        let warm_up = warm_up.map_or(Duration::ZERO, |span| span.0);
+        // Stands where no trace could be read; that is told, so nobody will see it.
+        let unknown = || Trace::new(vec![1.0, 3.0, 1.0]).after(Profile::default());
+        let Some(bytes) = self.file(&join(FILE, "csv"), name, folder) else {
+            return unknown();
+        };
+        let rates = Table::numbers_from_csv(&bytes, column).map_err(|error| error.to_string());
+        let is_any = |rates: &Vec<f64>| rates.iter().any(|rate| *rate > 0.0);
+        let nothing = || format!("column `{column}` offers nothing");
+        match rates.and_then(|rates| if is_any(&rates) { Ok(rates) } else { Err(nothing()) }) {
+            Ok(rates) => {
+                let trace = Trace::new(rates).grown_and_compressed(*growth, *compress);
+                let before = Profile::default().then("warm-up", PhaseKind::WarmUp, warm_up, trace.rates()[0]);
+                trace.after(before)
+            }
+            Err(problem) => {
+                self.mistake(
+                    FILE,
+                    format!("`{name}` {problem}"),
+                    "a line with the names of the columns, then one for each second, with its arrivals per second in this column",
+                );
+                unknown()
+            }
+        }
     }
 
     fn rates(&mut self, base: Option<Rate>, target: Rate) {

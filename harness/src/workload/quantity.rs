@@ -11,6 +11,8 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::figure_name::{self, FigureName};
+
 /// Events per second.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(pub f64);
@@ -132,6 +134,10 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         "rate" => Some(text.parse::<Rate>().map(drop)),
         "duration" => Some(text.parse::<Span>().map(drop)),
         "percentage" => Some(text.parse::<Share>().map(drop)),
+        "figure" => {
+            let parsed = text.parse::<FigureName>().map(drop);
+            Some(parsed.map_err(|_| format!("expected {}", figure_name::form())))
+        }
         "ip" => {
             let parsed = text.parse::<std::net::IpAddr>().map(drop);
             Some(parsed.map_err(|_| "expected an IP address such as 10.0.0.5".to_owned()))

@@ -11,14 +11,14 @@ use super::file::{ChatsFile, GeneratorFile, Operation, Settings, TrafficFile, Wo
 use super::folder::Folder;
 use super::hosts;
 use super::judge::{Foreign, Judge};
-use super::launch::Variables;
+use super::launch::{PushGateway, Variables};
 use super::mistake::Mistake;
 use super::overrides::Overrides;
 use super::quantity::RATE_MAX;
 use super::settle;
 use super::shape::join;
 use super::tree::Node;
-use crate::arrival::{Flow, Profile};
+use crate::arrival::{Flow, Phase, Profile};
 use crate::template::{Sources, Websocket};
 
 /// Every second that can still change is held in memory, so a time-out has a limit.
@@ -45,7 +45,7 @@ pub(crate) fn resolve(
     let mut judge = Judge::new(tree, foreign);
     judge.takes_profile = file.traffic.values().any(|entry| entry.share.is_some());
     judge.name(&file.name);
-    let profile = settle::settled(judge.profile(&file.profile), &file);
+    let profile = settle::settled(judge.profile(&file, folder), &file);
     let hosts = judge.hosts(&file);
     let profile = hosts::shared(profile, &file);
     judge.generator(&file.generator);
@@ -69,12 +69,14 @@ pub(crate) fn resolve(
     let works: Vec<&Work> = traffic.iter().map(|entry| &entry.work).collect();
     judge.chats_are_plain(&file, &variants, &works);
     judge.launches(&file, &mut variants, folder, overrides);
+    judge.gateways(&file, &variants);
     let before = judge.hooks("target.before", &file.target.before, folder);
     let after = judge.hooks("target.after", &file.target.after, folder);
     let observe = judge.observe(&file.observe);
     judge.uses_of_series(&file);
     let gates = judge.gates("gates", &file.gates, &file, &profile, &faults);
     let expectations = judge.gates("expect", &file.expect, &file, &profile, &faults);
+    let guards = judge.guards(&file, &profile);
     if !judge.found.is_empty() {
         return Err(judge.found);
     }
@@ -93,6 +95,7 @@ pub(crate) fn resolve(
         changes,
         faults,
         observe,
+        guards,
         gates,
         expectations,
     })
@@ -327,7 +330,7 @@ impl Judge<'_> {
             .sum();
         let said: f64 = traffic.iter().filter_map(Traffic::websocket).map(Websocket::rate).sum();
         let own = own + said;
-        let highest = profile.phases().iter().map(|phase| phase.rate).fold(0.0, f64::max);
+        let highest = profile.phases().iter().map(Phase::rate_max).fold(0.0, f64::max);
         if highest + own > RATE_MAX {
             self.mistake(
                 "traffic",
@@ -364,13 +367,22 @@ impl Judge<'_> {
                 Variant {
                     name: variant.name.clone(),
                     settings,
+                    gateway: gateway(file.target.gateway.as_ref(), variant.gateway.as_ref()),
                     reach,
                     launch: None,
                     env: Variables::new(),
+                    retry_budget: variant.retry_budget.map(|budget| budget.0),
                 }
             })
             .collect()
     }
+}
+
+/// A variant's push gateway; `None` where none is started.
+fn gateway(common: Option<&Settings>, own: Option<&Settings>) -> Option<PushGateway> {
+    let mut block = common.or(own)?.clone();
+    lay_over(&mut block, own.unwrap_or(&Settings::new()));
+    Some(PushGateway::new(block))
 }
 
 /// Lays settings over others; blocks merge key by key.

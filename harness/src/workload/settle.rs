@@ -72,6 +72,21 @@ impl Workload {
 
 impl Judge<'_> {
     pub(super) fn retries(&mut self, file: &WorkloadFile) {
+        let is_nobody_retrying = retrying(file).next().is_none();
+        for (index, _) in file
+            .variants
+            .iter()
+            .enumerate()
+            .filter(|(_, variant)| variant.retry_budget.is_some())
+        {
+            if is_nobody_retrying {
+                self.mistake(
+                    &format!("variants.{index}.retry_budget"),
+                    "no traffic entry retries, so there is nothing to limit",
+                    "`retry` in a traffic entry",
+                );
+            }
+        }
         for (name, retry) in retrying(file) {
             let path = join(&join("traffic", name), "retry");
             if matches!(file.traffic[name].operation, Some(Operation::Follow(_))) {

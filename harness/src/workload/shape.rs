@@ -6,6 +6,7 @@
 
 use serde_json::Value as Json;
 
+use super::figure_name::nearest_figure;
 use super::mistake::{Mistake, nearest};
 use super::quantity::check_format;
 use super::tree::{Entry, Node, Value};
@@ -36,7 +37,9 @@ impl<'a> Shape<'a> {
 
     fn node(&self, node: &Node, schema: &'a Json, path: &str, found: &mut Vec<Mistake>) {
         let schema = self.follow(schema);
-        if let Some(branches) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+        // What has a format of ours is judged by its parser; its branches are for editors.
+        let branches = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array());
+        if let Some(branches) = branches.filter(|_| schema["format"].is_null()) {
             return self.branches(node, branches, path, found);
         }
         if let Some(values) = schema["enum"].as_array() {
@@ -248,6 +251,7 @@ fn judge_text(node: &Node, text: &str, schema: &Json, path: &str, found: &mut Ve
     if let Some(Err(expected)) = judged {
         found.push(Mistake {
             allowed: Some(expected.trim_start_matches("expected ").to_owned()),
+            nearest: (schema["format"] == "figure").then(|| nearest_figure(text)).flatten(),
             ..mistake(node, path, format!("cannot read {}", shown(node)))
         });
     }

@@ -3,14 +3,17 @@
 //! A leaf.
 
 use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
 
-/// The address of a server: `http://host:port/base`.
+/// The address of a server: `http://host:port/base`, or `unix:///path` of a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     text: String,
     /// Whether it wants TLS.
     pub is_tls: bool,
-    /// Name or address, IPv6 in brackets.
+    /// The Unix socket, where it is one.
+    pub socket: Option<PathBuf>,
+    /// Name or address, IPv6 in brackets; `localhost` of a Unix socket.
     pub host: String,
     /// 80 or 443 if not given.
     pub port: u16,
@@ -26,10 +29,10 @@ impl Display for TargetUrl {
 
 impl TargetUrl {
     /// What is expected of one.
-    pub(super) const FORM: &str = "http://HOST:PORT, https://HOST:PORT, either with a /BASE";
+    pub(super) const FORM: &str = "http://HOST:PORT, https://HOST:PORT, either with a /BASE, or unix:///PATH/OF/SOCKET";
 
-    /// Reads `http://HOST[:PORT][/BASE]` or the same with `https`, without asking anybody: the name is looked up when
-    /// the target is reached.
+    /// Reads `http://HOST[:PORT][/BASE]`, the same with `https`, or `unix:///PATH`, without asking anybody: the name is
+    /// looked up when the target is reached.
     ///
     /// # Errors
     /// When it is anything else, with what is expected.
@@ -40,6 +43,9 @@ impl TargetUrl {
     /// As [`TargetUrl::parse`]; the error says what is wrong, and not of what.
     pub(super) fn read(url: &str) -> Result<Self, &'static str> {
         const NONE: &str = "is not an address of a server";
+        if let Some(path) = url.strip_prefix("unix://") {
+            return Self::socket(url, path);
+        }
         let parsed: reqwest::Url = url.parse().map_err(|_| NONE)?;
         let (is_tls, host) = match (parsed.scheme(), parsed.host_str()) {
             ("http", Some(host)) => (false, host.to_owned()),
@@ -55,16 +61,40 @@ impl TargetUrl {
         Ok(Self {
             text: url.to_owned(),
             is_tls,
+            socket: None,
             host,
             port: parsed.port().unwrap_or(if is_tls { 443 } else { 80 }),
             base_path: parsed.path().trim_end_matches('/').to_owned(),
         })
     }
 
+    /// A Unix socket; its name ends where the address ends.
+    fn socket(url: &str, path: &str) -> Result<Self, &'static str> {
+        // What the kernel has room for, and the end that it wants.
+        const LONGEST: usize = 107;
+        if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
+            return Err("is not the address of a Unix socket, which has three slashes and the path of a file");
+        }
+        if path.len() > LONGEST {
+            return Err("has a longer path than a Unix socket may have, which is 107 bytes");
+        }
+        Ok(Self {
+            text: url.to_owned(),
+            is_tls: false,
+            socket: Some(PathBuf::from(path)),
+            host: "localhost".to_owned(),
+            port: 0,
+            base_path: String::new(),
+        })
+    }
+
     /// `host:port`, for the `Host` header.
     #[must_use]
     pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        match self.socket {
+            Some(_) => self.host.clone(),
+            None => format!("{}:{}", self.host, self.port),
+        }
     }
 }
 
@@ -93,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn a_unix_socket_is_one_whatever_its_name() {
+        for path in ["/run/shop.sock", "/run/a b?c#d%20"] {
+            let read = TargetUrl::parse(&format!("unix://{path}")).unwrap();
+            assert_eq!(read.socket, Some(PathBuf::from(path)));
+            assert_eq!((read.authority().as_str(), read.is_tls), ("localhost", false));
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_told_with_what_is_expected() {
         for (url, told) in [
             ("nonsense", "is not an address"),
@@ -103,6 +142,10 @@ mod tests {
             ("http://x/?y=1", "query"),
             ("http://x/#y", "fragment"),
             ("http://somebody@x/", "user"),
+            ("unix://run/shop.sock", "three slashes"),
+            ("unix:///run/", "three slashes"),
+            ("unix:/run/shop.sock", "is not an address"),
+            (format!("unix:///{}", "x".repeat(107)).as_str(), "107 bytes"),
         ] {
             let error = TargetUrl::parse(url).unwrap_err();
             assert!(

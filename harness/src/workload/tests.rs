@@ -1,10 +1,13 @@
 use super::*;
 
 mod gates;
+mod gateway;
+mod guards;
 mod limits;
 mod observe;
 mod overriding;
 mod process;
+mod profiles;
 mod websockets;
 
 const GOOD: &str = "

@@ -34,6 +34,14 @@ impl Server {
         })
     }
 
+    /// `takes` is called with each request, and says when it returns whether it was done or turned away.
+    pub(crate) fn start_or_shed(takes: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self::answering(move |_, _| {
+            let status = if takes() { "200 OK" } else { "503 Service Unavailable" };
+            format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok")
+        })
+    }
+
     /// The same, on a given port.
     pub(crate) fn on(port: u16, work: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         Self::listening(port, move |_, since_first| {

@@ -121,8 +121,13 @@ impl Place {
 
     /// The shop's pid in a run under way.
     pub(crate) fn shop(&self) -> i32 {
-        wait_until("the shop is started", || !self.processes("shop.py").is_empty());
-        self.processes("shop.py")[0]
+        // Of one look: for a moment, while its interpreter takes the place of `env`, it has no command line.
+        let found = std::cell::Cell::new(None);
+        wait_until("the shop is started", || {
+            found.set(self.processes("shop.py").first().copied());
+            found.get().is_some()
+        });
+        found.get().unwrap()
     }
 }
 

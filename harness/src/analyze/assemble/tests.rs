@@ -36,6 +36,7 @@ fn phase_of(traffic: Vec<TrafficSnapshot>, note: impl Fn(&mut Recorder)) -> Phas
         header: &header,
         merged: &merged,
         observed: &Observed::new(&[(0.0, 10.0)], 0),
+        recovery: &RecoveryFold::new(&workload.phases),
         ended_s: 10.0,
     };
     parts.phases().remove(0)

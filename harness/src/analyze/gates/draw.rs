@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::analyze::figure::{Of, figure, phase, samples};
-use crate::analyze::{blast, validity};
+use crate::analyze::{blast, guard, validity};
+use crate::arrival::PhaseKind;
 use crate::metric::Metric;
 use crate::record::{Cell, GateSnapshot, PhaseResult};
 
@@ -48,7 +49,7 @@ type Place<'a> = (&'a Cell, &'a str);
 pub(super) fn draw(gate: &GateSnapshot, metric: Metric, own: Place<'_>, base: Option<Place<'_>>) -> Draw {
     let (cell, phase_name) = own;
     for (cell, phase_name) in std::iter::once(own).chain(base) {
-        if let Some(why) = why_left_out(gate, phase_name, cell) {
+        if let Some(why) = why_left_out(gate, metric, phase_name, cell) {
             return Draw::LeftOut(why);
         }
     }
@@ -85,7 +86,7 @@ pub(super) fn draw(gate: &GateSnapshot, metric: Metric, own: Place<'_>, base: Op
 }
 
 /// Why a cell does not count for a gate.
-fn why_left_out(gate: &GateSnapshot, phase_name: &str, cell: &Cell) -> Option<String> {
+fn why_left_out(gate: &GateSnapshot, metric: Metric, phase_name: &str, cell: &Cell) -> Option<String> {
     if let Some(reason) = &cell.ended_early {
         return Some(format!("{} ended early: {reason}", cell.header.variant));
     }
@@ -93,8 +94,13 @@ fn why_left_out(gate: &GateSnapshot, phase_name: &str, cell: &Cell) -> Option<St
         return Some(problem);
     }
     // What is lost is lost, whoever used the machine meanwhile.
-    if gate.metric == Metric::AcknowledgedLost.name() {
+    if metric == Metric::AcknowledgedLost {
         return None;
+    }
+    if metric.is_of_what_follows() {
+        let from = cell.phases.iter().skip_while(|phase| phase.name != phase_name);
+        let following = from.skip(1).take_while(|phase| phase.kind != PhaseKind::Spike);
+        return following.into_iter().find_map(validity::disturbed);
     }
     let judged = match gate.fault {
         // What it did is measured against the phase in which it began.
@@ -104,7 +110,8 @@ fn why_left_out(gate: &GateSnapshot, phase_name: &str, cell: &Cell) -> Option<St
         }
         None => phase(cell, phase_name),
     };
-    judged.and_then(validity::disturbed)
+    let judged = judged?;
+    guard::withdrew(cell, judged).or_else(|| validity::disturbed(judged))
 }
 
 /// The figure of a cell, and the same without the generator's own lateness.

@@ -325,3 +325,30 @@ fn what_may_be_higher_does_not_keep_an_upper_limit() {
     let result = only(&gate(BoundKind::AtMost, 0.0), &run(0.5));
     assert!(result.reason.unwrap().contains("could not be observed for 0.5 s"));
 }
+
+#[test]
+fn a_phase_from_which_a_guard_withdrew_arrivals_is_not_the_one_that_was_asked_for() {
+    let mut run = of_a(&[9_000, 10_000, 11_000, 10_000]);
+    let withdraw = |cell: &mut Cell, withdrawn| {
+        let get = cell.phases[0].operations.get_mut("get").unwrap();
+        get.withdrawn = withdrawn;
+        cell.guards = vec![fixture::back_off()];
+    };
+    withdraw(&mut run.cells[1], 0);
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!(
+        (result.answer, result.n),
+        (Answer::Pass, 4),
+        "nothing of the phase is missing"
+    );
+    withdraw(&mut run.cells[1], 812);
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!((result.answer, result.n), (Answer::Pass, 3), "three blocks are enough");
+    withdraw(&mut run.cells[2], 1);
+    let result = only(&at_most(20_000.0), &run);
+    assert_eq!((result.answer, result.n), (Answer::Inconclusive, 2));
+    assert_eq!(
+        result.reason.as_deref(),
+        Some("a guard withdrew 812 arrivals of it (back_off at 12.1 s)")
+    );
+}

@@ -4,8 +4,11 @@
 //! ```text
 //! mod.rs     Observed: hands each part of a sample to its fold, answers by phase
 //! shards.rs  server.rs  processes.rs  machine.rs   one source each: its last reading, its totals by phase
+//! notify.rs  gateway.rs                the push component and its peer
+//! dials.rs   connections as the databases count them
 //! push.rs    joins.rs                  totals that are part of the server's
 //! series.rs  sockets.rs            what the workload asks to have observed besides
+//! axis.rs    connections by second
 //! growth.rs  phases.rs                 leaves: what grew between readings, which phase a stretch lies in
 //! ```
 //!
@@ -14,9 +17,13 @@
 //!
 //! May enter: samples, bounds of phases, and the result types of `record`. Not: clocks, files, the live profile.
 
+mod axis;
+mod dials;
+mod gateway;
 mod growth;
 mod joins;
 mod machine;
+mod notify;
 mod phases;
 mod processes;
 mod push;
@@ -28,9 +35,15 @@ mod sockets;
 use std::collections::BTreeMap;
 
 use crate::observe::Sample;
-use crate::record::{Contention, DatabaseSide, JoinSide, Neighbours, ObservedSide, PushSide, Resources, ServerSide};
+use crate::record::{
+    Contention, DatabaseSide, JoinSide, Neighbours, Notifications, ObservedSide, PushConnections, PushSide, Resources,
+    ServerSide, SideAxis,
+};
 
+use dials::DialsFold;
+use gateway::GatewayFold;
 use machine::MachineFold;
+use notify::NotifyFold;
 use phases::Phases;
 use processes::ProcessesFold;
 use series::SeriesFold;
@@ -43,7 +56,10 @@ use sockets::SocketsFold;
 pub struct Observed {
     phases: Phases,
     shards: Vec<ShardFold>,
+    dials: Vec<DialsFold>,
     server: ServerFold,
+    notify: NotifyFold,
+    gateway: GatewayFold,
     processes: ProcessesFold,
     machine: MachineFold,
     sockets: SocketsFold,
@@ -60,7 +76,10 @@ impl Observed {
         let phases = Phases::new(bounds_s);
         Self {
             shards: (0..shards).map(|_| ShardFold::new(phases.len())).collect(),
+            dials: (0..shards).map(|_| DialsFold::new(phases.len())).collect(),
             server: ServerFold::new(phases.len()),
+            notify: NotifyFold::new(phases.len()),
+            gateway: GatewayFold::new(phases.len()),
             processes: ProcessesFold::new(phases.len()),
             machine: MachineFold::new(phases.len()),
             sockets: SocketsFold::new(phases.len()),
@@ -89,8 +108,19 @@ impl Observed {
                 fold.take(&self.phases, at_s, shard);
             }
         }
+        for (fold, shard) in self.dials.iter_mut().zip(&sample.shards) {
+            if let Some(counters) = shard.as_ref().and_then(|shard| shard.counters.as_ref()) {
+                fold.take(&self.phases, at_s, counters);
+            }
+        }
         if let Some(server) = &sample.server {
             self.server.take(&self.phases, at_s, server);
+            if let Some(notify) = &server.notify {
+                self.notify.take(&self.phases, at_s, notify);
+            }
+        }
+        if let Some(gateway) = &sample.gateway {
+            self.gateway.take(&self.phases, at_s, gateway);
         }
         for (name, process) in &sample.processes {
             self.processes.take(&self.phases, at_s, name, *process);
@@ -125,10 +155,48 @@ impl Observed {
         self.server.server(phase)
     }
 
-    /// The server's database connections in one phase.
+    /// Database connections in one phase: the server's pools, and what the databases count.
     #[must_use]
     pub fn database(&self, phase: usize) -> Option<DatabaseSide> {
-        self.server.database(phase)
+        let pools = self.server.database(phase);
+        let counted = dials::connections(&self.dials, phase);
+        (pools.is_some() || counted.is_some()).then(|| DatabaseSide {
+            counted,
+            ..pools.unwrap_or_default()
+        })
+    }
+
+    /// The push component's connections in one phase; `None` where there is none.
+    #[must_use]
+    pub fn push_connections(&self, phase: usize) -> Option<PushConnections> {
+        let own = self.notify.connections(phase)?;
+        Some(PushConnections {
+            refused: self.gateway.refused(phase),
+            gateway: self.gateway.side(phase),
+            ..own
+        })
+    }
+
+    /// What became of the notifications in one phase; the same.
+    #[must_use]
+    pub fn notifications(&self, phase: usize) -> Option<Notifications> {
+        self.notify.notifications(phase)
+    }
+
+    /// The push component's connections second by second; the same.
+    #[must_use]
+    pub fn push_axis(&self) -> Option<SideAxis> {
+        let axis = self.notify.axis()?;
+        Some(SideAxis {
+            refused: self.gateway.refused_by_second(),
+            ..axis.side()
+        })
+    }
+
+    /// Database connections second by second, as the databases count them; `None` where some of them does not.
+    #[must_use]
+    pub fn database_axis(&self) -> Option<SideAxis> {
+        dials::axis(&self.dials)
     }
 
     /// The server's pushes in one phase.

@@ -118,7 +118,7 @@ fn histogram(grown: &HistogramSample) -> SeriesResult {
 /// The value that the part `rank` of all values does not exceed, linear within its bucket, as Prometheus's
 /// `histogram_quantile`: the first bucket begins at 0 unless its bound is below that; of the last, unbounded one only
 /// its lower bound is known. `buckets` are upper bounds, ascending, with the number of values at or below each.
-fn quantile(buckets: &[(f64, f64)], count: f64, rank: f64) -> Option<f64> {
+pub(super) fn quantile(buckets: &[(f64, f64)], count: f64, rank: f64) -> Option<f64> {
     if count <= 0.0 {
         return None;
     }

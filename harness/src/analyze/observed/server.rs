@@ -63,6 +63,7 @@ impl ServerFold {
             open_max: totals.pool_open_max,
             in_use_max: totals.in_use_max,
             wait_us: totals.pool_wait(),
+            counted: None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The processes behind the address of a target that bmt did not start: those that hold its listening socket.
 //!
-//! `/proc/net/tcp` and `tcp6` name the socket, `/proc/PID/fd` who holds it; a master and its workers share one, or
-//! have one each (`SO_REUSEPORT`). They are looked for at the start, and again when one of them is gone, at most
+//! `/proc/net/tcp`, `tcp6` and `unix` name the socket, `/proc/PID/fd` who holds it; a master and its workers share one,
+//! or have one each (`SO_REUSEPORT`). They are looked for at the start, and again when one of them is gone, at most
 //! every few seconds.
 //!
 //! Boundary: a process of another user may not be looked into without privileges. A database that the target uses on
@@ -12,15 +12,16 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
+use crate::endpoint::Endpoint;
 use crate::observe::table::Table;
 
 /// Looking into every process of the machine is dear.
 const LOOK_EVERY_S: f64 = 5.0;
 
-/// The target's address and who listens there.
+/// Where the target accepts connections, and who listens there.
 #[derive(Debug)]
 pub(super) struct Listener {
-    address: SocketAddr,
+    endpoint: Endpoint,
     is_local: bool,
     /// Number and start of each process that holds the socket.
     holders: BTreeSet<(u32, u64)>,
@@ -30,10 +31,13 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
         Self {
-            address,
-            is_local: is_local(address.ip()),
+            is_local: match &endpoint {
+                Endpoint::Ip(address) => is_local(address.ip()),
+                Endpoint::Unix(_) => true,
+            },
+            endpoint,
             holders: BTreeSet::new(),
             looked_at_s: None,
             is_stale: true,
@@ -55,7 +59,7 @@ impl Listener {
             .is_none_or(|looked_at_s| at_s - looked_at_s >= LOOK_EVERY_S);
         if self.is_local && self.is_stale && is_due {
             self.looked_at_s = Some(at_s);
-            let found = find(self.address, own, table);
+            let found = find(&self.endpoint, own, table);
             let found = found.into_iter().filter_map(|pid| Some((pid, table.get(pid)?.started)));
             self.holders.extend(found);
             self.is_stale = self.holders.is_empty();
@@ -69,8 +73,18 @@ fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-fn find(address: SocketAddr, own: u32, table: &Table) -> BTreeSet<u32> {
-    holders(inodes(address, &listening_sockets()), own, table)
+fn find(endpoint: &Endpoint, own: u32, table: &Table) -> BTreeSet<u32> {
+    match endpoint {
+        Endpoint::Ip(address) => holders(inodes(*address, &listening_sockets()), own, table),
+        Endpoint::Unix(path) => holders(unix_inodes(path).into_iter(), own, table),
+    }
+}
+
+/// Inodes of the sockets that are bound to a path: that which accepts, and the ends that it gave to its connections.
+fn unix_inodes(path: &Path) -> Vec<u64> {
+    let sockets = procfs::net::unix().unwrap_or_default().into_iter();
+    let bound = sockets.filter(|socket| socket.path.as_deref() == Some(path));
+    bound.map(|socket| socket.inode).collect()
 }
 
 /// The listening sockets of this machine: address and inode.
@@ -187,6 +201,23 @@ mod tests {
     }
 
     #[test]
+    fn who_listens_on_a_unix_socket_is_found_by_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let mut command = Command::new("sleep");
+        command.arg("60").stdin(Stdio::from(std::os::fd::OwnedFd::from(socket)));
+        let mut child = command.spawn().unwrap();
+        let table = Table::read().unwrap();
+        let found = find(&Endpoint::Unix(path), std::process::id(), &table);
+        let none = find(&Endpoint::Unix(folder.path().join("t")), std::process::id(), &table);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.contains(&child.id()), "{found:?}");
+        assert_eq!(none, BTreeSet::new());
+    }
+
+    #[test]
     fn every_process_that_holds_the_socket_is_found_and_found_again_when_one_is_gone() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
@@ -199,7 +230,7 @@ mod tests {
             command.spawn().unwrap()
         };
         let (mut first, mut second) = (worker(), worker());
-        let mut listener = Listener::new(address);
+        let mut listener = Listener::new(Endpoint::Ip(address));
         // Whoever looks is not the target: this process, which holds the socket too, is left out as bmt would be.
         let own = std::process::id();
         // A child of another test holds every descriptor of this process for the moment between fork and exec.

@@ -25,12 +25,11 @@ mod sockets;
 mod stat;
 mod wanted;
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::processes::Processes;
 use super::table::Table;
+use crate::endpoint::Endpoint;
 use accounts::Accounts;
 use listener::Listener;
 use named::Named;
@@ -79,12 +78,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `target` is the address of a target that bmt did not start; `wanted` are processes that are part of it, whoever
-    /// listens there.
-    pub(super) fn new(target: Option<SocketAddr>, wanted: Option<&Wanted>) -> Self {
+    /// `target` is where a target that bmt did not start accepts connections; `wanted` are processes that are part of
+    /// it, whoever listens there.
+    pub(super) fn new(target: Option<&Endpoint>, wanted: Option<&Wanted>) -> Self {
         Self {
             own: std::process::id(),
-            listener: target.map(Listener::new),
+            listener: target.cloned().map(Listener::new),
             named: wanted.map(|wanted| Named::new(wanted.clone())),
             seen: None,
             accounts: Accounts::default(),

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ impl Drop for Running {
 fn watch(own: u32, target: Option<SocketAddr>) -> Watch {
     Watch {
         own,
-        ..Watch::new(target, None)
+        ..Watch::new(target.map(Endpoint::Ip).as_ref(), None)
     }
 }
 

@@ -24,7 +24,7 @@ const LINES_MAX: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeriesSample {
-    /// How much a counter has grown since it was first seen.
+    /// A counter: of a page how much it has grown since it was first seen, of a Redis what it shows.
     Counter(f64),
     /// What a gauge was.
     Gauge(f64),

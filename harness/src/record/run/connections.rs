@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Quantiles;
+use super::notifications::{PushConnections, of_the_component};
 
 /// Connections of client, server and database in one phase.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,11 +12,18 @@ pub struct Connections {
     pub client: ClientSide,
     /// The server's; `None` where it could not be asked.
     pub server: Option<ServerSide>,
-    /// The server's pools of database connections, summed over shards.
+    /// Connections to the databases, summed over shards; `None` where nobody could be asked.
     pub database: Option<DatabaseSide>,
+    /// The push component's to the push gateway, where there is one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "of_the_component"
+    )]
+    pub push: Option<PushConnections>,
     /// The WebSocket connections of members who are online, as they see them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub push: Option<ClientSide>,
+    pub members: Option<ClientSide>,
 }
 
 /// The generator's connections.
@@ -62,7 +70,8 @@ pub struct ServerSide {
     pub open_max: Option<u64>,
 }
 
-/// The server's pools of database connections.
+/// The server's pools of database connections, and what the databases count themselves: all clients' connections, the
+/// observer's included.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseSide {
     /// Most that were open at once, as sampled; `None` where no sample fell into the phase.
@@ -71,6 +80,24 @@ pub struct DatabaseSide {
     pub in_use_max: Option<u64>,
     /// Time that calls waited for a connection.
     pub wait_us: PoolWait,
+    /// What the databases count; `None` where some of them does not, or was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<DatabaseConnections>,
+}
+
+/// Connections as the databases count them, summed over shards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseConnections {
+    /// Opened, attempts that came to nothing included.
+    pub opened: u64,
+    /// Of these, those that came to nothing.
+    pub failed: u64,
+    /// Of these, those that were refused because there were as many as there may be.
+    pub refused: u64,
+    /// Open at the end of the phase; `None` where no reading fell into it.
+    pub open_end: Option<u64>,
+    /// Statements sent over them.
+    pub requests: u64,
 }
 
 /// Time that calls waited for a database connection, from the server's own histogram.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a run ended. Where several hold, the first in this order: interrupted, target lost, invalid, failed,
+/// How a run ended. Where several hold, the first in this order: interrupted, target lost, invalid, guarded, failed,
 /// unconvincing, inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,6 +17,8 @@ pub enum Verdict {
     Inconclusive,
     /// Figures speak of the generator, so nothing can be said of the target.
     Invalid,
+    /// A guard lowered or ended the load, so not all of it was offered.
+    Guarded,
     /// Stopped by a signal.
     Interrupted,
     /// Still running, or ended without a word.

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientSide, Connections, Fanout, JoinSide, Neighbours, ObservedSide, Quantiles, WebsocketsResult};
+use super::{
+    ClientSide, Connections, Fanout, JoinSide, Neighbours, Notifications, ObservedSide, Quantiles, Recovery,
+    WebsocketsResult,
+};
 use crate::arrival::PhaseKind;
 use crate::metric::Placement;
-use crate::record::{Outcome, UnsentCause};
+use crate::record::{Onset, Outcome, UnsentCause, is_zero};
 
 /// One phase of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +30,11 @@ pub struct PhaseResult {
     /// By the name of the host, where several share the arrivals.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hosts: BTreeMap<String, HostResult>,
-    /// Connections of client, server and database.
+    /// What became of the arrivals that were due in its first tenth of a second; `None` in older recordings, and where
+    /// none was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<Onset>,
+    /// Connections of client, server, databases and push component.
     pub connections: Connections,
     /// Locks; `None` where the databases could not be observed.
     pub contention: Option<Contention>,
@@ -37,6 +44,9 @@ pub struct PhaseResult {
     /// What the server's throttle of joins decided, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join_throttle: Option<JoinSide>,
+    /// What became of the notifications, where the server has a push component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<Notifications>,
     /// What the workload asks to have observed besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<ObservedSide>,
@@ -75,6 +85,10 @@ pub struct HostResult {
 pub struct OperationResult {
     /// Arrivals that the schedule had.
     pub scheduled: u64,
+    /// Arrivals that it would have had besides, if a guard had not lowered the rate: they were not offered. Those of a
+    /// session are its first step's as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withdrawn: u64,
     /// Arrivals that were sent.
     pub sent: u64,
     /// Arrivals that were not.
@@ -102,6 +116,9 @@ pub struct OperationResult {
     /// What became of callers who retry; left out where none do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retries>,
+    /// What became of it after the spike, where the phase is one and more arrivals follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// What became of sessions, where the operation is one: then all other counts and times are of whole sessions, from
     /// the intended start of the first step to the last answer, and the requests are those of the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +150,12 @@ pub struct SessionsResult {
 }
 
 impl PhaseResult {
+    /// Requests that were not offered, because a guard had lowered the rate.
+    #[must_use]
+    pub fn withdrawn(&self) -> u64 {
+        self.requests().map(|operation| operation.withdrawn).sum()
+    }
+
     /// The operations whose arrivals are requests: all but sessions, which are made of the requests of their steps.
     pub fn requests(&self) -> impl Iterator<Item = &OperationResult> {
         let operations = self.operations.values();
@@ -154,9 +177,12 @@ pub struct Retries {
     pub succeeded: u64,
     /// Of these, the ones who got it at the first attempt.
     pub succeeded_at_first: u64,
-    /// Callers who got an answer that is not retried, used up their attempts, were never sent, or found
-    /// `generator.retries` others waiting.
+    /// Callers who got an answer that is not retried, used up their attempts, were never sent, found
+    /// `generator.retries` others waiting, or found the budget of retries used up.
     pub gave_up: u64,
+    /// Of these, those who found the budget of retries used up.
+    #[serde(default)]
+    pub out_of_budget: u64,
     /// Callers who would have retried after the end of the run, or whose answer it cut off.
     pub cut_off: u64,
     /// Attempts of a caller who succeeded, mean; `None` where none did.

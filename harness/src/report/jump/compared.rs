@@ -14,15 +14,20 @@ impl<'a> Columns<'a> {
     /// The ramp is its last step, which offers what the jump does.
     pub(super) fn of(run: &'a Run) -> Self {
         let phases = run.cells.first().map_or(&[][..], |cell| &cell.phases);
-        let last = |kind: PhaseKind| phases.iter().rfind(|phase| phase.kind == kind);
+        let jump = phases.iter().rfind(|phase| phase.kind == PhaseKind::Spike);
+        // Everyday load before the jump, and not after it; the last there was where it did not come to a jump.
+        let until = jump.map_or(f64::INFINITY, |jump| jump.start_s);
+        let everyday = phases
+            .iter()
+            .rfind(|phase| phase.kind == PhaseKind::Base && phase.start_s <= until);
         let mut steps = run.header.workload.phases.iter();
         let top = steps.rfind(|phase| phase.kind == PhaseKind::Step);
         Self {
-            everyday: last(PhaseKind::Base),
+            everyday,
             ramp: phases
                 .iter()
                 .find(|phase| top.is_some_and(|top| top.name == phase.name)),
-            jump: last(PhaseKind::Spike),
+            jump,
         }
     }
 

@@ -1,12 +1,15 @@
-//! The answer of `bmt try`: the ramp against the jump in one small table, and what that means in words.
+//! The ramp against the jump: the answer of `bmt try` in one small table and in words, and in every report whether the
+//! ramp alone would have passed a variant.
 
 mod compared;
+mod ramp;
 mod sentence;
 mod table;
 
 use std::fmt::Write as _;
 
 use self::compared::Columns;
+pub(super) use self::ramp::would_have_passed;
 use super::layout::{columns, drawn, folded};
 use super::notes;
 use crate::analyze::validity::disturbed;
@@ -32,6 +35,9 @@ pub fn ramp_and_jump_of(run: &Run, columns: usize) -> String {
         text.push('\n');
     }
     let _ = writeln!(text, "{}", folded(&sentence::sentence(run, &shown), columns));
+    for told in would_have_passed(run) {
+        let _ = writeln!(text, "{}", folded(&told, columns));
+    }
     for reason in sentence::doubts(run) {
         let _ = writeln!(text, "{}", folded(&format!("  - {reason}"), columns));
     }

@@ -30,6 +30,7 @@ pub(super) fn sentence(run: &Run, shown: &Columns<'_>) -> String {
         Verdict::Invalid => {
             format!("INVALID: these numbers speak of the load generator, and not of the target. {said}")
         }
+        Verdict::Guarded => "GUARDED: a guard lowered or ended the load.".to_owned(),
         Verdict::Interrupted => "INTERRUPTED: what is shown is what was measured until then.".to_owned(),
         Verdict::Unfinished => "UNFINISHED: what is shown is what was measured until then.".to_owned(),
         Verdict::TargetLost => "TARGET LOST: it went away, or was never there.".to_owned(),
@@ -58,10 +59,10 @@ fn errors(run: &Run) -> Option<String> {
         let phase = phases.iter().find(|phase| phase.name == gate.phase)?;
         let operation = operation(phase)?;
         let share = error_share(operation);
-        (share > gate.limit).then_some((share, gate, operation))
+        (share > gate.limit).then_some((share, gate, (phase, operation)))
     });
-    let (share, gate, operation) =
-        failed.max_by_key(|(_, _, operation)| operation.scheduled - ok(operation).min(operation.scheduled))?;
+    let (share, gate, (phase, operation)) =
+        failed.max_by_key(|(_, _, (_, operation))| operation.scheduled - ok(operation).min(operation.scheduled))?;
     let mut ended: Vec<(u64, &str)> = operation
         .outcomes
         .iter()
@@ -78,18 +79,19 @@ fn errors(run: &Run) -> Option<String> {
     Some(format!(
         "{} of the requests {} failed, where at most {} may: {}.",
         percent(share),
-        place(&gate.phase),
+        place(phase),
         percent(gate.limit),
         ended.join(", ")
     ))
 }
 
-fn place(phase: &str) -> String {
-    match phase {
-        "spike" => "in the jump".to_owned(),
-        "base" => "under everyday load".to_owned(),
-        "recovery" => "right after the ramp".to_owned(),
-        step => format!("in {step} of the ramp"),
+fn place(phase: &PhaseResult) -> String {
+    match (phase.kind, phase.name.as_str()) {
+        (PhaseKind::Spike, "spike") => "in the jump".to_owned(),
+        (PhaseKind::Base, "base") => "under everyday load".to_owned(),
+        (PhaseKind::Recovery, "recovery") => "right after the ramp".to_owned(),
+        (PhaseKind::Step, step) => format!("in {step} of the ramp"),
+        (_, name) => format!("in {name}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::compared::{Columns, operation};
 use super::sentence::title;
 use crate::analyze::validity::{disturbed, marked};
-use crate::record::{ClientSide, OperationResult, Outcome, PhaseResult, Quantiles, Run};
+use crate::record::{ClientSide, Onset, OperationResult, Outcome, PhaseResult, Quantiles, Run};
 use crate::report::shown::{failed_share, rejected_share};
 use crate::report::table::{Kind, Table};
 use crate::report::words::{NONE, ms, number, percent};
@@ -24,6 +24,9 @@ pub(super) fn table(run: &Run, shown: &Columns<'_>) -> Table {
     let client = |figure: fn(&ClientSide) -> String| move |phase: &PhaseResult| figure(&phase.connections.client);
     let mut rows = vec![
         row("offered /s", &|phase| number(Some(offered(phase)), 0)),
+        row("sent in the first 100 ms", &|phase| {
+            phase.onset.map_or(NONE.to_owned(), onset)
+        }),
         row("ok /s", &of_operation(|of| number(Some(of.goodput_rate), 0))),
         row("p50 ms", &of_operation(|of| time(of, |ok| ok.p50))),
         row("p99 ms", &of_operation(|of| time(of, |ok| ok.p99))),
@@ -67,6 +70,11 @@ pub(super) fn table(run: &Run, shown: &Columns<'_>) -> Table {
         table.footnotes.push(told.to_owned());
     }
     table
+}
+
+/// `198 of 200`: what was sent in the first tenth of a second of what was due in it.
+fn onset(onset: Onset) -> String {
+    format!("{} of {}", onset.sent, onset.due)
 }
 
 fn offered(phase: &PhaseResult) -> f64 {

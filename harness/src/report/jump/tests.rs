@@ -4,13 +4,18 @@ use super::ramp_and_jump_of;
 use crate::analyze::{fixture, judged};
 use crate::arrival::{Phase, PhaseKind};
 use crate::record::{
-    BoundKind, Cell, ClientSide, Ending, GateSnapshot, Neighbours, OperationResult, Outcome, PhaseResult, Quantiles,
-    Run,
+    BoundKind, Cell, ClientSide, Ending, GateSnapshot, Neighbours, Onset, OperationResult, Outcome, PhaseResult,
+    Quantiles, Run,
 };
 
 /// A phase in which so many answers took so long, over so many connections.
 fn phase(name: &str, kind: PhaseKind, (count, us): (u64, u64), (opened, open_max): (u64, u64)) -> PhaseResult {
     let mut phase = fixture::phase(name, kind, fixture::operation(count, us, us));
+    phase.onset = Some(Onset {
+        due: 100,
+        sent: 98,
+        own_late: 0,
+    });
     let handshakes = Quantiles::from(&fixture::durations(opened, 900));
     phase.connections.client = ClientSide {
         opened,

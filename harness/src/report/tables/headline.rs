@@ -59,7 +59,7 @@ pub(super) fn headline(run: &Run) -> Option<Table> {
         entry.name,
         shown_phase.name,
         shown_phase.end_s - shown_phase.start_s,
-        shown::offered(entry, shown_phase.target_rate)
+        shown::offered(run, entry, shown_phase)
     ))
     .legend(legend(run, &shown))
     .columns(Kind::Key, ["variant"])

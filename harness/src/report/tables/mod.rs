@@ -6,13 +6,17 @@ mod bystanders;
 mod connections;
 mod fanout;
 mod figures;
+mod guards;
 mod headline;
 mod hosts;
 mod injections;
 mod joins;
+mod jumps;
+mod notifications;
 mod observed;
 mod operations;
 mod phases;
+mod recovery;
 mod retries;
 mod sessions;
 mod websockets;
@@ -33,8 +37,11 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
             against::against(run)
         },
         operations::operations(run),
+        jumps::jumps(run),
         retries::retries(run),
+        recovery::recovery(run),
         connections::connections(run),
+        notifications::notifications(run),
         hosts::hosts(run),
         sessions::sessions(run),
         websockets::websockets(run),
@@ -44,6 +51,7 @@ pub(super) fn all(run: &Run) -> impl Iterator<Item = Table> {
         observed::series(run),
         bystanders::bystanders(run),
         injections::injections(run),
+        guards::guards(run),
         blast::blast_radius(run),
     ];
     tables.into_iter().flatten()

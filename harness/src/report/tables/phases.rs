@@ -54,6 +54,9 @@ fn phase_row(phase: &PhaseResult, name: &str, operation: &OperationResult) -> Ve
         .collect();
     let causes = operation.unsent_causes.iter();
     outcomes.extend(causes.map(|(cause, count)| format!("unsent {count} ({})", cause.name())));
+    if operation.withdrawn > 0 {
+        outcomes.push(format!("withdrawn {}", operation.withdrawn));
+    }
     if operation.cut_off > 0 {
         outcomes.push(format!("cut off {}", operation.cut_off));
     }

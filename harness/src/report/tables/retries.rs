@@ -17,14 +17,14 @@ pub(super) fn retries(run: &Run) -> Option<Table> {
     });
     Table::new("Callers who retry, until done")
         .legend(
-            "callers: whose first attempt was due in the phase · 1st try: part that needed one attempt · cut off: still retrying at the end of \
+            "callers: whose first attempt was due in the phase · 1st try: part that needed one attempt · no budget: part that gave up because the budget of retries was used up · cut off: still retrying at the end of \
              the run · tries: attempts of those who were done, mean · p50, p99: time from the first attempt until done, ms · retry/s: attempts \
              of the phase that are not a first one, in its worst second",
         )
         .columns(Kind::Key, ["variant", "operation", "phase"])
         .columns(
             Kind::Figure,
-            ["callers", "1st try", "done", "gave up", "cut off", "tries", "p50", "p99", "retry/s"],
+            ["callers", "1st try", "done", "gave up", "no budget", "cut off", "tries", "p50", "p99", "retry/s"],
         )
         .rows(rows)
         .unless_empty()
@@ -53,6 +53,7 @@ fn row(run: &Run, variant: &str, name: &str, phase_name: &str) -> Option<Vec<Str
         part(|retries| retries.succeeded_at_first),
         part(|retries| retries.succeeded),
         part(|retries| retries.gave_up),
+        part(|retries| retries.out_of_budget),
         part(|retries| retries.cut_off),
         number(median(&|retries| retries.attempts_per_success), 2),
         ms(median(&|retries| retries.until_done_us.p50.map(|us| us as f64))),

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, Placement};
+use crate::workload::figure_name::FigureName;
 use crate::workload::quantity::Span;
 
 /// One condition on a figure. Among `gates`: what must hold for the build to ship. Among `expect`: what a run must show
@@ -14,19 +15,20 @@ pub struct GateFile {
     /// Why the condition is there, in a few words.
     #[serde(default)]
     pub because: Option<String>,
-    /// The figure that is judged.
-    pub metric: Metric,
+    /// The figure that is judged: `response_p99`, with what it is of as `operation` or `series`, or all in one as
+    /// `order.response_p99`.
+    pub metric: FigureName,
     /// The traffic entry whose figure it is; needed by every metric of an operation.
     #[serde(default)]
     pub operation: Option<String>,
     /// Which of the operation's chats, by the shard they live on.
     #[serde(default)]
     pub placement: Option<Placement>,
-    /// The series whose figure it is, by its name in `observe.prometheus`; needed by every metric of a series.
+    /// The series whose figure it is, by its name in `observe`; needed by every metric of a series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<String>,
     /// The phase it is judged in, by name (`spike`, `base`, `step 1`); if not given, every phase but `warm-up`,
-    /// `recovery` and `settle`, of which the last two may be named.
+    /// `recovery`, `after` and `settle`, of which all but the first may be named.
     #[serde(default)]
     pub phase: Option<String>,
     /// For `ok_within`: how much of the beginning of the phase counts, in whole seconds.
@@ -57,6 +59,23 @@ pub struct GateFile {
     /// makes the run inconclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inconclusive: Option<Inconclusive>,
+}
+
+impl GateFile {
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.metric.metric
+    }
+
+    /// What the figure is of, a traffic entry, one of its steps or a host, whichever way that is written.
+    pub fn operation(&self) -> Option<&str> {
+        self.operation.as_deref().or(self.metric.operation())
+    }
+
+    /// The series that the figure is of, whichever way that is written.
+    pub fn series(&self) -> Option<&str> {
+        self.series.as_deref().or(self.metric.series())
+    }
 }
 
 /// What an inconclusive condition counts as.

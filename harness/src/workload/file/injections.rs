@@ -58,6 +58,12 @@ pub enum Injection {
     PauseRedis,
     /// Redis is killed, and started again, empty.
     KillRedis,
+    /// The push gateway stands still (`SIGSTOP`): its connections stay open and no notification is answered.
+    PauseGateway,
+    /// The push gateway is killed (`kill -9`), and at the end started again on the same port, having counted nothing.
+    KillGateway,
+    /// The server's connections to the push gateway are reset, and new ones are refused.
+    CutGateway,
     /// The server stands still (`SIGSTOP`).
     PauseServer,
     /// The server's publish role stops, and goes on where it was.
@@ -109,6 +115,9 @@ impl Injection {
             Self::DelayConnections(_) => "delay_connections",
             Self::PauseRedis => "pause_redis",
             Self::KillRedis => "kill_redis",
+            Self::PauseGateway => "pause_gateway",
+            Self::KillGateway => "kill_gateway",
+            Self::CutGateway => "cut_gateway",
             Self::PauseServer => "pause_server",
             Self::StopPublish => "stop_publish",
             Self::DisconnectMembers(_) => "disconnect_members",
@@ -123,9 +132,14 @@ impl Injection {
             Self::SlowDisk(slow) => Some(slow.shard),
             Self::SlowQueries(slow) => Some(slow.shard),
             Self::DelayConnections(delay) => Some(delay.shard),
-            Self::PauseRedis | Self::KillRedis | Self::PauseServer | Self::StopPublish | Self::DisconnectMembers(_) => {
-                None
-            }
+            Self::PauseRedis
+            | Self::KillRedis
+            | Self::PauseGateway
+            | Self::KillGateway
+            | Self::CutGateway
+            | Self::PauseServer
+            | Self::StopPublish
+            | Self::DisconnectMembers(_) => None,
         }
     }
 
@@ -135,6 +149,7 @@ impl Injection {
         match (self, self.shard()) {
             (_, Some(shard)) => format!("shard {shard}"),
             (Self::PauseRedis | Self::KillRedis, _) => "redis".to_owned(),
+            (Self::PauseGateway | Self::KillGateway | Self::CutGateway, _) => "gateway".to_owned(),
             (Self::StopPublish, _) => "publish role".to_owned(),
             (Self::DisconnectMembers(share), _) => format!("{share} of the members"),
             _ => "server".to_owned(),
@@ -145,7 +160,19 @@ impl Injection {
     pub(in crate::workload) fn stops_a_process(self) -> bool {
         matches!(
             self,
-            Self::PauseShard(_) | Self::KillShard(_) | Self::PauseRedis | Self::KillRedis | Self::PauseServer
+            Self::PauseShard(_)
+                | Self::KillShard(_)
+                | Self::PauseRedis
+                | Self::KillRedis
+                | Self::PauseGateway
+                | Self::KillGateway
+                | Self::PauseServer
         )
+    }
+
+    /// Whether it is done to the push gateway.
+    #[must_use]
+    pub fn is_of_the_gateway(self) -> bool {
+        matches!(self, Self::PauseGateway | Self::KillGateway | Self::CutGateway)
     }
 }

@@ -5,6 +5,7 @@
 
 mod gate;
 mod generator;
+mod guard;
 mod injections;
 mod observe;
 mod process;
@@ -30,10 +31,12 @@ pub use traffic::{FollowFile, Operation, RetryFile, Retryable};
 
 pub use gate::Inconclusive;
 pub(super) use gate::{FaultName, GateFile, Limit};
+pub use guard::GuardAction;
+pub(super) use guard::GuardFile;
 pub(super) use injections::{ChangeFile, FaultFile};
-pub(super) use observe::{AddressFile, ObserveFile, ProcessFile, PrometheusFile};
+pub(super) use observe::{AddressFile, ObserveFile, ProcessFile, PrometheusFile, RedisFile, SeriesOf};
 pub(super) use process::{HookFile, ReadyFile};
-pub(super) use profile::ProfileFile;
+pub(super) use profile::{JumpFile, ProfileFile, TraceFile};
 pub(super) use reach::TlsFile;
 pub(super) use request::{BodyCheckFile, CheckFile, DataFile, HeaderCheckFile, OneOrMany, RequestFile, SizeFile};
 pub(super) use session::{CaptureFile, StepFile};
@@ -97,6 +100,9 @@ pub struct WorkloadFile {
     /// What is observed besides what bmt observes by itself.
     #[serde(default, skip_serializing_if = "is_default")]
     pub observe: ObserveFile,
+    /// What lowers or ends the load while a cell runs, because of how it goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guard: Vec<GuardFile>,
     /// What must hold for the build to ship.
     #[serde(default)]
     pub gates: Vec<GateFile>,
@@ -127,6 +133,18 @@ impl WorkloadFile {
     /// Whether bmt is to start a program as the target, in some variant at least.
     pub(crate) fn has_command(&self) -> bool {
         self.target.command.is_some() || self.variants.iter().any(|variant| variant.command.is_some())
+    }
+
+    /// Whether a push gateway is started in every variant.
+    pub(super) fn all_have_gateways(&self) -> bool {
+        self.target.gateway.is_some() || self.variants.iter().all(|variant| variant.gateway.is_some())
+    }
+
+    /// Whether the server has a push component in some variant.
+    pub(super) fn notifies(&self) -> bool {
+        let notifies = |settings: &Settings| settings.get("notify").is_some_and(|notify| notify != "none");
+        let mut variants = self.variants.iter();
+        notifies(&self.target.settings) || variants.any(|variant| notifies(&variant.settings))
     }
 
     /// Whether the server needs Redis: where members are online, hot chats are marked there; joins may be counted

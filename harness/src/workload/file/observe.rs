@@ -26,6 +26,9 @@ pub struct ObserveFile {
     /// `{{env.NAME}}` for what is secret. The user needs the privilege `PROCESS`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mysql: Vec<AddressFile>,
+    /// Redis servers, and fields of their `INFO`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redis: Vec<RedisFile>,
 }
 
 /// How processes are named: by exactly one of these.
@@ -62,6 +65,37 @@ pub struct PrometheusFile {
     pub every: Span,
 }
 
+/// A Redis, and what is wanted of its `INFO`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisFile {
+    /// Where it is: `redis://USER:PASSWORD@HOST:PORT`, with `{{env.NAME}}` for what is secret.
+    pub url: AddressFile,
+    /// The series that are wanted, by the name under which results report them and gates name them: each a field of
+    /// `INFO`, such as `used_memory`, or a value within one, such as `db0.keys`. Fields that only grow, such as
+    /// `total_commands_processed`, are counters, all others gauges. If not given: `redis_commands`, `redis_memory`,
+    /// `redis_clients`, `redis_hits`, `redis_misses` and `redis_evicted`.
+    #[serde(default = "usual_series")]
+    #[schemars(length(min = 1))]
+    pub series: BTreeMap<String, String>,
+    /// How often it is asked, in tenths of a second; at most 1m.
+    #[serde(default = "every_second")]
+    pub every: Span,
+}
+
+/// What decides how big a Redis has to be, and what shows that it is not big enough.
+fn usual_series() -> BTreeMap<String, String> {
+    let usual = [
+        ("redis_commands", "total_commands_processed"),
+        ("redis_memory", "used_memory"),
+        ("redis_clients", "connected_clients"),
+        ("redis_hits", "keyspace_hits"),
+        ("redis_misses", "keyspace_misses"),
+        ("redis_evicted", "evicted_keys"),
+    ];
+    usual.map(|(name, field)| (name.to_owned(), field.to_owned())).into()
+}
+
 fn every_second() -> Span {
     Span(Duration::from_secs(1))
 }
@@ -75,6 +109,25 @@ impl Serialize for AddressFile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&without_user(&self.0))
     }
+}
+
+impl ObserveFile {
+    /// Every named series with what it is of: a selector, or a field of `INFO`.
+    pub fn series(&self) -> impl Iterator<Item = (&str, SeriesOf<'_>)> {
+        let pages = self.prometheus.iter().flat_map(|page| &page.series);
+        let redis = self.redis.iter().flat_map(|redis| &redis.series);
+        let pages = pages.map(|(name, selector)| (name.as_str(), SeriesOf::Page(selector)));
+        pages.chain(redis.map(|(name, field)| (name.as_str(), SeriesOf::Redis(field))))
+    }
+}
+
+/// What a named series is of.
+#[derive(Debug, Clone, Copy)]
+pub enum SeriesOf<'a> {
+    /// A page in the Prometheus text format: the selector.
+    Page(&'a str),
+    /// A Redis: the field of its `INFO`.
+    Redis(&'a str),
 }
 
 impl JsonSchema for AddressFile {

@@ -60,7 +60,7 @@ pub struct HostFile {
     /// The name under which results report it, and gates as `host.NAME`.
     #[schemars(length(min = 1, max = 40))]
     pub name: String,
-    /// Its address: `http://HOST:PORT`, `https://HOST`, either with a base path.
+    /// Its address: `http://HOST:PORT`, `https://HOST`, either with a base path, or `unix:///PATH`.
     pub url: String,
     /// Its part of the arrivals, relative to the weights of the others.
     #[serde(default = "one")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::process::{HookFile, ReadyFile, without_secrets};
 use super::reach::{HostFile, HttpFile, TlsFile};
+use crate::workload::quantity::Share;
 
 /// What is driven: the reference server on its database shards, unless `command` starts another, or `url` or
 /// `--target URL` names one.
@@ -22,7 +23,12 @@ pub struct TargetFile {
     pub database_options: Vec<String>,
     /// Settings of the reference server that every variant starts from (see `reference-server/settings.schema.json`).
     pub settings: Settings,
-    /// A server that bmt does not start: `http://HOST:PORT`, `https://HOST`, either with a base path; `--target` wins.
+    /// The push gateway that is started beside the reference server, which then has its address, with these settings
+    /// (see `reference-server/gateway.schema.json`); none is started where neither `target` nor the variant has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Settings>,
+    /// A server that bmt does not start: `http://HOST:PORT`, `https://HOST`, either with a base path, or
+    /// `unix:///PATH` of a Unix socket; `--target` wins.
     /// With `command`: where that listens, by default `http://127.0.0.1:{{port}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -69,6 +75,7 @@ impl Default for TargetFile {
             shards: 2,
             database_options: Vec::new(),
             settings: Settings::new(),
+            gateway: None,
             url: None,
             hosts: Vec::new(),
             http: HttpFile::default(),
@@ -92,6 +99,9 @@ pub struct VariantFile {
     /// Settings of the reference server, laid over `target.settings`.
     #[serde(default)]
     pub settings: Settings,
+    /// Settings of the push gateway, laid over `target.gateway`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Settings>,
     /// Another server for this variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -106,6 +116,9 @@ pub struct VariantFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub streams: Option<u32>,
+    /// Another `retry.budget` for this variant, of every traffic entry that retries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<Share>,
     /// Headers that every `request` of this variant has besides its own, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,

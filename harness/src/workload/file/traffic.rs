@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::request::{CheckFile, RequestFile};
 use super::session::StepFile;
 use super::websocket::{AnswerFile, SendFile};
-use crate::workload::quantity::{Rate, Span};
+use crate::workload::quantity::{Rate, Share, Span};
 
 /// A group of chats made before each cell.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +105,10 @@ pub struct RetryFile {
     /// Each pause is longer by a random part of itself, at most this one; from 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub jitter: f64,
+    /// Retries for each first attempt, over all callers of the entry: with `10%`, at most a tenth of what comes anyway,
+    /// and ten that are saved up. Whoever finds it used up gives up. If not given, only `attempts` limits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Share>,
     /// The outcomes that are retried; after any other the client gives up.
     #[schemars(length(min = 1))]
     pub on: Vec<Retryable>,
@@ -120,6 +124,7 @@ impl Default for RetryFile {
             multiplier: 2.0,
             backoff_max: Span(Duration::from_secs(10)),
             jitter: 0.3,
+            budget: None,
             on: vec![Retryable::Throttled, Retryable::Shed],
             settle: Span(Duration::from_secs(10)),
         }

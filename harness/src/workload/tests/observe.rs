@@ -9,6 +9,8 @@ const OBSERVE: &str = r#"observe:
     - {url: "http://127.0.0.1:9100/metrics", every: 500ms, series: {busy: 'pool_busy{pool="db"}', hits: cache_hits_total}}
     - {url: "http://scraper:{{env.PATH}}@other/metrics", series: {wait: queue_wait_seconds}}
   mysql: ["mysql://user:swordfish@db:3306/shop"]
+  redis:
+    - {url: "redis://:swordfish@cache:6379", series: {ops: total_commands_processed, keys: db0.keys}}
 "#;
 
 const GATES: [&str; 4] = [
@@ -33,11 +35,16 @@ fn what_is_asked_for_is_observed_and_nobody_is_named_in_results() {
     assert_eq!(asked.process, Some(Wanted::Port(8080)));
     assert_eq!(asked.scrapes[0].every.as_millis(), 500);
     assert_eq!(asked.scrapes[1].every.as_millis(), 1000);
-    assert_eq!(workload.series().collect::<Vec<_>>(), ["busy", "hits", "wait"]);
+    assert_eq!(asked.redis[0].every.as_millis(), 1000);
+    assert_eq!(
+        workload.series().collect::<Vec<_>>(),
+        ["busy", "hits", "wait", "keys", "ops"]
+    );
     assert_eq!(workload.gates[2].bounds, [Bound::AtMost(0.05)]);
     assert_eq!(workload.gates[3].bounds, [Bound::AtMost(0.01)]);
     let recorded = serde_json::to_value(&workload.file).unwrap();
     assert_eq!(recorded["observe"]["mysql"][0], "mysql://db:3306/shop");
+    assert_eq!(recorded["observe"]["redis"][0]["url"], "redis://cache:6379");
     assert_eq!(recorded["observe"]["prometheus"][1]["url"], "http://other/metrics");
     let told = format!("{workload:?}");
     let shown = told.split("observe: Asked").nth(1).unwrap();
@@ -116,6 +123,21 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "@:3306/shop",
         "observe.mysql.0: this is not an address",
     ),
+    (
+        "redis://",
+        "rediss://",
+        "observe.redis.0.url: `rediss` is no such address",
+    ),
+    (
+        "ops: total",
+        "busy: total",
+        "observe.redis.0.series.busy: there is another series `busy`",
+    ),
+    (
+        "db0.keys",
+        "\"db0 keys\"",
+        "observe.redis.0.series.keys: `db0 keys` cannot be a field of INFO",
+    ),
 ];
 
 #[test]
@@ -140,7 +162,7 @@ fn a_gate_names_a_series_that_can_have_the_figure() {
         ),
         (
             "{metric: series_max, series: bussy, at_most: 4}",
-            "allowed: busy, hits, wait",
+            "allowed: busy, hits, wait, keys, ops",
         ),
         (
             "{metric: series_max, series: bussy, at_most: 4}",
@@ -163,6 +185,14 @@ fn a_gate_names_a_series_that_can_have_the_figure() {
             "gates.0.metric: `series_max` is of a gauge, and the name of `hits` is a counter's",
         ),
         (
+            "{metric: series_max, series: ops, at_most: 4}",
+            "gates.0.metric: `series_max` is of a gauge, and the name of `ops` is a counter's",
+        ),
+        (
+            "{metric: series_p99, series: keys, at_most: 4}",
+            "gates.0.metric: `series_p99` is of a histogram, and the name of `keys` is a gauge's",
+        ),
+        (
             "{metric: series_max, series: wait, at_most: 4}\n  - {metric: series_p50, series: wait, at_most: 4}",
             "gates.1.metric: `series_p50` is of a histogram, and another gate takes `wait` for a gauge, by `series_max`",
         ),
@@ -174,6 +204,9 @@ fn a_gate_names_a_series_that_can_have_the_figure() {
         let said = refused(&with(OBSERVE, &[gate]), &[]);
         assert!(said.contains(told), "{gate}: {said}");
     }
+    let usual = OBSERVE.replace(", series: {ops: total_commands_processed, keys: db0.keys}", "");
+    let gate = "{metric: series_rate, series: redis_commands, at_most: 4/s}";
+    parse("w.yaml", &with(&usual, &[gate]), &Overrides::default()).unwrap();
     let none = refused(&with("", &["{metric: series_max, series: x, at_most: 4}"]), &[]);
     assert!(none.contains("there is no series `x`"), "{none}");
 }
