@@ -42,7 +42,7 @@
 
 use std::time::Duration;
 
-use crate::latency_sample::{Probe, Window};
+use crate::latency_sample::{CallEnd, Probe, Window};
 
 /// A window with fewer calls is no basis for a mean.
 const CALLS_MIN: u32 = 10;
@@ -97,17 +97,6 @@ pub enum InvalidGradient {
         /// The rejected value.
         value: Duration,
     },
-}
-
-/// What the end of a call says about the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallEnd {
-    /// The server did its work, whatever the answer: its latency counts.
-    Done,
-    /// A time-out, or shed further down: reason to back off.
-    Dropped,
-    /// Nothing: a caller's mistake, or a call that never reached what is slow.
-    Unknown,
 }
 
 /// An adaptive limit on calls in progress.

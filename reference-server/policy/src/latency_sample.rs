@@ -5,12 +5,21 @@
 
 use std::time::Duration;
 
-use crate::gradient_limit::CallEnd;
-
 /// Calls of a probe, whose mean stays in force for long.
 const PROBE_CALLS: u32 = 50;
 /// Tolerated drops, one in so many calls: one unlucky call must not slow down a busy server.
 const CALLS_PER_DROP: u32 = 100;
+
+/// What the end of a call says about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The server did its work, whatever the answer: its latency counts.
+    Done,
+    /// A time-out, or shed further down: reason to back off.
+    Dropped,
+    /// Nothing: a caller's mistake, or a call that never reached what is slow.
+    Unknown,
+}
 
 /// The calls that ended since the limit last moved.
 #[derive(Debug, Clone, Copy, Default)]

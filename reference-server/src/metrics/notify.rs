@@ -17,7 +17,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::http::duration_histogram;
-use crate::notify::{Account, ConnectionCounts, Counts, Ledger, Reason, Role};
+// The leaves themselves: what sends notifications needs these metrics.
+use crate::notify::counts::{ConnectionCounts, Counts};
+use crate::notify::ledger::{Account, Ledger, Reason};
+use crate::notify::notification::Role;
 
 const ROLES: usize = Role::ALL.len();
 

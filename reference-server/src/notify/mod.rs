@@ -7,6 +7,7 @@
 //! ```text
 //! notification.rs  what is sent, and in which role
 //! ledger.rs        every notification is accounted for: nothing is lost silently (pure)
+//! counts.rs        connections to the gateway, counted (pure)
 //! queue.rs         a bounded queue that drops at one end or the other (pure)
 //! lane.rs          a queue with its connections and its breaker: one for all roles, or one for each
 //! deliver.rs       one notification: attempts, retries, what became of it
@@ -16,10 +17,11 @@
 //! The publish role fills the queues (`publish/notices.rs`), and never waits for one.
 
 mod client;
+pub(crate) mod counts;
 mod deliver;
 mod lane;
-mod ledger;
-mod notification;
+pub(crate) mod ledger;
+pub(crate) mod notification;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -35,8 +37,9 @@ use crate::metrics::NotifyMetrics;
 use client::Client;
 use lane::Lane;
 
-pub(crate) use client::{ConnectionCounts, Counts, InvalidTrust};
-pub(crate) use ledger::{Account, Ledger, Reason};
+pub(crate) use client::InvalidTrust;
+pub(crate) use counts::Counts;
+pub(crate) use ledger::{Account, Reason};
 pub(crate) use notification::Role;
 
 /// Sends notifications until the server stops.

@@ -23,9 +23,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
-use super::counts::Open;
 use crate::config::{GatewayClient, Protocol};
 use crate::metrics::{Handshake, NotifyMetrics};
+use crate::notify::counts::Open;
 
 /// What is sent.
 pub(super) type Body = Full<Bytes>;

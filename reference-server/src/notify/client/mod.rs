@@ -5,14 +5,12 @@
 //!
 //! ```text
 //! connect.rs   opens a connection: TCP, TLS, HTTP; bounds and times it
-//! counts.rs    connections opened, open, closed, failed
 //! one.rs       HTTP/1.1: connections that carry one request at a time
 //! many.rs      HTTP/2: connections that carry many
 //! request.rs   one request and its answer, over either
 //! ```
 
 mod connect;
-mod counts;
 mod many;
 mod one;
 mod request;
@@ -30,7 +28,6 @@ use one::OnePool;
 use request::Requests;
 
 pub(crate) use connect::InvalidTrust;
-pub(crate) use counts::{ConnectionCounts, Counts};
 
 /// How sending a notification ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::ledger::{Fate, InFlight};
+use super::ledger::{Fate, InFlight, Ledger};
 use super::notification::Notification;
 use super::queue::Queue;
 use super::*;
